@@ -1,0 +1,131 @@
+"""Registration of the blurry frame to the noisy one: translation, then a homography, or left alone.
+
+It works on small gain-matched grey copies: there the noise averages out and the blur is short. The result says how
+sure it is; an unsure one is dropped, since the network copes with a few pixels better than with a wrong warp.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .exposure import Exposure, apply
+from .light import Image
+from .pair import as_float
+
+Matrix = NDArray[np.float64]
+Pixels = NDArray[Any]
+
+_WORKING_SIDE = 720
+_LEAST_CORRELATION = 0.5
+_LEAST_GAIN = 0.001  # rise of the correlation that makes a warp worth its resampling
+_LARGEST_SHARE = 0.12  # of the longer side: a larger corner shift is a mistake
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """How the blurry frame is read at the noisy frame's pixels.
+
+    Attributes:
+        matrix: 3x3 homography, noisy pixel coordinates to blurry ones.
+        shift: mean displacement (x, y) of the corners, px.
+        confidence: correlation of the two registered frames, in [-1, 1].
+        applied: False where the frames were left as they are.
+    """
+
+    matrix: Matrix
+    shift: tuple[float, float]
+    confidence: float
+    applied: bool
+
+
+def estimate(noisy: Pixels, blurry: Pixels, exposure: Exposure) -> Alignment:
+    """Register two frames of one size, uint8, uint16 or float32; `exposure` brings the noisy one to the other's."""
+    scale = min(1.0, _WORKING_SIDE / max(noisy.shape[:2]))
+    fixed = _prepared(apply(_small(noisy, scale), exposure))
+    moving = _prepared(_small(blurry, scale))
+    before = _correlation(fixed, moving, np.eye(3))
+    best, confidence = np.eye(3), before
+    for start in (_translation(fixed, moving), np.eye(3)):
+        matrix = _refined(fixed, moving, start)
+        after = _correlation(fixed, moving, matrix)
+        if after > confidence:
+            best, confidence = matrix, after
+    matrix = _at_full_size(best, scale)
+    shift, largest = _corner_shift(matrix, noisy.shape[:2])
+    sure = confidence >= _LEAST_CORRELATION and confidence - before >= _LEAST_GAIN
+    if not sure or largest > _LARGEST_SHARE * max(noisy.shape[:2]):
+        return Alignment(np.eye(3), (0.0, 0.0), before, False)
+    return Alignment(matrix, shift, confidence, True)
+
+
+def warp(pixels: Pixels, matrix: Matrix, top: int, left: int, size: tuple[int, int]) -> Pixels:
+    """The part of `pixels` that lies under a (height, width) window of the noisy frame at (top, left)."""
+    window = np.array([[1, 0, left], [0, 1, top], [0, 0, 1]], np.float64)
+    flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+    result: Pixels = cv2.warpPerspective(
+        pixels, matrix @ window, size[::-1], flags=flags, borderMode=cv2.BORDER_REFLECT_101
+    )
+    return result
+
+
+def _small(pixels: Pixels, scale: float) -> Image:
+    return as_float(cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
+
+
+def _prepared(image: Image) -> Image:
+    """Grey, smooth, and without slow changes of brightness, which correlate however badly one registers."""
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    flat: Image = cv2.GaussianBlur(grey, (0, 0), 2.0) - cv2.GaussianBlur(grey, (0, 0), 16.0)
+    return flat
+
+
+def _translation(fixed: Image, moving: Image) -> Matrix:
+    """Whole-frame shift by phase correlation."""
+    window = cv2.createHanningWindow(fixed.shape[::-1], cv2.CV_32F)
+    (x, y), _ = cv2.phaseCorrelate(fixed, moving, window)
+    return np.array([[1, 0, x], [0, 1, y], [0, 0, 1]], np.float64)
+
+
+def _refined(fixed: Image, moving: Image, start: Matrix) -> Matrix:
+    """Homography by ECC (Evangelidis and Psarakis 2008) from `start`, which is returned where it does not converge."""
+    criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 60, 1e-5)
+    try:
+        _, matrix = cv2.findTransformECC(
+            fixed, moving, start.astype(np.float32), cv2.MOTION_HOMOGRAPHY, criteria, None, 1
+        )
+    except cv2.error:
+        return start
+    return np.asarray(matrix, np.float64)
+
+
+def _correlation(fixed: Image, moving: Image, matrix: Matrix) -> float:
+    """Correlation of the two over where the warped one is defined."""
+    size = fixed.shape[::-1]
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    warped = cv2.warpPerspective(moving, matrix, size, flags=flags)
+    inside = cv2.warpPerspective(np.ones_like(moving), matrix, size, flags=flags) > 0.99
+    if np.count_nonzero(inside) < 0.5 * inside.size:
+        return -1.0
+    a, b = fixed[inside] - fixed[inside].mean(), warped[inside] - warped[inside].mean()
+    return float((a * b).sum() / max(np.sqrt((a * a).sum() * (b * b).sum()), 1e-12))
+
+
+def _at_full_size(matrix: Matrix, scale: float) -> Matrix:
+    """The same map in full-size pixel coordinates, pixel centres at half-integers of the small ones."""
+    shrink = np.array([[scale, 0, (scale - 1) / 2], [0, scale, (scale - 1) / 2], [0, 0, 1]])
+    full: Matrix = np.linalg.inv(shrink) @ matrix @ shrink
+    return full / full[2, 2]
+
+
+def _corner_shift(matrix: Matrix, size: tuple[int, ...]) -> tuple[tuple[float, float], float]:
+    height, width = size[:2]
+    corners = np.array([[0, 0, 1], [width - 1, 0, 1], [0, height - 1, 1], [width - 1, height - 1, 1]], np.float64)
+    seen = corners @ matrix.T
+    moves = seen[:, :2] / seen[:, 2:] - corners[:, :2]
+    x, y = moves.mean(0)
+    return (float(x), float(y)), float(np.linalg.norm(moves, axis=-1).max())

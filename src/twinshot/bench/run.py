@@ -1,0 +1,46 @@
+"""Run systems over a set and gather what they scored."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from ..pair import TwinshotError
+from .datasets import Triple, triples_in
+from .metrics import psnr, ssim
+from .systems import System, system
+
+
+def run(folder: Path, names: Sequence[str]) -> dict[str, Any]:
+    """Every system on every triple of a folder: means, and each picture's figures.
+
+    A system that fails becomes a row that says why; the others go on.
+    """
+    triples = triples_in(folder)
+    return {
+        "set": folder.name,
+        "pictures": len(triples),
+        "convention": "paper",
+        "systems": {name: _row(name, triples) for name in names},
+    }
+
+
+def _row(name: str, triples: Sequence[Triple]) -> dict[str, Any]:
+    try:
+        chosen = system(name)
+        cases = [_case(chosen, triple) for triple in triples]
+    except TwinshotError as error:
+        return {"error": str(error)}
+    means = {key: sum(case[key] for case in cases) / len(cases) for key in ("psnr", "ssim")}
+    return {**means, "seconds": median(case["seconds"] for case in cases), "cases": cases}
+
+
+def _case(chosen: System, triple: Triple) -> dict[str, Any]:
+    pair, truth = triple.pair(), triple.truth()
+    began = time.perf_counter()
+    picture = chosen(pair, triple.meta, truth)
+    seconds = time.perf_counter() - began
+    return {"name": triple.name, "psnr": psnr(picture, truth), "ssim": ssim(picture, truth), "seconds": seconds}

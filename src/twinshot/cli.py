@@ -1,0 +1,212 @@
+"""The command: restore | models | synth | train | export | benchmark. Nothing heavy is imported before it is needed."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from .pair import TwinshotError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+out = Console()
+err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+Force = Annotated[bool, typer.Option("--force", help="Replace an existing output.")]
+DataRoot = Annotated[
+    Path | None,
+    typer.Option("--data", envvar="TWINSHOT_DATA", help="Data root: photos/train, photos/val and frames/ alike."),
+]
+
+
+def main() -> None:
+    """Run the command: exit code 2 for bad input, 130 for Ctrl-C, and one line that says why."""
+    try:
+        app()
+    except TwinshotError as error:
+        err.print(f"twinshot: {error}", style="red", markup=False)
+        sys.exit(2)
+    except SystemExit as stop:
+        if stop.code == 130:
+            err.print("twinshot: stopped; no half-written file is left", markup=False)
+        raise
+
+
+@app.callback(invoke_without_command=True)
+def root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    """One sharp, clean picture from a short noisy and a long blurry photograph of the same scene."""
+    if version:
+        from . import __version__
+
+        out.print(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def restore(
+    noisy: Annotated[Path, typer.Argument(help="The short, noisy frame.")],
+    blurry: Annotated[Path, typer.Argument(help="The long, blurry frame.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The picture to write: PNG, TIFF, JPEG or WebP.")],
+    model: Annotated[str, typer.Option(help="A model that `twinshot models` lists.")] = "twin",
+    engine: Annotated[str, typer.Option(help="What runs the network.")] = "onnx",
+    report: Annotated[Path | None, typer.Option(help="Write what was decided on the way as JSON.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors and warnings.")] = False,
+    force: Force = False,
+) -> None:
+    """Restore one picture from a pair."""
+    from . import io
+    from .restore import restore as run
+
+    io.check_output(output, (noisy, blurry), force)
+    if report:
+        _check_report(report, (noisy, blurry, output), force)
+    with Progress(TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), console=err) as bars:
+        result = run(noisy, blurry, model, engine, None if quiet else _bar(bars))
+    result.save(output, force)
+    if report:
+        io.write_bytes(report, json.dumps(result.report, indent=2).encode())
+    for warning in result.report["warnings"]:
+        err.print(f"warning: {warning}", style="yellow", markup=False)
+    if not quiet:
+        out.print(_summary(output, result.report), markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def models() -> None:
+    """List the models that ship."""
+    from .engine import WEIGHTS, manifest
+
+    table = Table("model", "size", "trained on", "licence", "measured quality")
+    for name, card in manifest().items():
+        size = (WEIGHTS / card["file"]).stat().st_size / 1e6
+        quality = ", ".join(f"{key} {value}" for key, value in card["quality"].items())
+        table.add_row(name, f"{size:.1f} MB", card["trained_on"], card["licence"], quality)
+    out.print(table)
+
+
+@app.command()
+def synth(
+    source: Annotated[Path, typer.Argument(help="A folder of photographs, or folders of numbered high-speed frames.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for noisy/ blurry/ sharp/ and meta.jsonl.")],
+    profile: Annotated[str, typer.Option(help="paper (GOPRO2) or camera.")] = "paper",
+    count: Annotated[int | None, typer.Option(min=1, help="Triples; frames give at most one a window.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 0,
+) -> None:
+    """Make training or test triples; a second call goes on where a killed one stopped."""
+    from .synth.triples import write_triples
+
+    total = write_triples(source, output, profile, count, seed)
+    out.print(f"{output}: {total} triples", markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def train(
+    recipe: Annotated[Path, typer.Argument(help="A recipe, as in recipes/.")],
+    data: DataRoot = None,
+    runs: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = Path("runs"),
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint, if there is one.")] = False,
+) -> None:
+    """Train a network from a recipe."""
+    _need("torch", "train")
+    from .train.config import load_recipe
+    from .train.loop import train as run
+
+    checkpoint = run(load_recipe(recipe), _data_root(data), runs, resume, _print_row)
+    out.print(f"{checkpoint}: done", markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def export(
+    checkpoint: Annotated[Path, typer.Argument(help="A run's checkpoint.pt.")],
+    name: Annotated[str, typer.Option(help="What the model will be called.")],
+    weights: Annotated[Path, typer.Option(help="Folder of the ONNX files and their manifest.")],
+) -> None:
+    """Export the averaged weights of a checkpoint to ONNX, stored in half precision, and enter them in a manifest."""
+    _need("torch", "train")
+    from .nets.release import add_to_manifest
+
+    card = add_to_manifest(checkpoint, name, weights)
+    out.print_json(json.dumps({key: value for key, value in card.items() if key != "training"}))
+
+
+@app.command()
+def benchmark(
+    folder: Annotated[Path, typer.Argument(help="A folder of triples: noisy/ blurry/ sharp/ and meta.jsonl.")],
+    systems: Annotated[str, typer.Option(help="Systems, separated by commas.")] = "noisy,blurry,nlm,bm3d,twin",
+    output: Annotated[Path | None, typer.Option("--out", help="Write the results as JSON.")] = None,
+) -> None:
+    """Compare systems on a folder of triples: PSNR and SSIM by the convention `paper`, and seconds."""
+    from .bench.run import run
+
+    results = run(folder, systems.split(","))
+    title = f"{folder}: {results['pictures']} pictures, convention {results['convention']}"
+    table = Table("system", "PSNR", "SSIM", "s / picture", title=title)
+    for name, row in results["systems"].items():
+        figures = (f"{row[key]:.{digits}f}" for key, digits in (("psnr", 2), ("ssim", 4), ("seconds", 2)) if key in row)
+        table.add_row(name, *([row["error"]] if "error" in row else figures))
+    out.print(table)
+    if output:
+        from . import io
+
+        io.write_bytes(output, json.dumps(results, indent=1).encode())
+
+
+def _check_report(path: Path, taken: tuple[Path, ...], force: bool) -> None:
+    if path.resolve() in {other.resolve() for other in taken}:
+        raise TwinshotError(f"{path}: the report would overwrite a picture; choose another name")
+    if path.exists() and not force:
+        raise TwinshotError(f"{path}: exists already; add --force to replace it, or choose another name")
+    if not path.parent.is_dir():
+        raise TwinshotError(f"{path}: the folder {path.parent} does not exist; create it first")
+
+
+def _bar(bars: Progress) -> Callable[[int, int], None]:
+    """A bar that shows once a second has passed."""
+    began = time.monotonic()
+    task = bars.add_task("restoring", visible=False, total=None)
+
+    def update(done: int, total: int) -> None:
+        bars.update(task, completed=done, total=total, visible=time.monotonic() - began > 1)
+
+    return update
+
+
+def _summary(output: Path, report: dict[str, Any]) -> str:
+    gain = "/".join(f"{value:.2f}" for value in report["gain"])
+    moved = "left as they were" if not report["registered"] else "shift {:+.1f}, {:+.1f} px".format(*report["shift"])
+    seconds = sum(report["seconds"].values())
+    return (
+        f"{output}: {report['size'][0]}x{report['size'][1]}, gain {gain} ({report['gain_source']}), frames {moved} "
+        f"(confidence {report['confidence']:.2f}), model {report['model']}, {seconds:.1f} s"
+    )
+
+
+def _print_row(row: dict[str, Any]) -> None:
+    cells = (f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in row.items())
+    out.print("  ".join(cells), markup=False, highlight=False, soft_wrap=True)
+
+
+def _data_root(data: Path | None) -> Path:
+    if data is None or not data.is_dir():
+        where = f"{data} is no folder" if data else "none was named"
+        raise TwinshotError(f"training needs a data root, and {where}: give --data DIR or set TWINSHOT_DATA")
+    return data
+
+
+def _need(module: str, extra: str) -> None:
+    from importlib.util import find_spec
+
+    if find_spec(module) is None:
+        raise TwinshotError(f"this command needs {module}: install it with pip install 'twinshot[{extra}]'")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""What runs a network: one interface, and the models that ship with it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .pair import TwinshotError
+
+Tensor = NDArray[np.float32]
+Run = Callable[[Tensor, Tensor], Tensor]
+"""(noisy, blurry) -> restored: float32 (1, 3, h, w), RGB, sRGB-encoded, in [0, 1]; h, w multiples of the model's."""
+
+ENGINES = ("onnx",)
+WEIGHTS = Path(__file__).with_name("weights")
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network ready to run.
+
+    Attributes:
+        name: as in the manifest.
+        card: the manifest's entry: settings, training, licence, checksum, measured quality.
+        engine: what runs it.
+        path: its ONNX file.
+    """
+
+    name: str
+    card: dict[str, Any]
+    engine: str
+    path: Path
+
+    @property
+    def multiple(self) -> int:
+        """What the sides of its input must be multiples of."""
+        return int(self.card["multiple"])
+
+    @cached_property
+    def run(self) -> Run:
+        """The loaded network; the file is read, checked and planned at first use."""
+        return _onnx(self.path)
+
+
+def manifest() -> dict[str, dict[str, Any]]:
+    """The models that ship, by name."""
+    entries: dict[str, dict[str, Any]] = json.loads((WEIGHTS / "manifest.json").read_text("utf-8"))
+    return entries
+
+
+def load_model(name: str = "twin", engine: str = "onnx") -> Model:
+    """A shipped model by its name.
+
+    Raises:
+        TwinshotError: no such model or engine, or its file is missing or not the one the manifest lists.
+    """
+    models = manifest()
+    if name not in models:
+        raise TwinshotError(f"no model is called {name!r}; `twinshot models` lists: {', '.join(models)}")
+    if engine not in ENGINES:
+        raise TwinshotError(f"no engine is called {engine!r}; choose one of {', '.join(ENGINES)}")
+    path = WEIGHTS / models[name]["file"]
+    try:
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise TwinshotError(f"{path}: cannot be read ({error.strerror}); install twinshot again") from error
+    if found != models[name]["sha256"]:
+        raise TwinshotError(f"{path}: is not the file the manifest lists; install twinshot again")
+    return Model(name, models[name], engine, path)
+
+
+def threads() -> int:
+    """Cores this process may use, which can be fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _onnx(path: Path) -> Run:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+    def run(noisy: Tensor, blurry: Tensor) -> Tensor:
+        restored: Tensor = session.run(None, {"noisy": noisy, "blurry": blurry})[0]
+        return restored
+
+    return run

@@ -1,0 +1,135 @@
+"""Gain and colour match: bring the short frame to the long frame's exposure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .light import Image, to_linear, to_srgb
+from .pair import Pair, as_float
+
+Light = Literal["linear", "srgb"]
+Pixels = NDArray[Any]
+_LIGHTS: tuple[Light, ...] = ("linear", "srgb")
+
+_BLOCKS = 48  # on the longer side: so large that noise and blur average out
+_LEAST_BLOCKS = 8
+_FLOOR = 0.05  # darker block means are mostly noise and black level
+_CLIPPED = 0.985
+_LARGEST_ENCODED_GAIN = 4.0  # GOPRO2 scales by 0.3 at least
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """How the noisy frame is brought to the blurry frame's exposure.
+
+    Attributes:
+        gain: factor for R, G and B.
+        light: in which the gain multiplies; "srgb" for frames scaled after encoding, as GOPRO2's are.
+        source: "estimated", "exif" where too little of the pictures could be compared, or "none".
+        misfit: how badly the gain explains the pictures, about the relative error in encoded values; 0 is perfect.
+    """
+
+    gain: tuple[float, float, float]
+    light: Light
+    source: str
+    misfit: float = 0.0
+
+
+def estimate(noisy: Pixels, blurry: Pixels, exif_gain: float | None = None) -> Exposure:
+    """A robust gain for each channel from block means of two roughly aligned frames.
+
+    The pixels decide where they can: cameras put the ISO gain into the file, tone curves and white balance differ,
+    and EXIF knows nothing of it. EXIF's ratio is used where fewer than eight blocks can be compared.
+
+    Args:
+        noisy, blurry: pixels of two frames of one size: uint8, uint16 or float32, sRGB-encoded.
+        exif_gain: exposure of the blurry frame over the noisy one's.
+    """
+    short, long = _blocks(noisy), _blocks(blurry)
+    fits = [_fit(short, long, light) for light in _LIGHTS]
+    # No camera scales encoded values: only synthetic sets do, and by little.
+    found = [fit for fit in fits if fit and (fit.light == "linear" or max(fit.gain) < _LARGEST_ENCODED_GAIN)]
+    if found:
+        return min(found, key=lambda fit: fit.misfit)
+    if exif_gain is not None:
+        return Exposure((exif_gain,) * 3, "linear", "exif")
+    return Exposure((1.0, 1.0, 1.0), "linear", "none")
+
+
+def exif_gain(pair: Pair) -> float | None:
+    """Exposure of the blurry frame over the noisy one's, by ExposureTime x ISO / F^2, or None."""
+    noisy, blurry = pair.noisy.metadata.exposure, pair.blurry.metadata.exposure
+    return blurry / noisy if noisy and blurry else None
+
+
+def apply(image: Image, exposure: Exposure) -> Image:
+    """The image times the gain in its light, clipped to [0, 1]; sRGB-encoded in and out."""
+    gain = np.asarray(exposure.gain, np.float32)
+    if exposure.light == "linear":
+        return np.clip(to_srgb(to_linear(image) * gain), 0, 1)
+    return np.clip(image * gain, 0, 1)
+
+
+@dataclass(frozen=True)
+class _Blocks:
+    """Means of each block and channel, (rows, columns, 3): in both lights, and the share of clipped pixels."""
+
+    linear: Image
+    srgb: Image
+    clipped: Image
+
+
+def _blocks(pixels: Pixels) -> _Blocks:
+    """A strip of blocks at a time, at full resolution: means of noisy values are only right in the light they are of.
+
+    In sRGB-encoded values noise makes dark blocks darker than they are.
+    """
+    height, width = pixels.shape[:2]
+    side = max(4, round(max(height, width) / _BLOCKS))
+    columns = max(1, width // side)
+    strips = []
+    for top in range(0, max(1, height - side + 1), side):
+        strip = as_float(pixels[top : top + side])
+        views = to_linear(strip), strip, (strip > np.float32(_CLIPPED)).astype(np.float32)
+        strips.append([cv2.resize(view, (columns, 1), interpolation=cv2.INTER_AREA)[0] for view in views])
+    linear, srgb, clipped = (np.stack(rows) for rows in zip(*strips, strict=True))
+    return _Blocks(linear, srgb, clipped)
+
+
+def _fit(noisy: _Blocks, blurry: _Blocks, light: Light) -> Exposure | None:
+    """Weighted median ratio of block means a channel, or None where too few blocks are neither dark nor clipped."""
+    short, long = getattr(noisy, light), getattr(blurry, light)
+    usable = (blurry.srgb > _FLOOR) & (noisy.linear > 1e-4) & (blurry.clipped < 0.02) & (noisy.clipped < 0.02)
+    gains, deviations, levels = [], [], []
+    for channel in range(3):
+        chosen = usable[..., channel]
+        if np.count_nonzero(chosen) < _LEAST_BLOCKS:
+            return None
+        weights = long[..., channel][chosen]
+        ratios = weights / short[..., channel][chosen]
+        gains.append(_weighted_median(ratios, weights))
+        deviations.append(np.log(ratios / np.median(ratios)))
+        levels.append(blurry.srgb[..., channel][chosen])
+    misfit = _misfit(np.concatenate(deviations), np.concatenate(levels), light)
+    return Exposure((gains[0], gains[1], gains[2]), light, "estimated", misfit)
+
+
+def _misfit(deviations: NDArray[np.float32], levels: NDArray[np.float32], light: Light) -> float:
+    """How badly one gain explains all blocks: their spread, and the tilt between dark and bright ones.
+
+    Encoding takes about the 2.2th root, so deviations in linear light count that much less.
+    """
+    bright = levels >= np.median(levels)
+    tilt = abs(float(np.median(deviations[bright]) - np.median(deviations[~bright]))) if (~bright).any() else 0.0
+    return (float(np.median(np.abs(deviations))) + tilt) / (2.2 if light == "linear" else 1.0)
+
+
+def _weighted_median(values: NDArray[np.float32], weights: NDArray[np.float32]) -> float:
+    order = np.argsort(values)
+    total = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(total, total[-1] / 2)])

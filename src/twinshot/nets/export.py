@@ -1,0 +1,104 @@
+"""From a checkpoint to the ONNX file that ships: averaged weights, any height and width, stored in half precision."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+
+from ..io import write_bytes
+from ..pair import TwinshotError
+from . import build
+from .blocks import remove_spectral_norm
+
+OPSET = 18
+_SMALL = 64  # values: biases and constants stay in full precision
+
+
+def export(checkpoint: Path, output: Path) -> dict[str, Any]:
+    """Write the network of a checkpoint as ONNX; returns what a manifest says of it.
+
+    Raises:
+        TwinshotError: no such checkpoint, or the stored graph differs from the network by 1/255 or more.
+    """
+    if not checkpoint.is_file():
+        raise TwinshotError(f"{checkpoint}: no such checkpoint; a run keeps its own in runs/NAME/checkpoint.pt")
+    table = torch.load(checkpoint, weights_only=True)
+    recipe = table["recipe"]
+    net = build(recipe["net"]["kind"], recipe["net"]["settings"])
+    net.load_state_dict(table["average"])
+    graph = to_onnx(remove_spectral_norm(net.eval()))
+    data = halved(graph).SerializeToString()
+    difference = largest_difference(net, data)
+    if difference >= 1 / 255:
+        raise TwinshotError(f"{checkpoint}: half precision moves the output by {difference:.4f}; nothing was written")
+    write_bytes(output, data)
+    return {
+        "file": output.name,
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "multiple": int(net.multiple),  # type: ignore[arg-type]
+        "parameters": sum(p.numel() for p in net.parameters()),
+        "half_precision_error": round(difference, 6),
+        "training": {"recipe": recipe, "steps": table["step"], "hours": round(table["seconds"] / 3600, 2)},
+    }
+
+
+def to_onnx(net: nn.Module) -> onnx.ModelProto:
+    """The network's graph with inputs `noisy` and `blurry`, output `restored`, (1, 3, height, width), both free."""
+    side = 64  # a multiple of every net's, and far from the sizes of 1 that a trace would freeze
+    frames = (torch.rand(1, 3, side, 2 * side), torch.rand(1, 3, side, 2 * side))
+    free = {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
+    program = torch.onnx.export(
+        net,
+        frames,
+        dynamo=True,
+        external_data=False,
+        input_names=["noisy", "blurry"],
+        output_names=["restored"],
+        opset_version=OPSET,
+        dynamic_shapes=(free, free),
+        verbose=False,
+    )
+    assert program is not None
+    return program.model_proto
+
+
+def halved(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Weights stored as float16, cast back to float32 when the graph is loaded: half the file, the same arithmetic."""
+    graph = model.graph
+    casts = []
+    for weight in graph.initializer:
+        values = numpy_helper.to_array(weight)
+        if values.dtype == np.float32 and values.size > _SMALL:
+            name = weight.name
+            weight.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}_half"))
+            casts.append(helper.make_node("Cast", [f"{name}_half"], [name], to=TensorProto.FLOAT))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    onnx.checker.check_model(model)
+    return model
+
+
+@torch.no_grad()
+def largest_difference(net: nn.Module, data: bytes) -> float:
+    """Between the network and the stored graph, on noise and on flat frames at two sizes."""
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    generator = torch.Generator().manual_seed(0)
+    worst = 0.0
+    for shape in ((1, 3, 96, 64), (1, 3, 48, 176)):
+        noisy, blurry = torch.rand(shape, generator=generator), torch.full(shape, 0.3)
+        stored = session.run(None, {"noisy": noisy.numpy(), "blurry": blurry.numpy()})[0]
+        worst = max(worst, _difference(net(noisy, blurry), stored))
+    return worst
+
+
+def _difference(ours: Tensor, stored: Any) -> float:
+    return float(np.abs(ours.numpy() - stored).max())

@@ -1,0 +1,93 @@
+"""TwinNet: a small residual U-Net that hands both frames a short way to the output.
+
+The picture is worked on at half resolution (pixel-unshuffle by 2, so plain 3x3 convolutions see twice as far for a
+quarter of the cost), down to 1/16. The result is a per-pixel, per-channel blend of the two frames plus a residual:
+
+    S = w * N + (1 - w) * B + R,    w in (0, 1)
+
+Adding R to the noisy frame alone lets the network forget the blurry one; the blend gives it a way of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Residual(nn.Module):
+    """x + conv3(relu(conv3(x))), no normalisation: (n, c, h, w) -> (n, c, h, w)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+        # Each block starts near the identity, whatever the depth.
+        nn.init.normal_(self.second.weight, std=0.01 / channels**0.5)
+        nn.init.zeros_(self.second.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.second(F.relu(self.first(x)))
+
+
+class TwinNet(nn.Module):
+    """One sharp clean picture from a noisy and a blurry one.
+
+    Args:
+        channels: width of each level, from 1/2 resolution down.
+        encoder: residual blocks of each level on the way down, the last being the bottom.
+        decoder: residual blocks of each level but the bottom on the way up, top first.
+        inputs: which frames the network may see; with one, the blend has that frame alone.
+
+    Guarantees: `forward(noisy, blurry)` takes and gives float (n, 3, h, w), RGB, sRGB-encoded in [0, 1], h and w
+    multiples of `multiple`; the output may overshoot the range by a little.
+    """
+
+    def __init__(
+        self,
+        channels: Sequence[int] = (32, 64, 128, 192),
+        encoder: Sequence[int] = (1, 2, 2, 3),
+        decoder: Sequence[int] = (2, 2, 2),
+        inputs: Sequence[str] = ("noisy", "blurry"),
+    ) -> None:
+        super().__init__()
+        self.inputs = tuple(inputs)
+        self.multiple = 2 ** len(channels)
+        self.head = nn.Conv2d(12 * len(inputs), channels[0], 3, padding=1)
+        self.down_blocks = nn.ModuleList(_stage(c, n) for c, n in zip(channels, encoder, strict=True))
+        pairs = list(pairwise(channels))
+        self.down = nn.ModuleList(nn.Conv2d(fine, coarse, 2, stride=2) for fine, coarse in pairs)
+        self.up = nn.ModuleList(nn.Conv2d(coarse, 4 * fine, 1) for fine, coarse in pairs)
+        self.up_blocks = nn.ModuleList(_stage(c, n) for c, n in zip(channels[:-1], decoder, strict=True))
+        self.tail = nn.Conv2d(channels[0], 12 * len(inputs), 3, padding=1)
+        nn.init.zeros_(self.tail.weight)
+        nn.init.zeros_(self.tail.bias)
+
+    def forward(self, noisy: Tensor, blurry: Tensor) -> Tensor:
+        frames = [{"noisy": noisy, "blurry": blurry}[name] for name in self.inputs]
+        x = self.head(F.pixel_unshuffle(torch.cat(frames, 1), 2))  # (n, c0, h/2, w/2)
+        skips = []
+        for blocks, down in zip(self.down_blocks, self.down, strict=False):
+            x = blocks(x)
+            skips.append(x)
+            x = down(x)  # (n, c_i+1, h/2^(i+2), w/2^(i+2))
+        x = self.down_blocks[-1](x)
+        for blocks, up, skip in zip(
+            reversed(list(self.up_blocks)), reversed(list(self.up)), reversed(skips), strict=True
+        ):
+            x = blocks(F.pixel_shuffle(up(x), 2) + skip)
+        return self._blend(frames, F.pixel_shuffle(self.tail(x), 2))
+
+    def _blend(self, frames: list[Tensor], out: Tensor) -> Tensor:
+        """The blend of the frames plus the residual; `out` is (n, 3 or 6, h, w): residual, then weights."""
+        if len(frames) == 1:
+            return frames[0] + out
+        weight = torch.sigmoid(out[:, 3:])
+        return frames[1] + weight * (frames[0] - frames[1]) + out[:, :3]
+
+
+def _stage(channels: int, count: int) -> nn.Sequential:
+    return nn.Sequential(*(Residual(channels) for _ in range(count)))

@@ -1,0 +1,117 @@
+"""What passes between rooms, and the checks that bad input meets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .light import Image
+
+SMALLEST_SIDE = 16
+LARGEST_SIDE = 32_000  # OpenCV's warps count pixels in 16 bits
+LARGEST_AREA = 100_000_000
+
+
+class TwinshotError(Exception):
+    """The one family of errors: the message names the file, what is wrong with it and what to do."""
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What a file carries beside its pixels.
+
+    Attributes:
+        exif: the EXIF block as stored, orientation not yet reset; empty where there is none.
+        icc: the ICC colour profile; empty where there is none (sRGB is meant).
+        bits: bits a channel, 8 or 16.
+        exposure: ExposureTime x ISO / FNumber^2 in seconds at ISO 1 and f/1, or None where EXIF does not say.
+        seconds: exposure time, or None.
+    """
+
+    exif: bytes = b""
+    icc: bytes = b""
+    bits: int = 8
+    exposure: float | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One photograph: upright pixels (H, W, 3) RGB, sRGB-encoded, uint8, uint16 or float32 in [0, 1]."""
+
+    pixels: NDArray[Any]
+    name: str
+    metadata: Metadata = field(default_factory=Metadata)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.pixels.shape[0], self.pixels.shape[1]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A short noisy frame and a long blurry one of the same scene and size, checked."""
+
+    noisy: Frame
+    blurry: Frame
+
+    def __post_init__(self) -> None:
+        (height, width), (other_height, other_width) = self.noisy.size, self.blurry.size
+        if self.noisy.size != self.blurry.size:
+            raise TwinshotError(
+                f"{self.noisy.name} is {width}x{height} but {self.blurry.name} is {other_width}x{other_height}: "
+                "give two frames of one size, as the camera took them"
+            )
+        if np.array_equal(self.noisy.pixels, self.blurry.pixels):
+            raise TwinshotError(
+                f"{self.noisy.name} and {self.blurry.name} are the same picture: give the short and the long exposure"
+            )
+        if self.noisy.metadata.icc != self.blurry.metadata.icc:
+            raise TwinshotError(
+                f"{self.noisy.name} and {self.blurry.name} have different colour profiles: export both with one profile"
+            )
+
+
+def check_frame(pixels: NDArray[Any], name: str, metadata: Metadata | None = None) -> Frame:
+    """A frame from an array.
+
+    Raises:
+        TwinshotError: not (H, W, 3); a side under 16 or over 32,000 px, or more than 100 megapixels; not uint8,
+            uint16 or float; a float value that is not finite or outside [0, 1].
+    """
+    if pixels.ndim != 3 or pixels.shape[2] != 3:
+        raise TwinshotError(f"{name}: has shape {pixels.shape}; give an RGB picture of shape (H, W, 3)")
+    height, width = pixels.shape[:2]
+    if min(height, width) < SMALLEST_SIDE:
+        raise TwinshotError(f"{name}: {width}x{height} is too small; both sides must be at least {SMALLEST_SIDE} px")
+    if max(height, width) > LARGEST_SIDE or height * width > LARGEST_AREA:
+        raise TwinshotError(
+            f"{name}: {width}x{height} is too large; up to {LARGEST_SIDE} px a side and "
+            f"{LARGEST_AREA // 1_000_000} megapixels can be restored: crop or split it"
+        )
+    if pixels.dtype in (np.uint8, np.uint16):
+        bits = 8 if pixels.dtype == np.uint8 else 16
+        return Frame(pixels, name, metadata or Metadata(bits=bits))
+    return Frame(_checked_float(pixels, name), name, metadata or Metadata(bits=16))
+
+
+def _checked_float(pixels: NDArray[Any], name: str) -> Image:
+    if not np.issubdtype(pixels.dtype, np.floating):
+        raise TwinshotError(f"{name}: has type {pixels.dtype}; give uint8, uint16 or float32")
+    low, high = float(pixels.min()), float(pixels.max())
+    if not np.isfinite(low + high):
+        raise TwinshotError(f"{name}: holds NaN or infinite values; replace them before restoring")
+    if low < 0 or high > 1:
+        raise TwinshotError(f"{name}: float values run from {low:.3g} to {high:.3g}; scale them to [0, 1]")
+    return pixels.astype(np.float32, copy=False)
+
+
+def as_float(pixels: NDArray[Any]) -> Image:
+    """Pixels of a frame as float32 in [0, 1]."""
+    if pixels.dtype == np.float32:
+        return pixels
+    return pixels.astype(np.float32) * np.float32(1 / np.iinfo(pixels.dtype).max)

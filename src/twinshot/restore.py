@@ -1,0 +1,184 @@
+"""The way of a picture, in one screen: two frames in, one sharp clean picture out."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from . import align, exposure, io, order, tile
+from .engine import Model, load_model
+from .light import Image
+from .pair import Frame, Metadata, Pair, TwinshotError, as_float
+
+Source = str | os.PathLike[str] | NDArray[Any]
+Progress = Callable[[int, int], None]
+"""(tiles done, tiles in all)."""
+
+LARGEST_TILE = 1024
+OVERLAP = 96
+MARGIN = 24  # of a tile's edge, px, that lacks context and is not used
+
+
+@dataclass(frozen=True)
+class Restored:
+    """The picture, and what was decided on the way.
+
+    Attributes:
+        pixels: uint16 (H, W, 3), RGB, sRGB-encoded, in the noisy frame's geometry.
+        report: gain, shift and confidence, model, seconds a stage, warnings: plain values, ready for JSON.
+        metadata: EXIF of the noisy frame, ICC of both, and the bit depth to save with.
+    """
+
+    pixels: NDArray[np.uint16]
+    report: dict[str, Any]
+    metadata: Metadata
+
+    @property
+    def image(self) -> Image:
+        """The picture as float32 (H, W, 3), RGB, sRGB-encoded in [0, 1]."""
+        return as_float(self.pixels)
+
+    def save(self, path: str | os.PathLike[str], force: bool = False) -> None:
+        """Write the picture with the noisy frame's EXIF and ICC and the inputs' bit depth.
+
+        Raises TwinshotError where the path cannot be written, or exists and `force` is not given.
+        """
+        target = Path(path)
+        io.check_output(target, (), force)
+        deep = io.depth_for(target, self.metadata.bits) == 16
+        io.write(target, self.pixels if deep else _eight_bit(self.pixels), self.metadata)
+
+
+@dataclass
+class Clock:
+    """Seconds by stage."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    last: float = field(default_factory=time.perf_counter)
+
+    def lap(self, stage: str) -> None:
+        """Everything since the last lap was `stage`."""
+        now = time.perf_counter()
+        self.seconds[stage], self.last = round(now - self.last, 4), now
+
+
+def restore(
+    noisy: Source, blurry: Source, model: str | Model = "twin", engine: str = "onnx", progress: Progress | None = None
+) -> Restored:
+    """Fuse a short noisy and a long blurry photograph of one scene into one sharp, clean picture.
+
+    Args:
+        noisy, blurry: file paths, or arrays (H, W, 3), RGB, sRGB-encoded: uint8, uint16 or float in [0, 1]; one
+            size, both sides at least 16 px.
+        model: name of a shipped model, or a loaded one.
+        engine: what runs the network.
+        progress: called after each tile.
+
+    Raises:
+        TwinshotError: a frame cannot be read or used, the two do not go together, or there is no such model.
+    """
+    clock = Clock()
+    network = load_model(model, engine) if isinstance(model, str) else model
+    pair = read_pair(noisy, blurry)
+    clock.lap("read")
+    match = exposure.estimate(pair.noisy.pixels, pair.blurry.pixels, exposure.exif_gain(pair))
+    doubt = order.doubt(pair, match)
+    clock.lap("exposure")
+    registered = align.estimate(pair.noisy.pixels, pair.blurry.pixels, match)
+    clock.lap("align")
+    pixels = _run(pair, match, registered, network, progress)
+    clock.lap("restore")
+    report = _report(pair, match, registered, network, clock.seconds, doubt)
+    bits = max(frame.metadata.bits for frame in (pair.noisy, pair.blurry))
+    return Restored(pixels, report, Metadata(pair.noisy.metadata.exif, pair.noisy.metadata.icc, bits))
+
+
+def read_pair(noisy: Source, blurry: Source) -> Pair:
+    """Both frames, read and checked. Raises TwinshotError, also where both are one file."""
+    if not isinstance(noisy, np.ndarray) and not isinstance(blurry, np.ndarray):
+        first, second = Path(noisy), Path(blurry)
+        if first.exists() and second.exists() and first.samefile(second):
+            raise TwinshotError(f"{first} was given twice: give the short and the long exposure")
+    return Pair(io.read(noisy, "the noisy array"), io.read(blurry, "the blurry array"))
+
+
+def _run(
+    pair: Pair, match: exposure.Exposure, registered: align.Alignment, model: Model, progress: Progress | None
+) -> NDArray[np.uint16]:
+    """The network over all tiles, band by band into one 16-bit picture."""
+    height, width = pair.noisy.size
+    rows, columns = (tile.plan(side, LARGEST_TILE, OVERLAP, model.multiple) for side in (height, width))
+    count, done = len(rows.starts) * len(columns.starts), 0
+
+    def one(top: int, left: int, size: tuple[int, int]) -> Image:
+        nonlocal done
+        short = exposure.apply(_window(pair.noisy, top, left, size), match)
+        if registered.applied:
+            long = as_float(align.warp(pair.blurry.pixels, registered.matrix, top, left, size)).clip(0, 1)
+        else:
+            long = _window(pair.blurry, top, left, size)
+        out = model.run(_tensor(short), _tensor(long))[0].transpose(1, 2, 0)
+        done += 1
+        if progress:
+            progress(done, count)
+        return out
+
+    pixels = np.empty((height, width, 3), np.uint16)
+    for top, band in tile.bands(rows, columns, one, MARGIN):
+        pixels[top : top + len(band)] = (band.clip(0, 1) * np.float32(65535) + np.float32(0.5)).astype(np.uint16)
+    return pixels
+
+
+def _window(frame: Frame, top: int, left: int, size: tuple[int, int]) -> Image:
+    """A window of the frame, mirrored at its right and bottom edge where it hangs over."""
+    view = frame.pixels[top : top + size[0], left : left + size[1]]
+    below, right = size[0] - view.shape[0], size[1] - view.shape[1]
+    if below or right:
+        view = cv2.copyMakeBorder(view, 0, below, 0, right, cv2.BORDER_REFLECT_101)
+    return as_float(view)
+
+
+def _tensor(image: Image) -> NDArray[np.float32]:
+    return np.ascontiguousarray(image.transpose(2, 0, 1)[None])
+
+
+def _eight_bit(pixels: NDArray[np.uint16]) -> NDArray[np.uint8]:
+    """Rounded; a strip at a time, for the sake of memory."""
+    result = np.empty(pixels.shape, np.uint8)
+    for top in range(0, len(pixels), 256):
+        result[top : top + 256] = (pixels[top : top + 256].astype(np.uint32) + 128) // 257
+    return result
+
+
+def _report(
+    pair: Pair,
+    match: exposure.Exposure,
+    registered: align.Alignment,
+    model: Model,
+    seconds: dict[str, float],
+    doubt: str | None,
+) -> dict[str, Any]:
+    return {
+        "noisy": pair.noisy.name,
+        "blurry": pair.blurry.name,
+        "size": list(pair.noisy.size[::-1]),
+        "gain": [round(gain, 4) for gain in match.gain],
+        "gain_light": match.light,
+        "gain_source": match.source,
+        "shift": [round(move, 2) for move in registered.shift],
+        "registered": registered.applied,
+        "confidence": round(registered.confidence, 4),
+        "model": model.name,
+        "model_sha256": model.card["sha256"],
+        "engine": model.engine,
+        "seconds": seconds,
+        "warnings": [doubt] if doubt else [],
+    }

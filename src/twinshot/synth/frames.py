@@ -1,0 +1,144 @@
+"""Windows: where a sample's sharp frames come from, real high-speed video or a still photograph.
+
+Layout of the real ones is GOPRO_Large_all's: a folder a scene, numbered frames in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from ..light import Image, to_linear, to_srgb
+from ..pair import TwinshotError
+from . import motion
+from .profiles import Light
+
+WINDOW = 11  # frames: 1 sharp, 1 dropped, 9 averaged (2058 train and 1111 test windows in GOPRO_Large_all)
+_IMAGES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp"}
+
+
+class Window(Protocol):
+    """Sharp frames of one scene in time."""
+
+    def expose(self, light: Light, rng: np.random.Generator) -> tuple[Image, Image]:
+        """The sharp frame and the long exposure beside it, both sRGB-encoded, averaged in `light`."""
+        ...
+
+
+@dataclass(frozen=True)
+class FrameWindow:
+    """Consecutive frames of a high-speed video: the first is the truth, the second dropped, the rest averaged."""
+
+    frames: tuple[Path, ...]
+    crop: tuple[int, int, int] | None = None  # top, left, side
+
+    def expose(self, light: Light, rng: np.random.Generator) -> tuple[Image, Image]:
+        """See `Window`; nothing is drawn from `rng`."""
+        long = [decode(self._read(path), light) for path in self.frames[2:]]
+        return self._read(self.frames[0]), encode(np.mean(long, axis=0, dtype=np.float32), light)
+
+    def _read(self, path: Path) -> Image:
+        frame = read_photo(path)
+        if self.crop is None:
+            return frame
+        top, left, side = self.crop
+        return frame[top : top + side, left : left + side]
+
+
+@dataclass(frozen=True)
+class StillWindow:
+    """A photograph moved by a simulated camera, with movers cut from `others`."""
+
+    photo: Path
+    others: tuple[Path, ...]
+    size: tuple[int, int] | None  # None: the whole photograph but a margin
+    motion: motion.MotionRange
+
+    def expose(self, light: Light, rng: np.random.Generator) -> tuple[Image, Image]:
+        """See `Window`. In linear light clipped highlights get their light back first, so that they streak."""
+        photo = _rescale(read_photo(self.photo), self.size, rng)
+        margin = 48 if self.size is None else 64
+        size = self.size or (photo.shape[0] - 2 * margin & ~1, photo.shape[1] - 2 * margin & ~1)
+        backdrop, margin = _cut(photo, size, margin, rng)
+        backdrop = decode(backdrop, light)
+        if light == "linear":
+            backdrop = motion.relight(backdrop, rng)
+        movers: Sequence[Image] = ()
+        if rng.random() < self.motion.movers:
+            chosen = rng.choice(len(self.others), rng.integers(1, 4))
+            movers = [decode(read_photo(self.others[i]), light) for i in chosen]
+        scene, short_at, registered = motion.random_scene(rng, self.motion, backdrop, margin, size, movers)
+        sharp, blurry = motion.expose(scene, short_at, registered, rng)
+        return encode(sharp, light), encode(blurry, light)
+
+
+@lru_cache(maxsize=640)
+def _read_bytes(path: Path) -> np.ndarray:  # type: ignore[type-arg]
+    pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if pixels is None:
+        raise TwinshotError(f"{path}: not an image that can be read; remove it from the folder or replace it")
+    return np.ascontiguousarray(pixels[..., ::-1])
+
+
+def read_photo(path: Path) -> Image:
+    """An 8-bit photograph as float32 RGB in [0, 1]; the last few hundred stay in memory as bytes."""
+    return _read_bytes(path).astype(np.float32) / np.float32(255)
+
+
+def decode(image: Image, light: Light) -> Image:
+    """From sRGB-encoded to the light in which an exposure is averaged."""
+    return to_linear(image) if light == "linear" else image
+
+
+def encode(image: Image, light: Light) -> Image:
+    """Back to sRGB-encoded values, clipped to [0, 1]."""
+    return np.clip(to_srgb(image) if light == "linear" else image, 0, 1).astype(np.float32)
+
+
+def images_in(folder: Path) -> tuple[Path, ...]:
+    """The image files directly in `folder`, by name. Raises TwinshotError where there are none."""
+    found = tuple(sorted(p for p in folder.iterdir() if p.suffix.lower() in _IMAGES)) if folder.is_dir() else ()
+    if not found:
+        raise TwinshotError(f"{folder}: no images there; name a folder of photographs or of numbered frames")
+    return found
+
+
+def windows_of(frames: Sequence[Path], length: int = WINDOW) -> list[FrameWindow]:
+    """Disjoint windows of `length` consecutive frames; what is left over at the end is dropped."""
+    starts = range(0, len(frames) - length + 1, length)
+    return [FrameWindow(tuple(frames[start : start + length])) for start in starts]
+
+
+def scenes_in(root: Path) -> list[tuple[Path, ...]]:
+    """Every folder of frames under `root` (GOPRO_Large_all's train or test, or one scene), frames in order."""
+    folders = sorted({p.parent for p in root.rglob("*") if p.suffix.lower() in _IMAGES})
+    if not folders:
+        raise TwinshotError(f"{root}: no frames found there; GOPRO_Large_all keeps them in train/SCENE/NNNNNN.png")
+    return [images_in(folder) for folder in folders]
+
+
+def _rescale(photo: Image, size: tuple[int, int] | None, rng: np.random.Generator) -> Image:
+    """Half of the samples see the photograph smaller, as far as the view still fits."""
+    if size is None or rng.random() < 0.5:
+        return photo
+    least = max((side + 64) / full for side, full in zip(size, photo.shape[:2], strict=True))
+    factor = rng.uniform(max(0.5, min(least, 1.0)), 1.0)
+    return cv2.resize(photo, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+
+
+def _cut(photo: Image, size: tuple[int, int], margin: int, rng: np.random.Generator) -> tuple[Image, int]:
+    """A random view of `size` with as much margin (at most `margin`) as the photograph has on all sides."""
+    slack = min(full - side for full, side in zip(photo.shape[:2], size, strict=True))
+    if slack < 0:
+        raise TwinshotError(f"a photograph of {photo.shape[1]}x{photo.shape[0]} is smaller than the view {size}")
+    margin = min(margin, slack // 2)
+    height, width = size[0] + 2 * margin, size[1] + 2 * margin
+    top = rng.integers(photo.shape[0] - height + 1)
+    left = rng.integers(photo.shape[1] - width + 1)
+    return photo[top : top + height, left : left + width], margin

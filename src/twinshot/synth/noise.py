@@ -1,0 +1,75 @@
+"""Noise as the paper has it and as a camera makes it. Every random act takes its generator."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..light import Image
+
+_HEADROOM = 2.0  # linear light up to 2 survives the 16-bit mosaic
+
+
+def poisson(image: Image, rng: np.random.Generator) -> Image:
+    """Shot noise of eq. (8): Poisson(v I) / v, clipped to [0, 1].
+
+    v is the number of unique intensities rounded up to a power of two, as scikit-image's `random_noise` has it.
+    """
+    values = 2.0 ** np.ceil(np.log2(_unique_intensities(image)))
+    return np.clip(rng.poisson(image * values) / values, 0, 1).astype(np.float32)
+
+
+def _unique_intensities(image: Image) -> int:
+    """Count of 8-bit values in use: the paper's frames are 8-bit files."""
+    return int(np.count_nonzero(np.bincount(quantise(image).ravel(), minlength=256)))
+
+
+def gaussian(image: Image, sigma: float, rng: np.random.Generator) -> Image:
+    """Read-out noise of section III-C: signal-independent, clipped to [0, 1]."""
+    return np.clip(image + _normal(image.shape, rng) * np.float32(sigma), 0, 1)
+
+
+def quantise(image: Image) -> NDArray[np.uint8]:
+    """Round values in [0, 1] to 8 bit."""
+    return (np.clip(image, 0, 1) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+
+
+def sensor(linear: Image, shot: float, read: float, rng: np.random.Generator) -> Image:
+    """Poisson-Gaussian noise of variance shot * I + read^2 on each value of a linear-light image, unclipped."""
+    sigma = np.sqrt(np.maximum(linear, 0) * np.float32(shot) + np.float32(read**2))
+    return linear + sigma * _normal(linear.shape, rng)
+
+
+def through_mosaic(linear: Image, shot: float, read: float, black: float, rng: np.random.Generator) -> Image:
+    """Sensor noise on the Bayer mosaic, then demosaicing, which correlates it. Linear light in and out, in [0, 2].
+
+    Args:
+        linear: (H, W, 3), H and W even.
+        shot, read: as in `sensor`.
+        black: negative values survive down to -black, as on a sensor with a black offset.
+        rng: the source of the noise.
+    """
+    height, width = linear.shape[:2]
+    mosaic = np.empty((height, width), np.float32)
+    mosaic[0::2, 0::2] = linear[0::2, 0::2, 0]
+    mosaic[0::2, 1::2] = linear[0::2, 1::2, 1]
+    mosaic[1::2, 0::2] = linear[1::2, 0::2, 1]
+    mosaic[1::2, 1::2] = linear[1::2, 1::2, 2]
+    noisy = sensor(mosaic, shot, read, rng)
+    scale = np.float32(65535 / (_HEADROOM + black))
+    levels = np.clip((noisy + np.float32(black)) * scale, 0, 65535).astype(np.uint16)
+    # OpenCV names a pattern by its second row and column: this is RGGB, read as R, G, B.
+    developed = cv2.cvtColor(levels, cv2.COLOR_BayerBG2RGB_EA)
+    return developed.astype(np.float32) / scale - np.float32(black)
+
+
+def jpeg(image: Image, quality: int) -> Image:
+    """The picture after a JPEG file of this quality (1 to 100)."""
+    ok, data = cv2.imencode(".jpg", quantise(image)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    assert ok
+    return cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1].astype(np.float32) / np.float32(255)
+
+
+def _normal(shape: tuple[int, ...], rng: np.random.Generator) -> Image:
+    return rng.standard_normal(shape, np.float32)

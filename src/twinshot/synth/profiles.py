@@ -1,0 +1,129 @@
+"""Two named ways to spoil a clean pair: `paper` (GOPRO2) and `camera` (what real files look like).
+
+A profile is a frozen record of ranges with one method, `degrade`. It says in which light a long exposure is
+averaged, so that a window can be exposed before any noise is drawn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from ..light import Image, to_linear, to_srgb
+from ..pair import TwinshotError
+from . import noise
+
+Light = Literal["srgb", "linear"]
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One training triple.
+
+    Attributes:
+        noisy: the short frame as its file holds it (dark unless the camera raised its ISO), 8-bit levels.
+        blurry: the long frame, 8-bit levels, registered or not as `meta` says.
+        sharp: the truth, in the noisy frame's geometry and the blurry frame's exposure.
+        meta: how it was made; `gain` brings `noisy` to the exposure of `blurry` in the light `gain_light`.
+    """
+
+    noisy: Image
+    blurry: Image
+    sharp: Image
+    meta: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class PaperProfile:
+    """GOPRO2 (section III-C): scale by f, Poisson below the threshold, else Gaussian; Gaussian on the long frame."""
+
+    name: str = "paper"
+    light: Light = "srgb"
+    scale: Range = (0.3, 0.8)
+    threshold: float = 0.55  # the paper names none
+    sigma: Range = (0.05, 0.1)
+    frames: int = 9  # N averaged frames: the long frame's noise has variance sigma^2 / N
+
+    def degrade(self, sharp: Image, blurry: Image, rng: np.random.Generator) -> Sample:
+        """Noise on an exposed pair of sRGB-encoded frames; quantised to 8 bit before any gain."""
+        scale, sigma = rng.uniform(*self.scale), rng.uniform(*self.sigma)
+        dark = sharp * np.float32(scale)
+        shot = scale < self.threshold
+        noisy = noise.poisson(dark, rng) if shot else noise.gaussian(dark, sigma, rng)
+        long = noise.gaussian(blurry, sigma / np.sqrt(self.frames), rng)
+        meta = {"gain": [1 / scale] * 3, "gain_light": "srgb", "noise": "poisson" if shot else "gaussian"}
+        meta |= {"scale": scale, "sigma": sigma}
+        return Sample(_eight_bit(noisy), _eight_bit(long), _eight_bit(sharp), meta)
+
+
+@dataclass(frozen=True)
+class CameraProfile:
+    """A hand-held camera at night: sensor noise on the mosaic, exposure ratio, colour cast, JPEG.
+
+    Noise is drawn by a level in [0, 1], light to night, after gain and in linear light: variance
+    shot * I + read^2. Its sigma in sRGB then runs from about 0.02 to 0.4.
+    """
+
+    name: str = "camera"
+    light: Light = "linear"
+    ratio: Range = (2.0, 32.0)
+    level: Range = (0.0, 1.0)
+    shot: Range = (0.001, 0.15)
+    read: Range = (0.002, 0.1)
+    cast: float = 0.12
+    dark_file: float = 0.5  # share of short frames whose camera left them dark
+    mosaic: float = 0.8  # share that went through a Bayer mosaic; the rest has independent noise
+    jpeg: float = 0.4
+    quality: tuple[int, int] = (85, 99)
+
+    def degrade(self, sharp: Image, blurry: Image, rng: np.random.Generator) -> Sample:
+        """Noise on an exposed pair of sRGB-encoded frames (averaged in linear light)."""
+        ratio = float(np.exp(rng.uniform(*np.log(self.ratio))))
+        level = rng.uniform(*self.level)
+        shot = _between(self.shot, level) * np.exp(rng.normal() * 0.3)
+        read = _between(self.read, level) * np.exp(rng.normal() * 0.3)
+        mosaic, black = rng.random() < self.mosaic, 0.25 if rng.random() < 0.5 else 0.0
+        quality = int(rng.integers(*self.quality)) if rng.random() < self.jpeg else 0
+        dim = ratio if rng.random() < self.dark_file else float(rng.uniform(0.8, 1.25))
+        cast = np.exp(rng.uniform(-self.cast, self.cast, 3)).astype(np.float32) / np.float32(dim)
+
+        short = _capture(to_linear(sharp), shot, read, black, mosaic, rng)
+        long = _capture(to_linear(blurry), shot / ratio, read / ratio, black, mosaic, rng)
+        noisy = _file(to_srgb(short * cast), quality)
+        meta = {"gain": (1 / cast).tolist(), "gain_light": "linear", "ratio": ratio, "level": level}
+        meta |= {"shot": shot, "read": read, "mosaic": mosaic, "jpeg": quality}
+        return Sample(noisy, _file(to_srgb(long), quality), _eight_bit(sharp), meta)
+
+
+Profile = PaperProfile | CameraProfile
+PROFILES: dict[str, Profile] = {"paper": PaperProfile(), "camera": CameraProfile()}
+
+
+def profile_named(name: str) -> Profile:
+    """The profile of this name. Raises TwinshotError for an unknown one."""
+    if name not in PROFILES:
+        raise TwinshotError(f"no profile is called {name!r}: choose one of {', '.join(PROFILES)}")
+    return PROFILES[name]
+
+
+def _between(bounds: Range, level: float) -> float:
+    """Geometric interpolation: level 0 gives the lower bound, 1 the upper."""
+    return float(bounds[0] * (bounds[1] / bounds[0]) ** level)
+
+
+def _capture(linear: Image, shot: float, read: float, black: float, mosaic: bool, rng: np.random.Generator) -> Image:
+    if mosaic:
+        return noise.through_mosaic(linear, shot, read, black, rng)
+    return np.maximum(noise.sensor(linear, shot, read, rng), -np.float32(black))
+
+
+def _file(encoded: Image, quality: int) -> Image:
+    """What an 8-bit file keeps: PNG for quality 0, else JPEG."""
+    return noise.jpeg(encoded, quality) if quality else _eight_bit(encoded)
+
+
+def _eight_bit(image: Image) -> Image:
+    return noise.quantise(image).astype(np.float32) / np.float32(255)

@@ -1,0 +1,105 @@
+"""Motion rendered ahead: exposed pairs (sharp, blurry) in shards, to which the trainer adds noise as it reads.
+
+A shard is one .npy file, uint16 (count, 2, side, side, 3), sRGB-encoded; its name says in which light the long
+exposure was averaged. It is a pure function of (sources, plan, index), written to a temporary name and renamed, so
+that rendering may be killed and started again, or be shared out over machines.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..light import Image
+from .frames import FrameWindow, StillWindow, Window, read_photo
+from .motion import MotionRange
+from .profiles import Light
+
+TRAINING_MOTION = MotionRange(inside=0.15, registered=0.55)
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Training material: photographs, and scenes of consecutive high-speed frames."""
+
+    photos: tuple[Path, ...]
+    scenes: tuple[tuple[Path, ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class ShardPlan:
+    """What the shards hold. Even ones are averaged in sRGB (`paper`), odd ones in linear light (`camera`)."""
+
+    shards: int = 40
+    per_shard: int = 500
+    side: int = 256
+    real: float = 0.08  # share of windows taken from high-speed frames, where there are any
+    seed: int = 0
+    motion: MotionRange = TRAINING_MOTION
+
+    def name(self, index: int) -> str:
+        """File name of shard `index`; settings that change its bytes are in it."""
+        return f"{light_of(index)}-{self.side}-{self.per_shard}-{self.seed}-{index:04d}.npy"
+
+
+def light_of(index: int) -> Light:
+    """The light in which shard `index` averages its long exposures."""
+    return "linear" if index % 2 else "srgb"
+
+
+def render_missing(sources: Sources, plan: ShardPlan, folder: Path, workers: int) -> list[Path]:
+    """Render the shards that `folder` lacks, `workers` at a time; returns all paths in order."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / plan.name(index) for index in range(plan.shards)]
+    missing = [index for index, path in enumerate(paths) if not path.exists()]
+    if missing:
+        with ProcessPoolExecutor(max(1, workers)) as pool:
+            list(pool.map(render, [sources] * len(missing), [plan] * len(missing), missing, [folder] * len(missing)))
+    return paths
+
+
+def render(sources: Sources, plan: ShardPlan, index: int, folder: Path) -> Path:
+    """Render one shard."""
+    cv2.setNumThreads(1)
+    path = folder / plan.name(index)
+    pairs = np.empty((plan.per_shard, 2, plan.side, plan.side, 3), np.uint16)
+    for number in range(plan.per_shard):
+        rng = np.random.default_rng([plan.seed, index, number])
+        exposed = _window(sources, plan, rng).expose(light_of(index), rng)
+        pairs[number] = [_sixteen_bit(image) for image in exposed]
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    with partial.open("wb") as file:
+        np.save(file, pairs)
+    return partial.replace(path)
+
+
+def open_shards(paths: Sequence[Path]) -> list[NDArray[np.uint16]]:
+    """Memory-mapped shards."""
+    return [np.load(path, mmap_mode="r") for path in paths]
+
+
+def _window(sources: Sources, plan: ShardPlan, rng: np.random.Generator) -> Window:
+    if sources.scenes and rng.random() < plan.real:
+        frames = sources.scenes[rng.integers(len(sources.scenes))]
+        length = int(rng.integers(7, 16))
+        start = int(rng.integers(len(frames) - length + 1))
+        chosen = frames[start : start + length]
+        return FrameWindow(tuple(chosen[:: rng.choice([-1, 1])]), _random_crop(chosen[0], plan.side, rng))
+    photo = sources.photos[rng.integers(len(sources.photos))]
+    return StillWindow(photo, sources.photos, (plan.side, plan.side), plan.motion)
+
+
+def _random_crop(frame: Path, side: int, rng: np.random.Generator) -> tuple[int, int, int]:
+    height, width = read_photo(frame).shape[:2]
+    return int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1)), side
+
+
+def _sixteen_bit(image: Image) -> NDArray[np.uint16]:
+    return (image * np.float32(65535) + np.float32(0.5)).astype(np.uint16)

@@ -1,0 +1,87 @@
+"""Triples on disk: noisy/ blurry/ sharp/ PNGs and one line of meta.jsonl each."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+
+from .. import io
+from ..light import Image
+from ..pair import Metadata, TwinshotError
+from . import noise
+from .frames import StillWindow, Window, images_in, scenes_in, windows_of
+from .motion import MotionRange
+from .profiles import profile_named
+from .sample import sample
+
+
+def write_triples(source: Path, output: Path, profile: str, count: int | None, seed: int) -> int:
+    """Write the triples that are missing; returns how many there are then.
+
+    Args:
+        source: a folder of photographs, or one of numbered frames (or of folders of them, as in GOPRO_Large_all).
+        output: gets noisy/NAME.png, blurry/NAME.png, sharp/NAME.png and meta.jsonl. A triple is there once its line
+            is, so a killed call leaves nothing half-made that is counted.
+        profile: how pairs are spoiled.
+        count: triples to make; None: one a window, or one a photograph.
+        seed: triple i is a pure function of (window i, profile, seed, i).
+
+    Raises:
+        TwinshotError: no images in `source`, or `output` holds triples of other settings.
+    """
+    windows = windows_in(source)
+    spoil = profile_named(profile)
+    total = len(windows) if count is None else count
+    if isinstance(windows[0], StillWindow):
+        windows = [windows[i % len(windows)] for i in range(total)]
+    settings = {"profile": profile, "seed": seed}
+    done = _lines(output / "meta.jsonl", settings)
+    for kind in ("noisy", "blurry", "sharp"):
+        (output / kind).mkdir(parents=True, exist_ok=True)
+    cv2.setNumThreads(1)
+    with (output / "meta.jsonl").open("a", encoding="utf-8") as file:
+        for index, window in list(enumerate(windows[:total]))[done:]:
+            triple = sample(window, spoil, [seed, index])
+            name = f"{index:06d}.png"
+            for kind in ("noisy", "blurry", "sharp"):
+                _write(output / kind / name, getattr(triple, kind))
+            file.write(json.dumps({"name": name, **settings, "source": _label(window), **triple.meta}) + "\n")
+            file.flush()
+    return max(done, min(total, len(windows)))
+
+
+def windows_in(source: Path) -> list[Window]:
+    """Disjoint windows of numbered frames, or one window a photograph. Raises TwinshotError where there is nothing."""
+    if not source.is_dir():
+        raise TwinshotError(f"{source}: no such folder; name a folder of photographs or of numbered frames")
+    scenes = scenes_in(source)
+    if all(path.stem.isdigit() for scene in scenes for path in scene):
+        windows: list[Window] = [window for scene in scenes for window in windows_of(scene)]
+        if not windows:
+            raise TwinshotError(f"{source}: no scene there has a whole window of frames; each takes 11")
+        return windows
+    photos = images_in(source)
+    return [StillWindow(photo, photos, None, MotionRange()) for photo in photos]
+
+
+def _lines(path: Path, settings: dict[str, object]) -> int:
+    """How many triples are complete; a line cut short by a kill is dropped."""
+    if not path.exists():
+        return 0
+    rows = [row for row in path.read_text("utf-8").splitlines() if row.endswith("}")]
+    for row in rows:
+        if any(json.loads(row).get(key) != value for key, value in settings.items()):
+            raise TwinshotError(f"{path}: was made with another profile or seed; choose an empty folder")
+    io.write_bytes(path, "".join(f"{row}\n" for row in rows).encode())
+    return len(rows)
+
+
+def _write(path: Path, image: Image) -> None:
+    io.write(path, noise.quantise(image), Metadata())
+
+
+def _label(window: Window) -> str:
+    path = window.photo if isinstance(window, StillWindow) else window.frames[0]  # type: ignore[attr-defined]
+    return f"{path.parent.name}/{path.name}"

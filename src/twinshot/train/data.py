@@ -1,0 +1,137 @@
+"""What the trainer reads: rendered motion from the shards, with crop, flips, noise and gain drawn on the fly.
+
+Sample number i is a pure function of (recipe, i): the stream is the same after a restart and for any number of
+worker processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from ..exposure import Exposure, apply
+from ..light import Image
+from ..synth.frames import FrameWindow, StillWindow, Window, images_in, scenes_in, windows_of
+from ..synth.motion import MotionRange
+from ..synth.profiles import Sample, profile_named
+from ..synth.sample import sample
+from ..synth.shards import ShardPlan, Sources, light_of, open_shards, render_missing
+from .config import DataConfig, Recipe
+
+Triple = tuple[Tensor, Tensor, Tensor]
+"""noisy (gain-matched), blurry, sharp: float32 (3, h, w) in [0, 1]; with a leading n in a batch."""
+
+
+class ShardDataset(Dataset[Triple]):
+    """Endless numbered samples; the profiles take turns."""
+
+    def __init__(self, data: DataConfig, shards: Sequence[Path], seed: int) -> None:
+        self.data, self.paths, self.seed = data, tuple(shards), seed
+        self.profiles = [profile_named(name) for name in data.profiles]
+
+    @cached_property
+    def shards(self) -> dict[str, list[NDArray[np.uint16]]]:
+        """The shards by light, opened in the process that reads them: a memory map does not travel."""
+        opened = list(enumerate(open_shards(self.paths)))
+        return {light: [s for i, s in opened if light_of(i) == light] for light in ("srgb", "linear")}
+
+    def __getitem__(self, number: int) -> Triple:
+        rng = np.random.default_rng([self.seed, number])
+        profile = self.profiles[number % len(self.profiles)]
+        sharp, blurry = self._pair(self.shards[profile.light], rng)
+        spoiled = profile.degrade(sharp, blurry, rng)
+        return as_triple(spoiled, np.exp(rng.normal(size=3) * self.data.gain_error))
+
+    def _pair(self, shards: Sequence[NDArray[np.uint16]], rng: np.random.Generator) -> tuple[Image, Image]:
+        shard = shards[rng.integers(len(shards))]
+        number, slack = rng.integers(len(shard)), self.data.side - self.data.crop
+        top, left = rng.integers(slack + 1), rng.integers(slack + 1)
+        pair = shard[number, :, top : top + self.data.crop, left : left + self.data.crop]
+        pair = np.rot90(pair, rng.integers(4), axes=(1, 2))
+        if rng.random() < 0.5:
+            pair = pair[:, :, ::-1]
+        sharp, blurry = np.ascontiguousarray(pair).astype(np.float32) / np.float32(65535)
+        return sharp, blurry
+
+
+def matched(spoiled: Sample, error: NDArray[Any] | float = 1.0) -> Image:
+    """The noisy frame brought to the blurry frame's exposure by the known gain, times `error`."""
+    gain = np.asarray(spoiled.meta["gain"]) * error
+    return apply(spoiled.noisy, Exposure(tuple(gain.tolist()), spoiled.meta["gain_light"], "known"))
+
+
+def as_triple(spoiled: Sample, error: NDArray[Any] | float = 1.0) -> Triple:
+    """Network inputs and target."""
+    noisy, blurry, sharp = (
+        torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
+        for image in (matched(spoiled, error), spoiled.blurry, spoiled.sharp)
+    )
+    return noisy, blurry, sharp
+
+
+def prepare_shards(recipe: Recipe, root: Path, folder: Path, workers: int) -> list[Path]:
+    """Render the motion that is missing, from `root`/photos/train and, where present, `root`/frames/train."""
+    data = recipe.data
+    frames = root / "frames" / "train"
+    scenes = tuple(scenes_in(frames)) if frames.is_dir() else ()
+    sources = Sources(images_in(root / "photos" / "train"), scenes)
+    plan = ShardPlan(shards=data.shards, per_shard=data.per_shard, side=data.side)
+    return render_missing(sources, plan, folder, workers)
+
+
+def batches(recipe: Recipe, shards: Sequence[Path], first_step: int) -> Iterator[Triple]:
+    """Batches of the steps from `first_step` to the recipe's last, read ahead by one process."""
+    dataset = ShardDataset(recipe.data, shards, recipe.seed)
+    size = recipe.data.batch
+    numbers = range(first_step * size, recipe.steps * size)
+    loader: DataLoader[Triple] = DataLoader(
+        dataset,
+        batch_size=size,
+        sampler=numbers,  # type: ignore[arg-type]
+        num_workers=1,
+        prefetch_factor=8,
+        worker_init_fn=_single_thread,
+        multiprocessing_context="spawn",  # a fork would inherit locks of OpenMP's and OpenCV's threads
+    )
+    yield from loader
+
+
+def _single_thread(_: int) -> None:
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Held-out triples by group: each profile on photographs never trained on, and the real windows."""
+
+    groups: dict[str, list[Triple]]
+
+
+def validation(root: Path, profiles: Sequence[str], count: int = 24, side: int = 256) -> Validation:
+    """`count` simulated triples a profile from `root`/photos/val, and the real windows of `root`/frames/val."""
+    photos = images_in(root / "photos" / "val")
+    groups: dict[str, list[Triple]] = {}
+    for name in profiles:
+        stills = [StillWindow(photos[i % len(photos)], photos, (side, side), MotionRange()) for i in range(count)]
+        groups[name] = _triples(stills, name)
+    frames = root / "frames" / "val"
+    if frames.is_dir():
+        windows = [window for scene in scenes_in(frames) for window in windows_of(scene)]
+        centred = [FrameWindow(w.frames, (200, 400, 416)) for w in windows]
+        groups["real"] = _triples(centred, profiles[0])
+    return Validation(groups)
+
+
+def _triples(windows: Sequence[Window], profile: str) -> list[Triple]:
+    return [as_triple(sample(w, profile_named(profile), [7, i])) for i, w in enumerate(windows)]

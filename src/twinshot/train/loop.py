@@ -1,0 +1,140 @@
+"""The training loop: resumable at any moment, with checkpoints, metrics and validation pictures."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..nets import build
+from ..pair import TwinshotError
+from .config import Recipe, as_table, recipe_from
+from .data import Triple, Validation, batches, prepare_shards, validation
+from .step import State, optimisers_for, restoration_step
+
+Report = Callable[[dict[str, Any]], None]
+
+
+def train(recipe: Recipe, root: Path, folder: Path, resume: bool, report: Report = lambda row: None) -> Path:
+    """Train a recipe to its last step; returns the checkpoint.
+
+    Args:
+        recipe: the run.
+        root: the data root (photos/train, photos/val and, optionally, frames/train, frames/val).
+        folder: holds the runs; this one gets `folder`/NAME, rendered motion is shared in `folder`/shards.
+        resume: go on from the last checkpoint where there is one; otherwise an existing run is an error.
+        report: called with every row that goes to metrics.jsonl.
+    """
+    run = folder / recipe.name
+    state = start_or_resume(recipe, run, resume)
+    shards = prepare_shards(recipe, root, folder / "shards", workers=len(os.sched_getaffinity(0)))
+    held_out = validation(root, recipe.data.profiles)
+    log = Log(run / "metrics.jsonl", state.step, report)
+    saved = began = time.monotonic()
+    for batch in batches(recipe, shards, state.step):
+        row = restoration_step(state, batch, recipe)
+        now = time.monotonic()
+        state.seconds, began = state.seconds + now - began, now
+        last = state.step == recipe.steps
+        if state.step % 50 == 0 or last:
+            log.write({"step": state.step, **row, "seconds": round(state.seconds, 1)})
+        if state.step % recipe.validate_every == 0 or last:
+            log.write({"step": state.step, "validation": validate(state, held_out, run)})
+        if now - saved > 60 * recipe.checkpoint_minutes or last:
+            save(state, recipe, run / "checkpoint.pt")
+            saved = now
+    return run / "checkpoint.pt"
+
+
+class Log:
+    """metrics.jsonl: one row a line; rows after the checkpoint a run resumes from are dropped."""
+
+    def __init__(self, path: Path, step: int, report: Report) -> None:
+        rows = path.read_text("utf-8").splitlines() if path.exists() else []
+        kept = [row for row in rows if row.endswith("}") and json.loads(row)["step"] <= step]
+        path.write_text("".join(f"{row}\n" for row in kept), "utf-8")
+        self.path, self.report = path, report
+
+    def write(self, row: dict[str, Any]) -> None:
+        """Append one row."""
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+        self.report(row)
+
+
+def start_or_resume(recipe: Recipe, run: Path, resume: bool) -> State:
+    """A fresh state from the recipe's seed, or the checkpoint's."""
+    path = run / "checkpoint.pt"
+    if path.exists() and not resume:
+        raise TwinshotError(f"{path}: this run exists; go on with --resume, or remove its folder to start anew")
+    run.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(recipe.seed)
+    net = build(recipe.net.kind, recipe.net.settings).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    state = State(net, copy.deepcopy(net).requires_grad_(False), optimisers_for(net, recipe.optim))
+    return load_into(state, recipe, path) if path.exists() else state
+
+
+def save(state: State, recipe: Recipe, path: Path) -> None:
+    """Write a checkpoint under a temporary name, then rename it: a kill leaves the old one or the new one."""
+    table = {
+        "recipe": as_table(recipe),
+        "step": state.step,
+        "seconds": state.seconds,
+        "net": state.net.state_dict(),
+        "average": state.average.state_dict(),
+        "optimisers": [optimiser.state_dict() for optimiser in state.optimisers],
+        "generator": torch.get_rng_state(),
+    }
+    partial = path.with_name(f".{path.name}.partial")
+    torch.save(table, partial)
+    partial.replace(path)
+
+
+def load_into(state: State, recipe: Recipe, path: Path) -> State:
+    """Continue from a checkpoint. Only the budget (`steps`) and the log's rhythm may differ from its recipe."""
+    table = torch.load(path, weights_only=True)
+    before = recipe_from(table["recipe"])
+    changed = [key for key in ("seed", "net", "data") if getattr(before, key) != getattr(recipe, key)]
+    if changed:
+        raise TwinshotError(f"{path}: was made with other settings of {', '.join(changed)}; give the run a new name")
+    state.net.load_state_dict(table["net"])
+    state.average.load_state_dict(table["average"])
+    for optimiser, saved in zip(state.optimisers, table["optimisers"], strict=True):
+        optimiser.load_state_dict(saved)
+    state.step, state.seconds = table["step"], table["seconds"]
+    torch.set_rng_state(table["generator"])
+    return state
+
+
+@torch.no_grad()
+def validate(state: State, held_out: Validation, run: Path) -> dict[str, float]:
+    """Mean PSNR in dB of the averaged weights by group, and a sheet of pictures."""
+    result = {}
+    state.average.eval()
+    for name, triples in held_out.groups.items():
+        restored = [_restore(state, triple) for triple in triples]
+        scores = [_psnr(image, triple[2]) for image, triple in zip(restored, triples, strict=True)]
+        result[name] = round(float(np.mean(scores)), 3)
+        rows = [torch.cat([n, b, r, s], 2) for r, (n, b, s) in list(zip(restored, triples, strict=True))[:4]]
+        sheet = torch.cat(rows, 1).permute(1, 2, 0).flip(-1).numpy()
+        cv2.imwrite(str(run / f"validation-{name}.png"), (sheet * 255).round().astype(np.uint8))
+    return result
+
+
+def _restore(state: State, triple: Triple) -> Tensor:
+    noisy, blurry, _ = (image[None].contiguous(memory_format=torch.channels_last) for image in triple)
+    restored: Tensor = state.average(noisy, blurry)[0].clamp(0, 1)
+    return restored
+
+
+def _psnr(restored: Tensor, sharp: Tensor) -> float:
+    return -10 * float(torch.log10((restored - sharp).square().mean()))
