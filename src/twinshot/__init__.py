@@ -6,29 +6,24 @@ twinshot.restore("noisy.jpg", "blurry.jpg").save("sharp.png")
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .pair import Pair, TwinshotError
 
 if TYPE_CHECKING:
     from .engine import Model, load_model
-    from .restore import Restored, restore
+    from .restoration import Restored, restore
 
 __version__ = "0.1.0"
 __all__ = ["Model", "Pair", "Restored", "TwinshotError", "load_model", "restore"]
 
 
+_HOMES = {"restore": "restoration", "Restored": "restoration", "load_model": "engine", "Model": "engine"}
+
+
 def __getattr__(name: str) -> Any:
     """Load OpenCV and the rest only when a picture is restored: `import twinshot` stays instant."""
-    if name in ("restore", "Restored"):
-        from .restore import Restored, restore
-
-        # The function takes the place of the module of its name, which importing it has put there.
-        globals().update(restore=restore, Restored=Restored)
-    elif name in ("load_model", "Model"):
-        from .engine import Model, load_model
-
-        globals().update(load_model=load_model, Model=Model)
-    else:
+    if name not in _HOMES:
         raise AttributeError(f"module 'twinshot' has no attribute {name!r}")
-    return globals()[name]
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)

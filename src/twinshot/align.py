@@ -95,8 +95,10 @@ def _refined(fixed: Image, moving: Image, start: Matrix) -> Matrix:
     """Homography by ECC (Evangelidis and Psarakis 2008) from `start`, which is returned where it does not converge."""
     criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 60, 1e-5)
     try:
+        # The frames are smooth already: no mask, and a Gaussian of one pixel, which is none.
+        everywhere = np.ones(fixed.shape, np.uint8)
         _, matrix = cv2.findTransformECC(
-            fixed, moving, start.astype(np.float32), cv2.MOTION_HOMOGRAPHY, criteria, None, 1
+            fixed, moving, start.astype(np.float32), cv2.MOTION_HOMOGRAPHY, criteria, everywhere, 1
         )
     except cv2.error:
         return start
@@ -119,7 +121,8 @@ def _at_full_size(matrix: Matrix, scale: float) -> Matrix:
     """The same map in full-size pixel coordinates, pixel centres at half-integers of the small ones."""
     shrink = np.array([[scale, 0, (scale - 1) / 2], [0, scale, (scale - 1) / 2], [0, 0, 1]])
     full: Matrix = np.linalg.inv(shrink) @ matrix @ shrink
-    return full / full[2, 2]
+    full /= full[2, 2]
+    return full
 
 
 def _corner_shift(matrix: Matrix, size: tuple[int, ...]) -> tuple[tuple[float, float], float]:

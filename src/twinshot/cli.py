@@ -16,7 +16,7 @@ from rich.table import Table
 
 from .pair import TwinshotError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 out = Console()
 err = Console(stderr=True, soft_wrap=True, highlight=False)
 
@@ -63,12 +63,12 @@ def restore(
 ) -> None:
     """Restore one picture from a pair."""
     from . import io
-    from .restore import restore as run
+    from .restoration import restore as run
 
     io.check_output(output, (noisy, blurry), force)
     if report:
         _check_report(report, (noisy, blurry, output), force)
-    with Progress(TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), console=err) as bars:
+    with Progress(TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), console=err, transient=True) as bars:
         result = run(noisy, blurry, model, engine, None if quiet else _bar(bars))
     result.save(output, force)
     if report:
@@ -141,9 +141,10 @@ def export(
 def benchmark(
     folder: Annotated[Path, typer.Argument(help="A folder of triples: noisy/ blurry/ sharp/ and meta.jsonl.")],
     systems: Annotated[str, typer.Option(help="Systems, separated by commas.")] = "noisy,blurry,nlm,bm3d,twin",
-    output: Annotated[Path | None, typer.Option("--out", help="Write the results as JSON.")] = None,
+    output: Annotated[Path | None, typer.Option("--out", help="Write the results to this .json, and a table to the .md beside it.")] = None,
 ) -> None:
     """Compare systems on a folder of triples: PSNR and SSIM by the convention `paper`, and seconds."""
+    from .bench.report import markdown
     from .bench.run import run
 
     results = run(folder, systems.split(","))
@@ -157,6 +158,7 @@ def benchmark(
         from . import io
 
         io.write_bytes(output, json.dumps(results, indent=1).encode())
+        io.write_bytes(output.with_suffix(".md"), markdown(results).encode())
 
 
 def _check_report(path: Path, taken: tuple[Path, ...], force: bool) -> None:

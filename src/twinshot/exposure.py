@@ -72,7 +72,7 @@ def apply(image: Image, exposure: Exposure) -> Image:
     gain = np.asarray(exposure.gain, np.float32)
     if exposure.light == "linear":
         return np.clip(to_srgb(to_linear(image) * gain), 0, 1)
-    return np.clip(image * gain, 0, 1)
+    return np.asarray(np.clip(image * gain, 0, 1), np.float32)
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .light import Image
 
@@ -25,7 +27,7 @@ class Axis:
     length: int
     full: int
 
-    def weights(self, index: int, margin: int) -> Image:
+    def weights(self, index: int, margin: int) -> NDArray[np.float32]:
         """(length,) weights of tile `index`: they add up to 1 over all tiles at every pixel.
 
         Within an overlap the outer `margin` pixels of each tile, which lack context, weigh nothing.
@@ -42,16 +44,17 @@ class Axis:
 
 
 def plan(full: int, largest: int, overlap: int, multiple: int) -> Axis:
-    """Equal tiles of at most `largest` px, a multiple of `multiple`, over `full` px.
+    """Equal tiles of at most `largest` px that share at least `overlap` px, over `full` px.
 
-    One tile covers a side that fits, and may then be longer than it (the caller pads).
+    Starts and length are multiples of `multiple`: a network that halves its maps then sees a tile on the very grid
+    on which it would see the whole picture. The last tile may hang over the end by less than that (the caller pads).
+    Needs `largest` of at least twice `overlap`, or three tiles would meet in a place.
     """
-    count = 1 if full <= largest else -(-(full - overlap) // (largest - overlap))
-    length = -(-(full + (count - 1) * overlap) // count)
-    length = -(-length // multiple) * multiple
-    last = max(0, full - length)
-    starts = tuple(round(last * i / max(1, count - 1)) for i in range(count))
-    return Axis(starts, length, full)
+    cells, most, shared = -(-full // multiple), largest // multiple, -(-overlap // multiple)
+    count = 1 if cells <= most else -(-(cells - shared) // (most - shared))
+    length = -(-(cells + (count - 1) * shared) // count)
+    starts = (round((cells - length) * i / max(1, count - 1)) for i in range(count))
+    return Axis(tuple(start * multiple for start in starts), length * multiple, full)
 
 
 def bands(rows: Axis, columns: Axis, restore: Restore, margin: int) -> Iterator[tuple[int, Image]]:
@@ -80,6 +83,6 @@ def _band(rows: Axis, columns: Axis, index: int, restore: Restore, margin: int) 
     return band
 
 
-def _rise(position: np.ndarray, start: int, end: int) -> Image:  # type: ignore[type-arg]
+def _rise(position: NDArray[Any], start: int, end: int) -> NDArray[np.float32]:
     """From 0 before `start` to 1 from `end` on, linearly."""
     return np.clip((position - start + 0.5) / max(1, end - start), 0, 1).astype(np.float32)

@@ -10,7 +10,7 @@ from typing import Any
 from ..io import read
 from ..light import Image
 from ..pair import Pair, TwinshotError, as_float
-from ..restore import read_pair
+from ..restoration import read_pair
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from ..light import Image
 
@@ -35,10 +36,10 @@ def ssim(restored: Image, truth: Image) -> float:
     return float(score[_RADIUS:-_RADIUS, _RADIUS:-_RADIUS].mean())
 
 
-def _eight_bit(image: Image) -> np.ndarray:  # type: ignore[type-arg]
-    return np.round(np.clip(image, 0, 1) * 255.0) / 255.0
+def _eight_bit(image: Image) -> NDArray[np.float64]:
+    return np.round(np.clip(image.astype(np.float64), 0, 1) * 255) / 255
 
 
-def _window(image: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def _window(image: NDArray[np.float64]) -> NDArray[np.float64]:
     side = 2 * _RADIUS + 1
-    return cv2.GaussianBlur(image, (side, side), _SIGMA, borderType=cv2.BORDER_REFLECT)
+    return np.asarray(cv2.GaussianBlur(image, (side, side), _SIGMA, borderType=cv2.BORDER_REFLECT), np.float64)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import platform
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from ..engine import threads
 from ..pair import TwinshotError
 from .datasets import Triple, triples_in
 from .metrics import psnr, ssim
@@ -24,6 +26,7 @@ def run(folder: Path, names: Sequence[str]) -> dict[str, Any]:
         "set": folder.name,
         "pictures": len(triples),
         "convention": "paper",
+        "machine": f"{platform.machine()}, {threads()} cores",
         "systems": {name: _row(name, triples) for name in names},
     }
 

@@ -12,7 +12,7 @@ from .. import exposure
 from ..engine import load_model
 from ..light import Image
 from ..pair import Pair, TwinshotError, as_float
-from ..restore import restore
+from ..restoration import restore
 
 System = Callable[[Pair, dict[str, Any], Image], Image]
 """(pair, meta, truth) -> picture. The truth is for oracles alone: BM3D is told its noise."""
@@ -66,7 +66,7 @@ def _bm3d(pair: Pair, meta: dict[str, Any], truth: Image) -> Image:
     except ImportError as error:
         raise TwinshotError("BM3D needs its package: pip install 'twinshot[bench]'") from error
     noisy, sigma = _known(pair, meta, truth)
-    return np.clip(bm3d.bm3d_rgb(noisy, sigma), 0, 1).astype(np.float32)
+    return np.asarray(np.clip(bm3d.bm3d_rgb(noisy, sigma), 0, 1), np.float32)
 
 
 _CLASSICAL: dict[str, System] = {"noisy": _noisy, "blurry": _blurry, "nlm": _nlm, "bm3d": _bm3d}

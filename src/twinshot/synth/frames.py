@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from ..light import Image, to_linear, to_srgb
 from ..pair import TwinshotError
@@ -79,7 +80,7 @@ class StillWindow:
 
 
 @lru_cache(maxsize=640)
-def _read_bytes(path: Path) -> np.ndarray:  # type: ignore[type-arg]
+def _read_bytes(path: Path) -> NDArray[Any]:
     pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if pixels is None:
         raise TwinshotError(f"{path}: not an image that can be read; remove it from the folder or replace it")
@@ -129,7 +130,7 @@ def _rescale(photo: Image, size: tuple[int, int] | None, rng: np.random.Generato
         return photo
     least = max((side + 64) / full for side, full in zip(size, photo.shape[:2], strict=True))
     factor = rng.uniform(max(0.5, min(least, 1.0)), 1.0)
-    return cv2.resize(photo, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(photo, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _cut(photo: Image, size: tuple[int, int], margin: int, rng: np.random.Generator) -> tuple[Image, int]:

@@ -112,7 +112,7 @@ def random_scene(
 ) -> tuple[Scene, float, bool]:
     """A scene with its motion, the short frame's time, and whether registration took out the gap's move."""
     interval = rng.integers(len(motion.blur) - 1)
-    camera = random_path(rng, rng.uniform(*motion.blur[interval : interval + 2]), size)
+    camera = random_path(rng, rng.uniform(motion.blur[interval], motion.blur[interval + 1]), size)
     movers = random_movers(rng, photos, size)
     short_at = rng.uniform(0.2, 0.8) if rng.random() < motion.inside else -rng.uniform(*motion.gap)
     return Scene(backdrop, margin, size, camera, movers), short_at, rng.random() < motion.registered
@@ -127,7 +127,7 @@ def relight(linear: Image, rng: np.random.Generator) -> Image:
         centre = (int(rng.integers(scene.shape[1])), int(rng.integers(scene.shape[0])))
         colour = rng.uniform(0.3, 1, 3) * np.exp(rng.uniform(0, 3))
         cv2.circle(scene, centre, int(rng.integers(1, 4)), colour.tolist(), -1, cv2.LINE_AA)
-    return scene
+    return np.asarray(scene, np.float32)
 
 
 def expose(scene: Scene, short_at: float, registered: bool, rng: np.random.Generator) -> tuple[Image, Image]:
@@ -168,9 +168,10 @@ def _view(scene: Scene, time: float, pose: Array, sampling: int) -> Image:
         shift = np.array([[1, 0, scene.margin], [0, 1, scene.margin], [0, 0, 1]], np.float64)
         matrix = shift @ homography(pose, scene.size)
         flags = sampling | cv2.WARP_INVERSE_MAP
-        frame = cv2.warpPerspective(
+        warped = cv2.warpPerspective(
             scene.backdrop, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REFLECT_101
         )
+        frame = np.asarray(warped, np.float32)
     for mover in scene.movers:
         _paste(frame, mover, time, pose)
     return frame
@@ -211,8 +212,7 @@ def _blob(rng: np.random.Generator, height: int, width: int) -> NDArray[np.float
     points = np.stack([width * (0.5 + radius * np.cos(angle)), height * (0.5 + radius * np.sin(angle))], -1)
     mask = np.zeros((height, width), np.float32)
     cv2.fillPoly(mask, [np.round(points * 16).astype(np.int32)], 1.0, lineType=cv2.LINE_8, shift=4)
-    soft: NDArray[np.float32] = cv2.GaussianBlur(mask, (0, 0), rng.uniform(0.6, 1.5))
-    return soft
+    return np.asarray(cv2.GaussianBlur(mask, (0, 0), rng.uniform(0.6, 1.5)), np.float32)
 
 
 def _corners(poses: Array, size: tuple[int, int]) -> Array:

@@ -17,7 +17,7 @@ def poisson(image: Image, rng: np.random.Generator) -> Image:
     v is the number of unique intensities rounded up to a power of two, as scikit-image's `random_noise` has it.
     """
     values = 2.0 ** np.ceil(np.log2(_unique_intensities(image)))
-    return np.clip(rng.poisson(image * values) / values, 0, 1).astype(np.float32)
+    return np.asarray(np.clip(rng.poisson(image * values) / values, 0, 1), np.float32)
 
 
 def _unique_intensities(image: Image) -> int:
@@ -38,7 +38,7 @@ def quantise(image: Image) -> NDArray[np.uint8]:
 def sensor(linear: Image, shot: float, read: float, rng: np.random.Generator) -> Image:
     """Poisson-Gaussian noise of variance shot * I + read^2 on each value of a linear-light image, unclipped."""
     sigma = np.sqrt(np.maximum(linear, 0) * np.float32(shot) + np.float32(read**2))
-    return linear + sigma * _normal(linear.shape, rng)
+    return np.asarray(linear + sigma * _normal(linear.shape, rng), np.float32)
 
 
 def through_mosaic(linear: Image, shot: float, read: float, black: float, rng: np.random.Generator) -> Image:
@@ -61,14 +61,14 @@ def through_mosaic(linear: Image, shot: float, read: float, black: float, rng: n
     levels = np.clip((noisy + np.float32(black)) * scale, 0, 65535).astype(np.uint16)
     # OpenCV names a pattern by its second row and column: this is RGGB, read as R, G, B.
     developed = cv2.cvtColor(levels, cv2.COLOR_BayerBG2RGB_EA)
-    return developed.astype(np.float32) / scale - np.float32(black)
+    return np.asarray(developed / scale - np.float32(black), np.float32)
 
 
 def jpeg(image: Image, quality: int) -> Image:
     """The picture after a JPEG file of this quality (1 to 100)."""
-    ok, data = cv2.imencode(".jpg", quantise(image)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    assert ok
-    return cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1].astype(np.float32) / np.float32(255)
+    _, data = cv2.imencode(".jpg", quantise(image)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    pixels = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
+    return pixels[..., ::-1].astype(np.float32) / np.float32(255)
 
 
 def _normal(shape: tuple[int, ...], rng: np.random.Generator) -> Image:

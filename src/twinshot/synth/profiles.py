@@ -54,8 +54,8 @@ class PaperProfile:
         shot = scale < self.threshold
         noisy = noise.poisson(dark, rng) if shot else noise.gaussian(dark, sigma, rng)
         long = noise.gaussian(blurry, sigma / np.sqrt(self.frames), rng)
-        meta = {"gain": [1 / scale] * 3, "gain_light": "srgb", "noise": "poisson" if shot else "gaussian"}
-        meta |= {"scale": scale, "sigma": sigma}
+        meta: dict[str, Any] = {"gain": [1 / scale] * 3, "gain_light": "srgb", "scale": scale, "sigma": sigma}
+        meta["noise"] = "poisson" if shot else "gaussian"
         return Sample(_eight_bit(noisy), _eight_bit(long), _eight_bit(sharp), meta)
 
 
@@ -93,7 +93,7 @@ class CameraProfile:
         short = _capture(to_linear(sharp), shot, read, black, mosaic, rng)
         long = _capture(to_linear(blurry), shot / ratio, read / ratio, black, mosaic, rng)
         noisy = _file(to_srgb(short * cast), quality)
-        meta = {"gain": (1 / cast).tolist(), "gain_light": "linear", "ratio": ratio, "level": level}
+        meta: dict[str, Any] = {"gain": (1 / cast).tolist(), "gain_light": "linear", "ratio": ratio, "level": level}
         meta |= {"shot": shot, "read": read, "mosaic": mosaic, "jpeg": quality}
         return Sample(noisy, _file(to_srgb(long), quality), _eight_bit(sharp), meta)
 

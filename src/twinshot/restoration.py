@@ -22,9 +22,9 @@ Source = str | os.PathLike[str] | NDArray[Any]
 Progress = Callable[[int, int], None]
 """(tiles done, tiles in all)."""
 
-LARGEST_TILE = 1024
-OVERLAP = 96
-MARGIN = 24  # of a tile's edge, px, that lacks context and is not used
+LARGEST_TILE = 1280
+OVERLAP = 160
+MARGIN = 64  # of a tile's edge, px, that lacks context and is not used
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def _run(
             long = as_float(align.warp(pair.blurry.pixels, registered.matrix, top, left, size)).clip(0, 1)
         else:
             long = _window(pair.blurry, top, left, size)
-        out = model.run(_tensor(short), _tensor(long))[0].transpose(1, 2, 0)
+        out: Image = model.run(_tensor(short), _tensor(long))[0].transpose(1, 2, 0)
         done += 1
         if progress:
             progress(done, count)

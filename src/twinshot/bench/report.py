@@ -1,0 +1,17 @@
+"""Results as a table to read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def markdown(results: dict[str, Any]) -> str:
+    """The results of one set as a Markdown table."""
+    rows = ["| system | PSNR, dB | SSIM | seconds a picture |", "| --- | --- | --- | --- |"]
+    for name, row in results["systems"].items():
+        if "error" in row:
+            rows.append(f"| {name} | {row['error']} | | |")
+        else:
+            rows.append(f"| {name} | {row['psnr']:.2f} | {row['ssim']:.4f} | {row['seconds']:.2f} |")
+    title = f"# {results['set']}\n\n{results['pictures']} pictures, metrics by the convention `{results['convention']}`, "
+    return title + f"{results['machine']}.\n\n" + "\n".join(rows) + "\n"
