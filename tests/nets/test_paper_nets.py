@@ -132,7 +132,7 @@ def test_the_two_halves_share_nothing_and_leave_nothing_out() -> None:
 
 FIRST_AND_MEMORY = [
     (DeblurRNN, ["denoising.encoder.blocks.0.conv", "deblurring.encoder.blocks.0.conv"], ["denoising", "deblurring"]),
-    (DeblurMerger, ["noisy_encoder.blocks.0.conv", "blurry_encoder.blocks.0.conv"], []),
+    (DeblurMerger, ["encoders.noisy.blocks.0.conv", "encoders.blurry.blocks.0.conv"], []),
     (Discriminator, ["encoder.blocks.0.conv"], []),
 ]
 

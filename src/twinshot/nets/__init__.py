@@ -11,6 +11,7 @@ from .merger import DeblurMerger
 from .rnn import DeblurRNN
 from .twin import TwinNet
 
+FRAMES = ("noisy", "blurry")
 NETS: dict[str, type[nn.Module]] = {"twin": TwinNet, "rnn": DeblurRNN, "merger": DeblurMerger}
 
 
@@ -18,6 +19,9 @@ def build(kind: str, settings: dict[str, Any]) -> nn.Module:
     """A network by its kind and its own settings. Raises TwinshotError for an unknown kind or setting."""
     if kind not in NETS:
         raise TwinshotError(f"no network is called {kind!r}: choose one of {', '.join(NETS)}")
+    inputs = settings.get("inputs", FRAMES)
+    if not inputs or not set(inputs) <= set(FRAMES):
+        raise TwinshotError(f"network {kind!r}: inputs = {inputs!r}; give one or both of {', '.join(FRAMES)}")
     try:
         return NETS[kind](**settings)
     except TypeError as error:

@@ -11,6 +11,8 @@ encoders: block 1 takes 512 channels, blocks 2 to 8 take three times the width o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -29,6 +31,7 @@ class DeblurMerger(nn.Module):
         dropout: share of features dropped while training, in the decoder (the z of eq. 4).
         dropout_blocks: how many blocks of the decoder, from the bottleneck up, have dropout.
         spectral: spectral norm on all convolutions but each encoder's first.
+        inputs: which frames the network may see, "noisy", "blurry" or both; one, for the ablations, has one encoder.
 
     Guarantees: `forward(noisy, blurry)` takes and gives float (n, 3, h, w), RGB, sRGB-encoded in [0, 1], any h and w
     from 16 up; the output never leaves the range.
@@ -43,16 +46,17 @@ class DeblurMerger(nn.Module):
         dropout: float = 0.5,
         dropout_blocks: int = 3,
         spectral: bool = True,
+        inputs: Sequence[str] = ("noisy", "blurry"),
     ) -> None:
         super().__init__()
-        widths = level_widths(base_channels, levels)
-        self.noisy_encoder = Encoder(3, widths, spectral)
-        self.blurry_encoder = Encoder(3, widths, spectral)
-        self.merge = ConvBlock(2 * widths[-1], widths[-1], spectral=spectral, kernel=1, stride=1)
-        self.decoder = Decoder(widths, 2, dropout, dropout_blocks, spectral)
+        widths, sources = level_widths(base_channels, levels), len(inputs)
+        self.encoders = nn.ModuleDict({name: Encoder(3, widths, spectral) for name in inputs})
+        self.merge = ConvBlock(sources * widths[-1], widths[-1], spectral=spectral, kernel=1, stride=1)
+        self.decoder = Decoder(widths, sources, dropout, dropout_blocks, spectral)
 
     def forward(self, noisy: Tensor, blurry: Tensor) -> Tensor:
         """The sharp picture, x-hat of eq. (5)."""
-        pairs = zip(self.noisy_encoder(to_signed(noisy)), self.blurry_encoder(to_signed(blurry)), strict=True)
-        *skips, bottlenecks = (torch.cat(pair, 1) for pair in pairs)
+        frames = {"noisy": noisy, "blurry": blurry}
+        maps = [encoder(to_signed(frames[name])) for name, encoder in self.encoders.items()]
+        *skips, bottlenecks = (torch.cat(level, 1) for level in zip(*maps, strict=True))
         return to_unit(self.decoder(self.merge(bottlenecks), skips, noisy.shape[-2:]))

@@ -27,10 +27,11 @@ class Residual(nn.Module):
         self.second = nn.Conv2d(channels, channels, 3, padding=1)
         # Each block starts near the identity, whatever the depth.
         nn.init.normal_(self.second.weight, std=0.01 / channels**0.5)
-        nn.init.zeros_(self.second.bias)
+        _zero(self.second.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.second(F.relu(self.first(x)))
+        change: Tensor = self.second(F.relu(self.first(x)))
+        return x + change
 
 
 class TwinNet(nn.Module):
@@ -63,8 +64,8 @@ class TwinNet(nn.Module):
         self.up = nn.ModuleList(nn.Conv2d(coarse, 4 * fine, 1) for fine, coarse in pairs)
         self.up_blocks = nn.ModuleList(_stage(c, n) for c, n in zip(channels[:-1], decoder, strict=True))
         self.tail = nn.Conv2d(channels[0], 12 * len(inputs), 3, padding=1)
-        nn.init.zeros_(self.tail.weight)
-        nn.init.zeros_(self.tail.bias)
+        _zero(self.tail.weight)
+        _zero(self.tail.bias)
 
     def forward(self, noisy: Tensor, blurry: Tensor) -> Tensor:
         frames = [{"noisy": noisy, "blurry": blurry}[name] for name in self.inputs]
@@ -91,3 +92,8 @@ class TwinNet(nn.Module):
 
 def _stage(channels: int, count: int) -> nn.Sequential:
     return nn.Sequential(*(Residual(channels) for _ in range(count)))
+
+
+def _zero(parameter: Tensor | None) -> None:
+    if parameter is not None:
+        nn.init.zeros_(parameter)

@@ -6,9 +6,14 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from ..pair import TwinshotError
+
+Method = Literal["restoration", "paper"]
+Optimiser = Literal["muon", "adamw"]
+AdversarialForm = Literal["minimax", "non_saturating"]
+Table = TypeVar("Table")
 
 
 @dataclass(frozen=True)
@@ -34,13 +39,16 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class OptimConfig:
-    """AdamW, or Muon for the weights that are matrices; warm-up, then constant, then a cosine down to zero."""
+    """AdamW, or Muon for the weights that are matrices; warm-up, then constant, then a cosine down to zero.
 
-    name: str = "muon"
+    AdamW without weight decay is Adam. With `warmup` and `cooldown` 0 the rate is constant.
+    """
+
+    name: Optimiser = "muon"
     lr: float = 1e-3
     betas: tuple[float, float] = (0.9, 0.99)
     weight_decay: float = 0.01
-    clip: float = 1.0  # largest norm of the gradient
+    clip: float = 1.0  # largest norm of the gradient; 0: none
     warmup: int = 300
     cooldown: float = 0.4  # share of the steps
     ema: float = 0.999
@@ -48,9 +56,37 @@ class OptimConfig:
 
 @dataclass(frozen=True)
 class LossConfig:
-    """Weights of the terms; a term of weight 0 is not computed."""
+    """What the method `restoration` minimises: weights of the terms."""
 
     psnr: float = 1.0
+
+
+@dataclass(frozen=True)
+class PaperWeights:
+    """What the method `paper` minimises: Table I, and the form of the generator's adversarial term.
+
+    A term of weight 0 is not computed; without an adversarial one there is no discriminator.
+
+    `minimax` is the paper's: its second term of eq. (4), log(1 - D), which fades where the discriminator is sure. That
+    costs little here, as the other terms, fifty times as heavy, do not need D to have a gradient. `non_saturating`,
+    -log D, keeps its pull there.
+    """
+
+    content: float = 50.0
+    gradient: float = 50.0
+    dark_channel: float = 250.0
+    adversarial: float = 1.0
+    denoising: float = 50.0  # content loss of DeblurRNN's denoising net
+    adversarial_form: AdversarialForm = "minimax"
+
+
+@dataclass(frozen=True)
+class DiscriminatorConfig:
+    """The discriminator of the method `paper`."""
+
+    base_channels: int = 64
+    levels: int = 4
+    spectral: bool = True
 
 
 @dataclass(frozen=True)
@@ -58,29 +94,42 @@ class Recipe:
     """A whole training run."""
 
     name: str
+    method: Method = "restoration"
     steps: int = 1000
     seed: int = 0
     bf16: bool = True  # where the processor has it
+    log_every: int = 50
     validate_every: int = 1000
+    validation: int = 24  # simulated triples a profile
     checkpoint_minutes: float = 5.0
     net: NetConfig = NetConfig()
     data: DataConfig = DataConfig()
     optim: OptimConfig = OptimConfig()
     loss: LossConfig = LossConfig()
+    paper: PaperWeights = PaperWeights()
+    discriminator: DiscriminatorConfig = DiscriminatorConfig()
 
 
 def load_recipe(path: Path) -> Recipe:
-    """Read a recipe; `base = "other.toml"` names the one it overlays, beside it.
+    """Read a recipe; `base = "other.toml"` names the one it overlays, by its path from this one.
 
     Raises:
-        TwinshotError: the file is missing or no TOML, or it names a setting that does not exist.
+        TwinshotError: the file is missing or no TOML, overlays itself, or names a setting or value that does not exist.
     """
     return recipe_from(_read(path), str(path))
 
 
 def recipe_from(table: Mapping[str, Any], where: str = "recipe") -> Recipe:
     """A recipe from plain tables, as a checkpoint stores them."""
-    return _fill(Recipe, table, where)
+    recipe = _fill(Recipe, table, where)
+    counts = {"steps": recipe.steps, "batch": recipe.data.batch, "crop": recipe.data.crop, "shards": recipe.data.shards}
+    if wrong := [key for key, value in counts.items() if value < 1]:
+        raise TwinshotError(f"{where}: {wrong[0]} = {counts[wrong[0]]}; give 1 or more")
+    if recipe.data.crop > recipe.data.side:
+        raise TwinshotError(
+            f"{where}: a crop of {recipe.data.crop} from pictures of {recipe.data.side}; give at most that"
+        )
+    return recipe
 
 
 def as_table(recipe: Recipe) -> dict[str, Any]:
@@ -88,7 +137,9 @@ def as_table(recipe: Recipe) -> dict[str, Any]:
     return asdict(recipe)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
+    if path.resolve() in above:
+        raise TwinshotError(f"{path}: this recipe overlays itself; let its base name another file")
     try:
         table = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError as error:
@@ -96,7 +147,7 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise TwinshotError(f"{path}: cannot be read as TOML: {error}") from error
     base = table.pop("base", None)
-    return _merge(_read(path.with_name(base)), table) if base else table
+    return _merge(_read(path.parent / str(base), (*above, path.resolve())), table) if base else table
 
 
 def _merge(base: dict[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
@@ -107,18 +158,40 @@ def _merge(base: dict[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _fill(kind: type[Any], table: Mapping[str, Any], where: str) -> Any:
+def _fill(kind: type[Table], table: Any, where: str) -> Table:
+    if not isinstance(table, Mapping):
+        raise TwinshotError(f"{where}: {table!r} is no table of settings")
     hints = get_type_hints(kind)
-    known = {entry.name for entry in fields(kind)}
+    known = {entry.name for entry in fields(kind)}  # type: ignore[arg-type]
     if unknown := sorted(set(table) - known):
         raise TwinshotError(f"{where}: unknown setting {unknown[0]!r}; known are {', '.join(sorted(known))}")
-    values = {}
-    for key, value in table.items():
-        if is_dataclass(hints[key]):
-            values[key] = _fill(hints[key], value, f"{where}: {key}")  # type: ignore[arg-type]
-        else:
-            values[key] = tuple(value) if isinstance(value, list) else value
     try:
-        return kind(**values)
+        return kind(**{key: _value(hints[key], value, f"{where}: {key}") for key, value in table.items()})
     except TypeError as error:
         raise TwinshotError(f"{where}: {error}") from error
+
+
+def _value(kind: Any, value: Any, where: str) -> Any:
+    """The value as a record keeps it; TOML's lists become tuples."""
+    if is_dataclass(kind):
+        return _fill(kind, value, where)  # type: ignore[arg-type]
+    if not _fits(kind, value):
+        choices = get_args(kind) if get_origin(kind) is Literal else ()
+        wanted = f"one of {', '.join(choices)}" if choices else getattr(kind, "__name__", kind)
+        raise TwinshotError(f"{where} = {value!r}; give {wanted}")
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _fits(kind: Any, value: Any) -> bool:
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin is Literal:
+        return value in inner
+    if origin is tuple:
+        if not isinstance(value, (list, tuple)):
+            return False
+        each = inner[:1] * len(value) if inner[-1] is Ellipsis else inner
+        return len(each) == len(value) and all(_fits(part, item) for part, item in zip(each, value, strict=True))
+    if kind in (int, float):
+        numbers = int if kind is int else (int, float)
+        return isinstance(value, numbers) and not isinstance(value, bool)
+    return isinstance(value, origin or kind)

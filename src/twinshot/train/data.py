@@ -53,11 +53,11 @@ class ShardDataset(Dataset[Triple]):
         return as_triple(spoiled, np.exp(rng.normal(size=3) * self.data.gain_error))
 
     def _pair(self, shards: Sequence[NDArray[np.uint16]], rng: np.random.Generator) -> tuple[Image, Image]:
-        shard = shards[rng.integers(len(shards))]
+        shard = shards[int(rng.integers(len(shards)))]
         number, slack = rng.integers(len(shard)), self.data.side - self.data.crop
         top, left = rng.integers(slack + 1), rng.integers(slack + 1)
         pair = shard[number, :, top : top + self.data.crop, left : left + self.data.crop]
-        pair = np.rot90(pair, rng.integers(4), axes=(1, 2))
+        pair = np.rot90(pair, int(rng.integers(4)), axes=(1, 2))
         if rng.random() < 0.5:
             pair = pair[:, :, ::-1]
         sharp, blurry = np.ascontiguousarray(pair).astype(np.float32) / np.float32(65535)
@@ -97,10 +97,11 @@ def batches(recipe: Recipe, shards: Sequence[Path], first_step: int) -> Iterator
     loader: DataLoader[Triple] = DataLoader(
         dataset,
         batch_size=size,
-        sampler=numbers,  # type: ignore[arg-type]
+        sampler=numbers,
         num_workers=1,
         prefetch_factor=8,
         worker_init_fn=_single_thread,
+        generator=torch.Generator(),  # its own: the global stream is the nets', and a resumed run must find it unmoved
         multiprocessing_context="spawn",  # a fork would inherit locks of OpenMP's and OpenCV's threads
     )
     yield from loader

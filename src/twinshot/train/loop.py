@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import json
+import math
 import os
 import time
 from collections.abc import Callable
@@ -15,11 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..nets import build
 from ..pair import TwinshotError
 from .config import Recipe, as_table, recipe_from
 from .data import Triple, Validation, batches, prepare_shards, validation
-from .step import State, optimisers_for, restoration_step
+from .step import STEPS, State, new_state
 
 Report = Callable[[dict[str, Any]], None]
 
@@ -37,15 +36,15 @@ def train(recipe: Recipe, root: Path, folder: Path, resume: bool, report: Report
     run = folder / recipe.name
     state = start_or_resume(recipe, run, resume)
     shards = prepare_shards(recipe, root, folder / "shards", workers=len(os.sched_getaffinity(0)))
-    held_out = validation(root, recipe.data.profiles)
+    held_out = validation(root, recipe.data.profiles, recipe.validation)
     log = Log(run / "metrics.jsonl", state.step, report)
     saved = began = time.monotonic()
     for batch in batches(recipe, shards, state.step):
-        row = restoration_step(state, batch, recipe)
+        row = STEPS[recipe.method](state, batch, recipe)
         now = time.monotonic()
         state.seconds, began = state.seconds + now - began, now
         last = state.step == recipe.steps
-        if state.step % 50 == 0 or last:
+        if state.step % recipe.log_every == 0 or last:
             log.write({"step": state.step, **row, "seconds": round(state.seconds, 1)})
         if state.step % recipe.validate_every == 0 or last:
             log.write({"step": state.step, "validation": validate(state, held_out, run)})
@@ -59,9 +58,10 @@ class Log:
     """metrics.jsonl: one row a line; rows after the checkpoint a run resumes from are dropped."""
 
     def __init__(self, path: Path, step: int, report: Report) -> None:
-        rows = path.read_text("utf-8").splitlines() if path.exists() else []
-        kept = [row for row in rows if row.endswith("}") and json.loads(row)["step"] <= step]
-        path.write_text("".join(f"{row}\n" for row in kept), "utf-8")
+        lines = path.read_text("utf-8").splitlines() if path.exists() else []
+        partial = path.with_name(f".{path.name}.partial")
+        partial.write_text("".join(f"{line}\n" for line in lines if _step_of(line) <= step), "utf-8")
+        partial.replace(path)
         self.path, self.report = path, report
 
     def write(self, row: dict[str, Any]) -> None:
@@ -71,15 +71,21 @@ class Log:
         self.report(row)
 
 
+def _step_of(line: str) -> float:
+    """The step a row was logged at; infinity for one that a kill cut short."""
+    try:
+        return float(json.loads(line)["step"])
+    except ValueError:
+        return math.inf
+
+
 def start_or_resume(recipe: Recipe, run: Path, resume: bool) -> State:
     """A fresh state from the recipe's seed, or the checkpoint's."""
     path = run / "checkpoint.pt"
     if path.exists() and not resume:
         raise TwinshotError(f"{path}: this run exists; go on with --resume, or remove its folder to start anew")
     run.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(recipe.seed)
-    net = build(recipe.net.kind, recipe.net.settings).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    state = State(net, copy.deepcopy(net).requires_grad_(False), optimisers_for(net, recipe.optim))
+    state = new_state(recipe)
     return load_into(state, recipe, path) if path.exists() else state
 
 
@@ -94,20 +100,29 @@ def save(state: State, recipe: Recipe, path: Path) -> None:
         "optimisers": [optimiser.state_dict() for optimiser in state.optimisers],
         "generator": torch.get_rng_state(),
     }
+    if state.discriminator is not None:
+        table["discriminator"] = state.discriminator.state_dict()
     partial = path.with_name(f".{path.name}.partial")
     torch.save(table, partial)
     partial.replace(path)
 
 
 def load_into(state: State, recipe: Recipe, path: Path) -> State:
-    """Continue from a checkpoint. Only the budget (`steps`) and the log's rhythm may differ from its recipe."""
+    """Continue from a checkpoint, whose recipe may differ in the budget, the log's rhythm and the rates.
+
+    Raises:
+        TwinshotError: another seed, network, method or data stream than the checkpoint's.
+    """
     table = torch.load(path, weights_only=True)
     before = recipe_from(table["recipe"])
-    changed = [key for key in ("seed", "net", "data") if getattr(before, key) != getattr(recipe, key)]
+    fixed = ("method", "seed", "net", "data", "paper", "discriminator")
+    changed = [key for key in fixed if getattr(before, key) != getattr(recipe, key)]
     if changed:
         raise TwinshotError(f"{path}: was made with other settings of {', '.join(changed)}; give the run a new name")
     state.net.load_state_dict(table["net"])
     state.average.load_state_dict(table["average"])
+    if state.discriminator is not None:
+        state.discriminator.load_state_dict(table["discriminator"])
     for optimiser, saved in zip(state.optimisers, table["optimisers"], strict=True):
         optimiser.load_state_dict(saved)
     state.step, state.seconds = table["step"], table["seconds"]

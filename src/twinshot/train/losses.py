@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..pair import TwinshotError
+from .config import AdversarialForm, PaperWeights
 
 
 def psnr_loss(restored: Tensor, sharp: Tensor, floor: float = 1e-4) -> Tensor:
@@ -24,26 +24,6 @@ def psnr_loss(restored: Tensor, sharp: Tensor, floor: float = 1e-4) -> Tensor:
 
 # The paper's losses (Section III-B). Its tensors run over [-1, 1] and ours over [0, 1]: differences count double.
 _SPAN = 2.0
-
-AdversarialForm = Literal["minimax", "non_saturating"]
-
-
-@dataclass(frozen=True)
-class PaperWeights:
-    """Table I, and the form of the generator's adversarial term; a term of weight 0 is not computed.
-
-    `minimax` is the paper's: its second term of eq. (4), log(1 - D), which fades where the discriminator is sure. That
-    costs little here, as the other terms, fifty times as heavy, do not need D to have a gradient. `non_saturating`,
-    -log D, keeps its pull there.
-    """
-
-    content: float = 50.0
-    gradient: float = 50.0
-    dark_channel: float = 250.0
-    adversarial: float = 1.0
-    denoising: float = 50.0  # content loss of the denoising net
-    adversarial_form: AdversarialForm = "minimax"
-
 
 TABLE_I = PaperWeights()
 

@@ -34,14 +34,14 @@ class Muon(torch.optim.Optimizer):
         for group in self.param_groups:
             for weight in group["params"]:
                 if weight.grad is not None:
-                    self._update(weight, group["lr"], group["momentum"], group["weight_decay"])
+                    self._update(weight, weight.grad, group["lr"], group["momentum"], group["weight_decay"])
 
-    def _update(self, weight: Tensor, lr: float, momentum: float, decay: float) -> None:
+    def _update(self, weight: Tensor, gradient: Tensor, lr: float, momentum: float, decay: float) -> None:
         state = self.state[weight]
         if "average" not in state:
             state["average"] = torch.zeros_like(weight)
-        average = state["average"].lerp_(weight.grad, 1 - momentum)
-        direction = weight.grad.lerp(average, momentum)
+        average = state["average"].lerp_(gradient, 1 - momentum)
+        direction = gradient.lerp(average, momentum)
         matrix = orthogonalise(direction.reshape(len(weight), -1))
         scale = 0.2 * max(matrix.shape) ** 0.5
         weight.mul_(1 - lr * decay).add_(matrix.reshape(weight.shape), alpha=-lr * scale)
@@ -54,7 +54,7 @@ def orthogonalise(matrix: Tensor, steps: int = 5) -> Tensor:
     and applied once: a convolution's matrix is nine times as long as it is high.
     """
     a, b, c = _NEWTON_SCHULZ
-    x = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
+    x: Tensor = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
     x = x / (x.norm() + 1e-12)
     gram, total = x @ x.T, torch.eye(len(x))
     for _ in range(steps):

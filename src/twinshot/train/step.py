@@ -1,20 +1,35 @@
-"""One step of training, every update in plain sight."""
+"""One step of training, every update in plain sight.
+
+Two methods: `restoration`, one network and one loss, and `paper`, the updates of Section IV-A.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from itertools import chain
-from math import cos, pi
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import asdict, dataclass
+from math import cos, inf, pi
 
 import torch
 from torch import Tensor, nn
 
-from .config import OptimConfig, Recipe
+from ..nets import build
+from ..nets.discriminator import Discriminator
+from ..nets.rnn import DeblurRNN
+from ..pair import TwinshotError
+from .config import Method, OptimConfig, PaperWeights, Recipe
 from .data import Triple
-from .losses import psnr_loss
+from .losses import deblurring_terms, denoising_loss, discriminator_loss, psnr_loss
 from .muon import Muon
+
+
+@dataclass(frozen=True)
+class Part:
+    """Weights that are updated together, and what updates them."""
+
+    weights: Sequence[nn.Parameter]
+    optimisers: Sequence[torch.optim.Optimizer]
 
 
 @dataclass
@@ -23,9 +38,15 @@ class State:
 
     net: nn.Module
     average: nn.Module  # exponential moving average of the weights: what is validated and exported
-    optimisers: list[torch.optim.Optimizer]
+    parts: dict[str, Part]  # net (restoration); denoising, discriminator, generator (paper)
+    discriminator: nn.Module | None = None
     step: int = 0
     seconds: float = 0.0
+
+    @property
+    def optimisers(self) -> list[torch.optim.Optimizer]:
+        """Those of all parts, in the order a checkpoint keeps them."""
+        return [optimiser for part in self.parts.values() for optimiser in part.optimisers]
 
 
 def restoration_step(state: State, batch: Triple, recipe: Recipe) -> dict[str, float]:
@@ -35,24 +56,121 @@ def restoration_step(state: State, batch: Triple, recipe: Recipe) -> dict[str, f
     with autocast(recipe):
         restored = state.net(noisy, blurry).float()
     loss = recipe.loss.psnr * psnr_loss(restored, sharp)
-    for optimiser in state.optimisers:
-        optimiser.zero_grad(set_to_none=True)
-    loss.backward()
-    norm = nn.utils.clip_grad_norm_(state.net.parameters(), recipe.optim.clip)
-    for optimiser in state.optimisers:
-        optimiser.step()
+    norm = descend(state.parts["net"], loss, recipe.optim.clip)
     state.step += 1
     update_average(state, recipe.optim.ema)
-    return {"loss": loss.item(), "gradient": norm.item(), "lr": rate}
+    return {"loss": loss.item(), "gradient": norm, "lr": rate}
 
 
-def optimisers_for(net: nn.Module, optim: OptimConfig) -> list[torch.optim.Optimizer]:
-    """AdamW for all, or Muon for the inner matrices and AdamW for the rest."""
+def paper_step(state: State, batch: Triple, recipe: Recipe) -> dict[str, float]:
+    """Update the denoising net, then the discriminator, then the generator (Section IV-A, Table I).
+
+    The pictures come from one pass before the updates: what the denoising net hands on carries no gradient, and the
+    discriminator is asked again after its own update. DeblurMerger has no denoising net; without an adversarial term
+    there is no discriminator.
+    """
+    noisy, blurry, sharp = (image.contiguous(memory_format=torch.channels_last) for image in batch)
+    judge, weights, clip = state.discriminator, recipe.paper, recipe.optim.clip
+    rate, row = set_rate(state, recipe), {}
+    with autocast(recipe):
+        denoised, restored = pictures(state.net, noisy, blurry)
+
+    if "denoising" in state.parts:  # eq. (7)
+        loss = denoising_loss(denoised, sharp, weights)
+        descend(state.parts["denoising"], loss, clip)
+        row["denoising"] = loss.item()
+
+    fake_logits = None
+    if judge is not None:  # eq. (4), upwards
+        with autocast(recipe):
+            real, fake = judge(sharp, blurry), judge(restored.detach(), blurry)
+        loss = discriminator_loss(real.float(), fake.float())
+        descend(state.parts["discriminator"], loss, clip)
+        row["discriminator"] = loss.item()
+        with autocast(recipe), frozen(judge):
+            fake_logits = judge(restored, blurry).float()
+
+    terms = deblurring_terms(restored, sharp, fake_logits, weights)  # eq. (3)
+    loss = torch.stack(list(terms.values())).sum()
+    norm = descend(state.parts["generator"], loss, clip)
+    row |= {name: term.item() for name, term in terms.items()}
+
+    state.step += 1
+    update_average(state, recipe.optim.ema)
+    return {"loss": loss.item(), **row, "gradient_norm": norm, "lr": rate}
+
+
+STEPS: dict[Method, Callable[[State, Triple, Recipe], dict[str, float]]] = {
+    "restoration": restoration_step,
+    "paper": paper_step,
+}
+
+
+def descend(part: Part, loss: Tensor, clip: float) -> float:
+    """Update a part's weights by a loss; returns the gradient's norm before it was clipped (0: left as it is)."""
+    for optimiser in part.optimisers:
+        optimiser.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    norm = nn.utils.clip_grad_norm_(part.weights, clip or inf)
+    for optimiser in part.optimisers:
+        optimiser.step()
+    return norm.item()
+
+
+def pictures(net: nn.Module, noisy: Tensor, blurry: Tensor) -> tuple[Tensor, Tensor]:
+    """The denoised picture, where the net makes one (else the noisy frame), and the restored one, in float32."""
+    denoised, restored = net.both(noisy, blurry) if isinstance(net, DeblurRNN) else (noisy, net(noisy, blurry))
+    return denoised.float(), restored.float()
+
+
+@contextmanager
+def frozen(net: nn.Module) -> Iterator[None]:
+    """Gradients pass through the net's output to its input, and none is gathered for its weights."""
+    net.requires_grad_(False)
+    try:
+        yield
+    finally:
+        net.requires_grad_(True)
+
+
+def new_state(recipe: Recipe) -> State:
+    """Networks and optimisers as they are before the first step, drawn from the recipe's seed.
+
+    Raises:
+        TwinshotError: an unknown network or setting, or a denoising net that two losses would pull at.
+    """
+    torch.manual_seed(recipe.seed)
+    net = _for_training(build(recipe.net.kind, recipe.net.settings))
+    average = copy.deepcopy(net).requires_grad_(False)
+    if recipe.method == "restoration":
+        return State(net, average, {"net": part_of(net, recipe.optim)})
+    judge = _for_training(Discriminator(**asdict(recipe.discriminator))) if recipe.paper.adversarial else None
+    trained = _paper_nets(net, judge, recipe.paper)
+    return State(net, average, {name: part_of(each, recipe.optim) for name, each in trained.items()}, judge)
+
+
+def _for_training(net: nn.Module) -> nn.Module:
+    return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def _paper_nets(net: nn.Module, judge: nn.Module | None, weights: PaperWeights) -> dict[str, nn.Module]:
+    """What each loss of Table I trains, in the paper's order."""
+    judges: dict[str, nn.Module] = {} if judge is None else {"discriminator": judge}
+    if not (isinstance(net, DeblurRNN) and weights.denoising):
+        return {**judges, "generator": net}
+    if net.joint:
+        raise TwinshotError("joint = true lets a second loss at the denoising net; set joint = false or denoising = 0")
+    return {"denoising": net.denoising, **judges, "generator": net.deblurring}
+
+
+def part_of(net: nn.Module, optim: OptimConfig) -> Part:
+    """All weights of a net, with AdamW for all, or Muon for the inner matrices and AdamW for the rest."""
     inner = [p for name, p in net.named_parameters() if optim.name == "muon" and _is_inner(name, p)]
     taken = {id(p) for p in inner}
     rest = [p for p in net.parameters() if id(p) not in taken]
     plain = torch.optim.AdamW(rest, lr=optim.lr, betas=optim.betas, weight_decay=optim.weight_decay, fused=True)
-    return [plain, Muon(inner, lr=optim.lr, weight_decay=optim.weight_decay)] if inner else [plain]
+    muon = [Muon(inner, lr=optim.lr, weight_decay=optim.weight_decay)] if inner else []
+    return Part(list(net.parameters()), [plain, *muon])
 
 
 def learning_rate(step: int, steps: int, optim: OptimConfig) -> float:
@@ -66,8 +184,9 @@ def learning_rate(step: int, steps: int, optim: OptimConfig) -> float:
 def set_rate(state: State, recipe: Recipe) -> float:
     """Give every optimiser the rate of this step; returns it."""
     rate = learning_rate(state.step, recipe.steps, recipe.optim)
-    for group in chain.from_iterable(optimiser.param_groups for optimiser in state.optimisers):
-        group["lr"] = rate
+    for optimiser in state.optimisers:
+        for group in optimiser.param_groups:
+            group["lr"] = rate
     return rate
 
 
@@ -75,16 +194,15 @@ def set_rate(state: State, recipe: Recipe) -> float:
 def update_average(state: State, decay: float) -> None:
     """Move the averaged weights towards the current ones; the decay is smaller in the first steps."""
     decay = min(decay, (1 + state.step) / (10 + state.step))
-    for mean, current in zip(_tensors(state.average), _tensors(state.net), strict=True):
-        if mean.is_floating_point():
-            mean.lerp_(current, 1 - decay)
-        else:
-            mean.copy_(current)
+    for mean, current in zip(state.average.parameters(), state.net.parameters(), strict=True):
+        mean.lerp_(current, 1 - decay)
+    for kept, buffer in zip(state.average.buffers(), state.net.buffers(), strict=True):
+        kept.copy_(buffer)
 
 
 def autocast(recipe: Recipe) -> AbstractContextManager[object]:
     """bf16 arithmetic where the recipe asks for it and the processor computes it natively."""
-    if recipe.bf16 and torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported():
+    if recipe.bf16 and torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported():  # type: ignore[no-untyped-call]
         return torch.autocast("cpu", torch.bfloat16)
     return nullcontext()
 
@@ -92,7 +210,3 @@ def autocast(recipe: Recipe) -> AbstractContextManager[object]:
 def _is_inner(name: str, parameter: Tensor) -> bool:
     """Matrices but the first and last layer's, whose rows are pixels and no features."""
     return parameter.ndim >= 2 and not name.startswith(("head", "tail"))
-
-
-def _tensors(net: nn.Module) -> Iterator[Tensor]:
-    return chain(net.parameters(), net.buffers())

@@ -1,0 +1,116 @@
+"""Recipes: overlays, what is refused and why, and the recipes that ship."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from twinshot.nets import build
+from twinshot.pair import TwinshotError
+from twinshot.train.config import Recipe, as_table, load_recipe, recipe_from
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+SHIPPED = sorted(RECIPES.rglob("*.toml"))
+ABLATIONS = [path for path in SHIPPED if path.parent.name == "ablations"]
+
+
+def written(folder: Path, text: str, name: str = "recipe.toml") -> Path:
+    path = folder / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text, "utf-8")
+    return path
+
+
+def test_an_overlay_changes_what_it_names(tmp_path: Path) -> None:
+    written(
+        tmp_path, 'name = "a"\nsteps = 7\n[optim]\nlr = 0.5\nwarmup = 2\n[net]\nsettings = {levels = 3, flow = true}'
+    )
+    path = written(
+        tmp_path, 'base = "../recipe.toml"\nname = "b"\n[optim]\nlr = 1\n[net.settings]\nflow = false', "c/d.toml"
+    )
+    recipe = load_recipe(path)
+    assert (recipe.name, recipe.steps, recipe.optim.lr, recipe.optim.warmup) == ("b", 7, 1, 2)
+    assert recipe.net.settings == {"levels": 3, "flow": False}
+
+
+def test_a_recipe_survives_its_tables() -> None:
+    recipe = recipe_from({"name": "a", "data": {"profiles": ["camera"]}, "optim": {"betas": [0.5, 0.9]}})
+    assert recipe_from(as_table(recipe)) == recipe
+    assert (recipe.data.profiles, recipe.optim.betas) == (("camera",), (0.5, 0.9))
+
+
+BAD = [
+    ("", "name"),
+    ("name = ", "TOML"),
+    ('name = "a"\nstep = 3', "unknown setting 'step'.*known are.*steps"),
+    ('name = "a"\n[optim]\nrate = 3', "optim: unknown setting 'rate'"),
+    ('name = "a"\nsteps = "many"', "steps = 'many'; give int"),
+    ('name = "a"\nsteps = 0', "steps = 0; give 1 or more"),
+    ('name = "a"\nbf16 = 1', "bf16 = 1; give bool"),
+    ('name = "a"\noptim = 3', "optim: 3 is no table"),
+    ('name = "a"\n[optim]\nlr = true', "lr = True; give float"),
+    ('name = "a"\n[optim]\nname = "sgd"', "name = 'sgd'; give one of muon, adamw"),
+    ('name = "a"\n[optim]\nbetas = [0.9]', "betas"),
+    ('name = "a"\n[optim]\nbetas = 0.9', "betas"),
+    ('name = "a"\n[data]\nprofiles = ["paper", 3]', "profiles"),
+    ('name = "a"\n[data]\ncrop = 512', "a crop of 512 from pictures of 256"),
+    ('name = "a"\nmethod = "magic"', "give one of restoration, paper"),
+    ('name = "a"\n[paper]\nadversarial_form = "hinge"', "give one of minimax, non_saturating"),
+    ('name = "a"\nbase = "recipe.toml"', "overlays itself"),
+    ('name = "a"\nbase = "absent.toml"', "absent.toml: no such recipe"),
+]
+
+
+@pytest.mark.parametrize(("text", "complaint"), BAD)
+def test_what_is_refused_says_where_and_why(tmp_path: Path, text: str, complaint: str) -> None:
+    with pytest.raises(TwinshotError, match=complaint):
+        load_recipe(written(tmp_path, text))
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_every_recipe_builds(path: Path) -> None:
+    recipe = load_recipe(path)
+    assert recipe.name == path.stem
+    with torch.device("meta"):
+        build(recipe.net.kind, recipe.net.settings)
+
+
+def test_all_recipes_share_the_rendered_motion() -> None:
+    plans = {(data.shards, data.per_shard, data.side) for data in (load_recipe(path).data for path in SHIPPED)}
+    assert len(plans) == 1
+
+
+@pytest.mark.parametrize("name", ["paper-rnn", "paper-merger", "compact-rnn", "compact-merger"])
+def test_the_papers_settings(name: str) -> None:
+    recipe = load_recipe(RECIPES / f"{name}.toml")
+    assert recipe.steps * recipe.data.batch == 10 * 2058
+    assert (recipe.data.crop, recipe.data.profiles, recipe.method) == (256, ("paper",), "paper")
+    optim, weights = recipe.optim, recipe.paper
+    assert (optim.lr, optim.betas, optim.weight_decay, optim.clip) == (2e-4, (0.5, 0.999), 0, 0)
+    assert (optim.warmup, optim.cooldown) == (0, 0)
+    assert (weights.content, weights.gradient, weights.dark_channel) == (50, 50, 250)
+    assert (weights.adversarial, weights.denoising, weights.adversarial_form) == (1, 50, "minimax")
+
+
+def test_an_ablation_differs_from_its_control_in_what_it_says() -> None:
+    def changes(path: Path) -> set[str]:
+        recipe, control = load_recipe(path), load_recipe(path.with_name(f"full-{load_recipe(path).net.kind}.toml"))
+        return {key for key in as_table(recipe) if getattr(recipe, key) != getattr(control, key)} - {"name"}
+
+    found = {path.stem: changes(path) for path in ABLATIONS if not path.stem.startswith("full-")}
+    losses = {name: {"paper"} for name in ("no-gan", "no-gradient", "no-dark-channel", "pixel-only")}
+    nets = {name: {"net"} for name in ("no-flow", "noisy-only", "blurry-only")}
+    assert found == {**losses, **nets, "no-spectral": {"net", "discriminator"}}
+
+
+def test_the_defaults_are_table_i() -> None:
+    assert as_table(Recipe("a"))["paper"] == as_table(load_recipe(RECIPES / "base-paper.toml"))["paper"]
+
+
+@pytest.mark.parametrize("kind", ["twin", "merger"])
+@pytest.mark.parametrize("inputs", [[], ["noise"], "noisy"])
+def test_unknown_frames_are_refused(kind: str, inputs: object) -> None:
+    with pytest.raises(TwinshotError, match="one or both of noisy, blurry"):
+        build(kind, {"inputs": inputs})

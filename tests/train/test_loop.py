@@ -1,0 +1,204 @@
+"""The loop: killed at any moment and resumed, it ends as if nothing had happened."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+import torch
+from laboratory import Lab, some_batch, tiny, tiny_table
+
+from twinshot.pair import TwinshotError
+from twinshot.train import loop
+from twinshot.train.config import Recipe
+from twinshot.train.data import Validation
+from twinshot.train.loop import Log, load_into, save, start_or_resume, train, validate
+from twinshot.train.step import STEPS, State, new_state
+
+KEYS = {"recipe", "step", "seconds", "net", "average", "optimisers", "generator"}
+
+
+def equal(a: Any, b: Any) -> bool:
+    """To the last bit."""
+    if isinstance(a, torch.Tensor):
+        return torch.equal(a, b)
+    if isinstance(a, dict):
+        return list(a) == list(b) and all(equal(a[key], b[key]) for key in a)
+    if isinstance(a, list):
+        return len(a) == len(b) and all(map(equal, a, b))
+    return bool(a == b)
+
+
+def without_seconds(table: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in table.items() if key != "seconds"}
+
+
+def rows_of(run: Path) -> list[dict[str, Any]]:
+    """What was logged, in order; a row that is being written is left out."""
+    path = run / "metrics.jsonl"
+    lines = path.read_text("utf-8").splitlines() if path.exists() else []
+    return [without_seconds(json.loads(line)) for line in lines if line.endswith("}")]
+
+
+def workplace(lab: Lab, folder: Path) -> Path:
+    """A folder for runs, with the motion already rendered."""
+    shutil.copytree(lab.shards, folder / "shards")
+    return folder
+
+
+# Killed and resumed
+
+
+def kill_at(step: int, recipe: dict[str, Any], root: Path, runs: Path) -> None:
+    """Start the command in a process group of its own and end all of it once `step` is logged."""
+    path = runs / "recipe.toml"
+    path.write_text(as_toml(recipe), "utf-8")
+    command = [sys.executable, "-m", "twinshot.cli", "train", str(path), "--data", str(root), "--runs", str(runs)]
+    process = subprocess.Popen(
+        command, env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        while not any(row["step"] >= step for row in rows_of(runs / recipe["name"])):
+            assert process.poll() is None, "ended by itself"
+            time.sleep(0.003)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def as_toml(table: dict[str, Any]) -> str:
+    """Tables as inline TOML, in which JSON's scalars and lists are at home."""
+
+    def value(item: Any) -> str:
+        if isinstance(item, dict):
+            return "{" + ", ".join(f"{key} = {value(each)}" for key, each in item.items()) + "}"
+        return json.dumps(item)
+
+    return "\n".join(f"{key} = {value(item)}" for key, item in table.items())
+
+
+@pytest.mark.parametrize("kind", ["twin", "rnn"])
+def test_killed_and_resumed_it_ends_with_the_same_losses(kind: str, lab: Lab, tmp_path: Path) -> None:
+    recipe, step = tiny(kind), random.randrange(2, 20)
+    whole, broken = workplace(lab, tmp_path / "whole"), workplace(lab, tmp_path / "broken")
+    kill_at(step, tiny_table(kind), lab.root, broken)
+    assert torch.load(broken / recipe.name / "checkpoint.pt")["step"] < recipe.steps
+    ended = train(recipe, lab.root, broken, resume=True)
+    unbroken = train(recipe, lab.root, whole, resume=False)
+    assert rows_of(broken / recipe.name) == rows_of(whole / recipe.name), f"killed at step {step}"
+    assert [row["step"] for row in rows_of(whole / recipe.name) if "loss" in row] == list(range(1, recipe.steps + 1))
+    assert equal(without_seconds(torch.load(ended)), without_seconds(torch.load(unbroken)))
+
+
+# Checkpoints
+
+
+def stepped(recipe: Recipe, state: State, steps: range) -> list[dict[str, float]]:
+    return [STEPS[recipe.method](state, some_batch(step), recipe) for step in steps]
+
+
+@pytest.mark.parametrize("kind", ["twin", "rnn", "merger"])
+def test_a_checkpoint_holds_all_that_changes(kind: str, tmp_path: Path) -> None:
+    recipe, path = tiny(kind), tmp_path / "checkpoint.pt"
+    state = new_state(recipe)
+    stepped(recipe, state, range(3))
+    save(state, recipe, path)
+    extra = set() if kind == "twin" else {"discriminator"}
+    assert set(torch.load(path)) == KEYS | extra
+    expected = stepped(recipe, state, range(3, 6))
+    again = start_or_resume(recipe, tmp_path, resume=True)
+    assert again.step == 3
+    assert stepped(recipe, again, range(3, 6)) == expected
+    assert equal(again.net.state_dict(), state.net.state_dict())
+    assert equal(again.average.state_dict(), state.average.state_dict())
+
+
+def test_checkpoints_from_before_there_were_methods_still_load(tmp_path: Path) -> None:
+    recipe, path = tiny("twin"), tmp_path / "checkpoint.pt"
+    state = new_state(recipe)
+    stepped(recipe, state, range(2))
+    save(state, recipe, path)
+    table = torch.load(path)
+    for key in ("method", "log_every", "validation", "paper", "discriminator"):
+        del table["recipe"][key]
+    torch.save(table, path)
+    again = load_into(new_state(recipe), recipe, path)
+    assert stepped(recipe, again, range(2, 4)) == stepped(recipe, state, range(2, 4))
+
+
+def test_a_longer_budget_may_go_on_from_a_checkpoint(tmp_path: Path) -> None:
+    save(new_state(tiny("merger")), tiny("merger"), tmp_path / "checkpoint.pt")
+    assert start_or_resume(tiny("merger", steps=99, log_every=7), tmp_path, resume=True).step == 0
+
+
+OTHERS: list[tuple[str, dict[str, Any]]] = [
+    ("seed", {"seed": 4}),
+    ("net", {"net": {"kind": "merger", "settings": {"base_channels": 4, "levels": 3}}}),
+    ("data", {"data": {**tiny_table("merger")["data"], "batch": 3}}),
+    ("paper", {"paper": {"content": 1.0}}),
+    ("discriminator", {"discriminator": {"base_channels": 3}}),
+    ("method", {"method": "restoration"}),
+]
+
+
+@pytest.mark.parametrize(("name", "changes"), OTHERS)
+def test_another_recipe_may_not(name: str, changes: dict[str, Any], tmp_path: Path) -> None:
+    save(new_state(tiny("merger")), tiny("merger"), tmp_path / "checkpoint.pt")
+    with pytest.raises(TwinshotError, match=f"other settings of {name}"):
+        start_or_resume(tiny("merger", **changes), tmp_path, resume=True)
+
+
+def test_a_run_is_not_overwritten(tmp_path: Path) -> None:
+    save(new_state(tiny("twin")), tiny("twin"), tmp_path / "checkpoint.pt")
+    with pytest.raises(TwinshotError, match="--resume"):
+        start_or_resume(tiny("twin"), tmp_path, resume=False)
+
+
+def test_a_failed_write_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe, path = tiny("twin"), tmp_path / "checkpoint.pt"
+    save(new_state(recipe), recipe, path)
+    before = path.read_bytes()
+
+    def half(table: dict[str, Any], partial: Path) -> None:
+        partial.write_bytes(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(loop.torch, "save", half)
+    with pytest.raises(OSError, match="disk full"):
+        save(new_state(recipe), recipe, path)
+    assert path.read_bytes() == before
+
+
+# The log and the validation
+
+
+def test_rows_after_the_checkpoint_are_dropped(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"step": 1}\n{"step": 2, "validation": {"paper": 3}}\n{"step": 3}\n{"step": 2, "validation": {}')
+    seen: list[dict[str, Any]] = []
+    log = Log(path, 2, seen.append)
+    log.write({"step": 3, "loss": 0.5})
+    assert rows_of(tmp_path) == [{"step": 1}, {"step": 2, "validation": {"paper": 3}}, {"step": 3, "loss": 0.5}]
+    assert seen == [{"step": 3, "loss": 0.5}]
+
+
+def test_validation_measures_the_average_and_draws_a_sheet(tmp_path: Path) -> None:
+    state = new_state(tiny("merger"))
+    triples = [tuple(image[0] for image in some_batch(seed)) for seed in (1, 2)]
+    scores = validate(state, Validation({"paper": triples}), tmp_path)  # type: ignore[dict-item]
+    with torch.no_grad():
+        errors = [(state.average(n[None], b[None])[0] - s).square().mean() for n, b, s in triples]
+    assert scores == {"paper": round(float(torch.stack(errors).log10().mean() * -10), 3)}
+    sheet = cv2.imread(str(tmp_path / "validation-paper.png"))
+    assert sheet is not None
+    assert sheet.shape == (2 * 32, 4 * 32, 3)

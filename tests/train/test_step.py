@@ -1,0 +1,262 @@
+"""One step: the updates and their order, the rate, the average."""
+
+from __future__ import annotations
+
+import copy
+import math
+from itertools import pairwise
+
+import pytest
+import torch
+from laboratory import ADAM, NETS, some_batch, tiny
+from torch import Tensor, nn
+
+from twinshot.pair import TwinshotError
+from twinshot.train.config import OptimConfig, PaperWeights
+from twinshot.train.losses import deblurring_loss, denoising_loss, discriminator_loss
+from twinshot.train.step import STEPS, State, frozen, learning_rate, new_state, update_average
+
+TERMS = {"content", "gradient", "dark_channel", "adversarial"}
+ROWS = {
+    "twin": {"loss", "gradient", "lr"},
+    "merger": {"loss", "gradient_norm", "lr", "discriminator", *TERMS},
+    "rnn": {"loss", "gradient_norm", "lr", "discriminator", "denoising", *TERMS},
+}
+
+
+def weights_of(net: nn.Module) -> list[Tensor]:
+    return [p.detach().clone() for p in net.parameters()]
+
+
+def moved(net: nn.Module, before: list[Tensor]) -> bool:
+    return any(not torch.equal(p, old) for p, old in zip(net.parameters(), before, strict=True))
+
+
+def same(a: nn.Module, b: nn.Module) -> bool:
+    return all(torch.equal(x, b.state_dict()[key]) for key, x in a.state_dict().items())
+
+
+# One iteration
+
+
+@pytest.mark.parametrize("bf16", [False, True])
+@pytest.mark.parametrize("kind", ["twin", "rnn", "merger"])
+def test_one_iteration(kind: str, bf16: bool) -> None:
+    recipe = tiny(kind, bf16=bf16)
+    state = new_state(recipe)
+    nets = [state.net, *([state.discriminator] if state.discriminator is not None else [])]
+    before = [weights_of(net) for net in nets]
+    row = STEPS[recipe.method](state, some_batch(), recipe)
+    assert set(row) == ROWS[kind]
+    assert all(math.isfinite(value) for value in row.values())
+    assert all(moved(net, old) for net, old in zip(nets, before, strict=True))
+    assert state.step == 1
+    assert all(p.dtype == torch.float32 and p.requires_grad for net in nets for p in net.parameters())
+    assert not any(p.requires_grad for p in state.average.parameters())
+
+
+@pytest.mark.parametrize("kind", ["twin", "rnn", "merger"])
+def test_the_loss_falls(kind: str) -> None:
+    recipe = tiny(kind, optim={"name": "adamw", "lr": 0.003, "warmup": 0, "cooldown": 0.0})
+    state, batch = new_state(recipe), some_batch()
+    losses = [STEPS[recipe.method](state, batch, recipe)["loss"] for _ in range(15)]
+    assert losses[-1] < losses[0]
+
+
+HEAVY = PaperWeights(adversarial=100.0)  # so that what the discriminator says, and when, shows
+
+
+def paper_step_by_hand(state: State, noisy: Tensor, blurry: Tensor, sharp: Tensor, lr: float) -> None:
+    """DeblurRNN's iteration with torch's own Adam, one update after the other."""
+    net, judge = state.net, state.discriminator
+    assert judge is not None
+    adams = [torch.optim.Adam(n.parameters(), lr, (0.5, 0.999)) for n in (net.denoising, judge, net.deblurring)]
+    denoised, restored = net.both(noisy, blurry)
+
+    denoising_loss(denoised, sharp).backward()
+    adams[0].step()
+    discriminator_loss(judge(sharp, blurry), judge(restored.detach(), blurry)).backward()
+    adams[1].step()
+    judge.requires_grad_(False)
+    deblurring_loss(restored, sharp, judge(restored, blurry), HEAVY).backward()
+    adams[2].step()
+
+
+def test_the_papers_step_by_hand() -> None:
+    recipe = tiny("rnn", bf16=False, optim={**ADAM, "lr": 0.01}, paper={"adversarial": 100.0})
+    state, hand = new_state(recipe), new_state(recipe)
+    torch.manual_seed(5)  # dropout
+    STEPS["paper"](state, some_batch(), recipe)
+    torch.manual_seed(5)
+    paper_step_by_hand(hand, *some_batch(), lr=0.01)
+    for ours, theirs in ((state.net, hand.net), (state.discriminator, hand.discriminator)):
+        assert ours is not None
+        assert theirs is not None
+        torch.testing.assert_close(dict(ours.state_dict()), dict(theirs.state_dict()), rtol=0, atol=1e-6)
+        for p, expected in zip(ours.parameters(), theirs.parameters(), strict=True):
+            torch.testing.assert_close(p.grad, expected.grad, rtol=1e-4, atol=1e-5)
+
+
+def test_each_net_answers_to_its_own_loss() -> None:
+    """Without a loss of its own a net stays: nobody else's gradient reaches it."""
+    recipe = tiny("rnn", paper={"denoising": 0.0})
+    state = new_state(recipe)
+    before, after = weights_of(state.net.denoising), weights_of(state.net.deblurring)  # type: ignore[arg-type]
+    STEPS["paper"](state, some_batch(), recipe)
+    assert not moved(state.net.denoising, before)  # type: ignore[arg-type]
+    assert moved(state.net.deblurring, after)  # type: ignore[arg-type]
+    assert list(state.parts) == ["discriminator", "generator"]
+
+
+@pytest.mark.parametrize("kind", ["rnn", "merger"])
+def test_parts_are_in_the_papers_order_and_cover_all_weights_once(kind: str) -> None:
+    state = new_state(tiny(kind))
+    first = ["denoising"] if kind == "rnn" else []
+    assert list(state.parts) == [*first, "discriminator", "generator"]
+    assert state.discriminator is not None
+    updated = [id(p) for part in state.parts.values() for p in part.weights]
+    everything = [id(p) for net in (state.net, state.discriminator) for p in net.parameters()]
+    assert sorted(updated) == sorted(everything)
+    in_optimisers = [id(p) for o in state.optimisers for group in o.param_groups for p in group["params"]]
+    assert sorted(in_optimisers) == sorted(everything)
+
+
+def test_without_an_adversarial_loss_there_is_no_discriminator() -> None:
+    recipe = tiny("merger", paper={"adversarial": 0.0, "gradient": 0.0})
+    state = new_state(recipe)
+    assert state.discriminator is None
+    row = STEPS["paper"](state, some_batch(), recipe)
+    assert set(row) == {"loss", "gradient_norm", "lr", "content", "dark_channel"}
+    assert row["loss"] == pytest.approx(row["content"] + row["dark_channel"])
+
+
+def test_the_net_starts_alike_with_and_without_a_discriminator() -> None:
+    assert same(new_state(tiny("merger")).net, new_state(tiny("merger", paper={"adversarial": 0.0})).net)
+
+
+def test_two_losses_on_the_denoising_net_are_refused() -> None:
+    joint = {"kind": "rnn", "settings": {**NETS["rnn"], "joint": True}}
+    with pytest.raises(TwinshotError, match="joint = false or denoising = 0"):
+        new_state(tiny("rnn", net=joint))
+    recipe = tiny("rnn", net=joint, paper={"denoising": 0.0})
+    state = new_state(recipe)
+    before = weights_of(state.net.denoising)  # type: ignore[arg-type]
+    STEPS["paper"](state, some_batch(), recipe)
+    assert moved(state.net.denoising, before)  # type: ignore[arg-type]
+
+
+def test_the_generator_learns_from_the_discriminator_alone() -> None:
+    only = {"content": 0.0, "gradient": 0.0, "dark_channel": 0.0, "denoising": 0.0}
+    recipe = tiny("merger", paper=only)
+    state = new_state(recipe)
+    before = weights_of(state.net)
+    assert set(STEPS["paper"](state, some_batch(), recipe)) >= {"adversarial", "discriminator"}
+    assert moved(state.net, before)
+
+
+def test_a_frozen_net_passes_gradients_on() -> None:
+    layer, x = nn.Linear(3, 1), torch.rand(2, 3, requires_grad=True)
+    with frozen(layer):
+        out = layer(x)
+    out.sum().backward()
+    assert x.grad is not None
+    assert layer.weight.grad is None
+    assert layer.weight.requires_grad
+
+
+# Clipping
+
+
+@pytest.mark.parametrize("kind", ["twin", "merger"])
+def test_clip_limits_the_gradient_and_0_does_not(kind: str) -> None:
+    sizes = {}
+    for clip in (0.0, 1e-3):
+        recipe = tiny(kind, optim={"name": "adamw", "clip": clip})
+        state = new_state(recipe)
+        row = STEPS[recipe.method](state, some_batch(), recipe)
+        part = state.parts["net" if kind == "twin" else "generator"]
+        left = torch.stack([p.grad.norm() for p in part.weights if p.grad is not None]).norm().item()
+        sizes[clip] = left, row["gradient" if kind == "twin" else "gradient_norm"]
+    assert sizes[0.0][0] == pytest.approx(sizes[0.0][1], rel=1e-4)
+    assert sizes[1e-3][0] == pytest.approx(1e-3, rel=1e-3)
+    assert sizes[1e-3][1] == pytest.approx(
+        sizes[0.0][1], rel=1e-2
+    )  # a clipped discriminator judges a little differently
+
+
+# The rate
+
+
+def test_warm_up_then_constant_then_a_cosine_to_zero() -> None:
+    optim = OptimConfig(lr=2.0, warmup=10, cooldown=0.5)
+    rates = [learning_rate(step, 100, optim) for step in range(101)]
+    assert rates[:10] == pytest.approx([0.2 * (i + 1) for i in range(10)])
+    assert rates[10:51] == pytest.approx([2.0] * 41)
+    assert rates[75] == pytest.approx(1.0)
+    assert rates[100] == pytest.approx(0.0)
+    assert all(a >= b for a, b in pairwise(rates[50:]))
+
+
+def test_the_papers_rate_is_constant() -> None:
+    optim = OptimConfig(lr=2e-4, warmup=0, cooldown=0.0)
+    assert {learning_rate(step, 100, optim) for step in range(101)} == {2e-4}
+
+
+def test_every_optimiser_gets_the_rate() -> None:
+    recipe = tiny("twin", optim={"warmup": 10, "lr": 1.0})
+    state = new_state(recipe)
+    assert len(state.optimisers) == 2  # Muon for the inner matrices, AdamW for the rest
+    assert STEPS["restoration"](state, some_batch(), recipe)["lr"] == pytest.approx(0.1)
+    assert {group["lr"] for o in state.optimisers for group in o.param_groups} == {0.1}
+
+
+# The average
+
+
+def test_weights_are_averaged_and_buffers_are_copied() -> None:
+    state = new_state(tiny("merger"))
+    before = copy.deepcopy(state.average)
+    with torch.no_grad():
+        for p in state.net.parameters():
+            p.add_(1.0)
+    state.net(*some_batch()[:2])  # moves running statistics and singular vectors
+    state.step = 10**6
+    update_average(state, 0.9)
+    for mean, old in zip(state.average.parameters(), before.parameters(), strict=True):
+        torch.testing.assert_close(mean, old + 0.1)
+    kept, live = dict(state.average.named_buffers()), dict(state.net.named_buffers())
+    assert {name.rsplit(".", 1)[1] for name in kept} == {
+        "running_mean",
+        "running_var",
+        "num_batches_tracked",
+        "_u",
+        "_v",
+    }
+    assert all(torch.equal(kept[name], value) for name, value in live.items())
+    assert kept["merge.norm.num_batches_tracked"] == 1
+
+
+def test_early_the_average_follows_at_once() -> None:
+    state = new_state(tiny("twin"))
+    with torch.no_grad():
+        for p in state.net.parameters():
+            p.fill_(1.0)
+        for p in state.average.parameters():
+            p.zero_()
+    state.step = 1
+    update_average(state, 0.999)
+    torch.testing.assert_close(next(state.average.parameters()).max().item(), 1 - 2 / 11)
+
+
+def test_an_averaged_weight_keeps_its_spectral_norm() -> None:
+    """Singular vectors of the live net serve its average: the norm of what ships stays near 1."""
+    recipe = tiny("merger", optim={"name": "adamw", "lr": 1e-3, "ema": 0.9})
+    state = new_state(recipe)
+    for seed in range(30):
+        STEPS["paper"](state, some_batch(seed), recipe)
+    for name, module in state.average.eval().named_modules():
+        if hasattr(module, "parametrizations"):
+            transposed = isinstance(module, nn.ConvTranspose2d)
+            matrix = module.weight.transpose(0, 1) if transposed else module.weight
+            largest = torch.linalg.matrix_norm(matrix.flatten(1), 2).item()
+            assert largest == pytest.approx(1, abs=0.1), name
