@@ -7,20 +7,17 @@ sure it is; an unsure one is dropped, since the network copes with a few pixels 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from .exposure import Exposure, apply
 from .light import Image
 from .pair import as_float
+from .window import Matrix, Pixels
 
-Matrix = NDArray[np.float64]
-Pixels = NDArray[Any]
-
-_WORKING_SIDE = 720
+_WORKING_SIDE = 720  # px of the longer side
+_LEAST_WORKING_SIDE = 16  # px of the shorter one, which a strip would lose
 _LEAST_CORRELATION = 0.5
 _LEAST_GAIN = 0.001  # rise of the correlation that makes a warp worth its resampling
 _LARGEST_SHARE = 0.12  # of the longer side: a larger corner shift is a mistake
@@ -45,7 +42,7 @@ class Alignment:
 
 def estimate(noisy: Pixels, blurry: Pixels, exposure: Exposure) -> Alignment:
     """Register two frames of one size, uint8, uint16 or float32; `exposure` brings the noisy one to the other's."""
-    scale = min(1.0, _WORKING_SIDE / max(noisy.shape[:2]))
+    scale = min(1.0, max(_WORKING_SIDE / max(noisy.shape[:2]), _LEAST_WORKING_SIDE / min(noisy.shape[:2])))
     fixed = _prepared(apply(_small(noisy, scale), exposure))
     moving = _prepared(_small(blurry, scale))
     before = _correlation(fixed, moving, np.eye(3))
@@ -61,16 +58,6 @@ def estimate(noisy: Pixels, blurry: Pixels, exposure: Exposure) -> Alignment:
     if not sure or largest > _LARGEST_SHARE * max(noisy.shape[:2]):
         return Alignment(np.eye(3), (0.0, 0.0), before, False)
     return Alignment(matrix, shift, confidence, True)
-
-
-def warp(pixels: Pixels, matrix: Matrix, top: int, left: int, size: tuple[int, int]) -> Pixels:
-    """The part of `pixels` that lies under a (height, width) window of the noisy frame at (top, left)."""
-    window = np.array([[1, 0, left], [0, 1, top], [0, 0, 1]], np.float64)
-    flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-    result: Pixels = cv2.warpPerspective(
-        pixels, matrix @ window, size[::-1], flags=flags, borderMode=cv2.BORDER_REFLECT_101
-    )
-    return result
 
 
 def _small(pixels: Pixels, scale: float) -> Image:

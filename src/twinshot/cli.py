@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,7 +32,7 @@ def main() -> None:
     """Run the command: exit code 2 for bad input, 130 for Ctrl-C, and one line that says why."""
     try:
         app()
-    except TwinshotError as error:
+    except (TwinshotError, OSError) as error:  # the system's own words, where a room found none
         err.print(f"twinshot: {error}", style="red", markup=False)
         sys.exit(2)
     except SystemExit as stop:
@@ -52,12 +53,17 @@ def root(version: Annotated[bool, typer.Option("--version", help="Print the vers
 
 @app.command()
 def restore(
-    noisy: Annotated[Path, typer.Argument(help="The short, noisy frame.")],
-    blurry: Annotated[Path, typer.Argument(help="The long, blurry frame.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The picture to write: PNG, TIFF, JPEG or WebP.")],
+    # Whether files can be read is for the rooms to say, in one line.
+    noisy: Annotated[Path, typer.Argument(help="The short, noisy frame.", readable=False)],
+    blurry: Annotated[Path, typer.Argument(help="The long, blurry frame.", readable=False)],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The picture to write: PNG, TIFF, JPEG or WebP.", readable=False)
+    ],
     model: Annotated[str, typer.Option(help="A model that `twinshot models` lists.")] = "twin",
     engine: Annotated[str, typer.Option(help="What runs the network.")] = "onnx",
-    report: Annotated[Path | None, typer.Option(help="Write what was decided on the way as JSON.")] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write what was decided on the way as JSON.", readable=False)
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors and warnings.")] = False,
     force: Force = False,
 ) -> None:
@@ -67,9 +73,9 @@ def restore(
 
     io.check_output(output, (noisy, blurry), force)
     if report:
-        _check_report(report, (noisy, blurry, output), force)
-    with Progress(TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), console=err, transient=True) as bars:
-        result = run(noisy, blurry, model, engine, None if quiet else _bar(bars))
+        io.check_target(report, (noisy, blurry, output), force)
+    with _bar(quiet) as progress:
+        result = run(noisy, blurry, model, engine, progress)
     result.save(output, force)
     if report:
         io.write_bytes(report, json.dumps(result.report, indent=2).encode())
@@ -141,12 +147,17 @@ def export(
 def benchmark(
     folder: Annotated[Path, typer.Argument(help="A folder of triples: noisy/ blurry/ sharp/ and meta.jsonl.")],
     systems: Annotated[str, typer.Option(help="Systems, separated by commas.")] = "noisy,blurry,nlm,bm3d,twin",
-    output: Annotated[Path | None, typer.Option("--out", help="Write the results to this .json, and a table to the .md beside it.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--out", help="Write the results to this .json, and a table to the .md beside it.")
+    ] = None,
 ) -> None:
     """Compare systems on a folder of triples: PSNR and SSIM by the convention `paper`, and seconds."""
+    from . import io
     from .bench.report import markdown
     from .bench.run import run
 
+    if output:  # a long run should not end at a folder that is not there
+        io.check_target(output, (), force=True)
     results = run(folder, systems.split(","))
     title = f"{folder}: {results['pictures']} pictures, convention {results['convention']}"
     table = Table("system", "PSNR", "SSIM", "s / picture", title=title)
@@ -155,30 +166,25 @@ def benchmark(
         table.add_row(name, *([row["error"]] if "error" in row else figures))
     out.print(table)
     if output:
-        from . import io
-
         io.write_bytes(output, json.dumps(results, indent=1).encode())
         io.write_bytes(output.with_suffix(".md"), markdown(results).encode())
 
 
-def _check_report(path: Path, taken: tuple[Path, ...], force: bool) -> None:
-    if path.resolve() in {other.resolve() for other in taken}:
-        raise TwinshotError(f"{path}: the report would overwrite a picture; choose another name")
-    if path.exists() and not force:
-        raise TwinshotError(f"{path}: exists already; add --force to replace it, or choose another name")
-    if not path.parent.is_dir():
-        raise TwinshotError(f"{path}: the folder {path.parent} does not exist; create it first")
+@contextmanager
+def _bar(quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
+    """A bar that shows once a second has passed, where somebody watches: elsewhere it would leave an empty line."""
+    if quiet or not err.is_interactive:
+        yield None
+        return
+    columns = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=err, transient=True) as bars:
+        began = time.monotonic()
+        task = bars.add_task("restoring", visible=False, total=None)
 
+        def update(done: int, total: int) -> None:
+            bars.update(task, completed=done, total=total, visible=time.monotonic() - began > 1)
 
-def _bar(bars: Progress) -> Callable[[int, int], None]:
-    """A bar that shows once a second has passed."""
-    began = time.monotonic()
-    task = bars.add_task("restoring", visible=False, total=None)
-
-    def update(done: int, total: int) -> None:
-        bars.update(task, completed=done, total=total, visible=time.monotonic() - began > 1)
-
-    return update
+        yield update
 
 
 def _summary(output: Path, report: dict[str, Any]) -> str:

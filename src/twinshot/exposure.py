@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -11,15 +11,16 @@ from numpy.typing import NDArray
 
 from .light import Image, to_linear, to_srgb
 from .pair import Pair, as_float
+from .window import Matrix, Pixels, window
 
 Light = Literal["linear", "srgb"]
-Pixels = NDArray[Any]
 _LIGHTS: tuple[Light, ...] = ("linear", "srgb")
 
-_BLOCKS = 48  # on the longer side: so large that noise and blur average out
+_BLOCKS = 16  # on the longer side: so large that noise and blur average out
 _LEAST_BLOCKS = 8
 _FLOOR = 0.05  # darker block means are mostly noise and black level
 _CLIPPED = 0.985
+_UNSURE = 0.25  # misfit of pixels that know less than EXIF
 _LARGEST_ENCODED_GAIN = 4.0  # GOPRO2 scales by 0.3 at least
 
 
@@ -30,7 +31,7 @@ class Exposure:
     Attributes:
         gain: factor for R, G and B.
         light: in which the gain multiplies; "srgb" for frames scaled after encoding, as GOPRO2's are.
-        source: "estimated", "exif" where too little of the pictures could be compared, or "none".
+        source: "exif, refined" by the pixels, "exif" alone, "estimated" from the pixels alone, or "none".
         misfit: how badly the gain explains the pictures, about the relative error in encoded values; 0 is perfect.
     """
 
@@ -40,25 +41,25 @@ class Exposure:
     misfit: float = 0.0
 
 
-def estimate(noisy: Pixels, blurry: Pixels, exif_gain: float | None = None) -> Exposure:
-    """A robust gain for each channel from block means of two roughly aligned frames.
+def estimate(noisy: Pixels, blurry: Pixels, exif_gain: float | None = None, matrix: Matrix | None = None) -> Exposure:
+    """The gain for each channel that brings the noisy frame to the blurry frame's exposure.
 
-    The pixels decide where they can: cameras put the ISO gain into the file, tone curves and white balance differ,
-    and EXIF knows nothing of it. EXIF's ratio is used where fewer than eight blocks can be compared.
+    EXIF gives the gain where it can be had, and says that it multiplies linear light; the pixels refine it a channel,
+    from the median ratio of block means. They overrule it where they clearly say otherwise (an edited or brightened
+    file), and decide alone where there is no EXIF. The better the frames are registered, the surer they are.
 
     Args:
         noisy, blurry: pixels of two frames of one size: uint8, uint16 or float32, sRGB-encoded.
         exif_gain: exposure of the blurry frame over the noisy one's.
+        matrix: homography of noisy to blurry pixel coordinates, once it is known.
     """
-    short, long = _blocks(noisy), _blocks(blurry)
+    short, long = _blocks(noisy), _blocks(blurry, matrix)
     fits = [_fit(short, long, light) for light in _LIGHTS]
+    if exif_gain is not None:
+        return _with_exif(exif_gain, fits[0])
     # No camera scales encoded values: only synthetic sets do, and by little.
     found = [fit for fit in fits if fit and (fit.light == "linear" or max(fit.gain) < _LARGEST_ENCODED_GAIN)]
-    if found:
-        return min(found, key=lambda fit: fit.misfit)
-    if exif_gain is not None:
-        return Exposure((exif_gain,) * 3, "linear", "exif")
-    return Exposure((1.0, 1.0, 1.0), "linear", "none")
+    return min(found, key=lambda fit: fit.misfit) if found else Exposure((1.0, 1.0, 1.0), "linear", "none")
 
 
 def exif_gain(pair: Pair) -> float | None:
@@ -75,6 +76,13 @@ def apply(image: Image, exposure: Exposure) -> Image:
     return np.asarray(np.clip(image * gain, 0, 1), np.float32)
 
 
+def _with_exif(gain: float, pixels: Exposure | None) -> Exposure:
+    if pixels is None or pixels.misfit > _UNSURE:
+        return Exposure((gain, gain, gain), "linear", "exif")
+    agree = 0.5 < float(np.median(pixels.gain)) / gain < 2
+    return replace(pixels, source="exif, refined" if agree else "estimated")
+
+
 @dataclass(frozen=True)
 class _Blocks:
     """Means of each block and channel, (rows, columns, 3): in both lights, and the share of clipped pixels."""
@@ -84,7 +92,7 @@ class _Blocks:
     clipped: Image
 
 
-def _blocks(pixels: Pixels) -> _Blocks:
+def _blocks(pixels: Pixels, matrix: Matrix | None = None) -> _Blocks:
     """A strip of blocks at a time, at full resolution: means of noisy values are only right in the light they are of.
 
     In sRGB-encoded values noise makes dark blocks darker than they are.
@@ -94,7 +102,7 @@ def _blocks(pixels: Pixels) -> _Blocks:
     columns = max(1, width // side)
     strips = []
     for top in range(0, max(1, height - side + 1), side):
-        strip = as_float(pixels[top : top + side])
+        strip = as_float(window(pixels, top, 0, (min(side, height - top), width), matrix)).clip(0, 1)
         views = to_linear(strip), strip, (strip > np.float32(_CLIPPED)).astype(np.float32)
         strips.append([cv2.resize(view, (columns, 1), interpolation=cv2.INTER_AREA)[0] for view in views])
     linear, srgb, clipped = (np.stack(rows) for rows in zip(*strips, strict=True))

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import struct
 import tempfile
+import threading
 import warnings
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
@@ -17,12 +19,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError
 
-from .pair import LARGEST_AREA, Frame, Metadata, TwinshotError, check_frame
+from .pair import LARGEST_AREA, Frame, Metadata, TwinshotError, check_frame, check_size
 
 Pixels = NDArray[Any]
 SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WEBP"}
+_SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"RIFF")
 _SIXTEEN_BIT = {"PNG", "TIFF"}
-_ORIENTATION = 0x0112
+_CAMERA, _GPS, _INTEROP = ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo, ExifTags.IFD.Interop
+_ORIENTATION, _MAKER_NOTE = ExifTags.Base.Orientation, ExifTags.Base.MakerNote
+_LARGEST_JPEG_EXIF = 65_533  # bytes: a segment's length has 16 bits
+_LARGEST_WEBP_SIDE = 16_383
+_STDERR = threading.Lock()
 
 
 def read(source: str | os.PathLike[str] | Pixels, name: str = "array") -> Frame:
@@ -36,38 +43,50 @@ def read(source: str | os.PathLike[str] | Pixels, name: str = "array") -> Frame:
         return check_frame(source, name)
     path = Path(source)
     data = _bytes_of(path)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+    with warnings.catch_warnings(), _hushed(data):
+        warnings.simplefilter("ignore")
         try:
             with Image.open(BytesIO(data)) as file:
                 return _decode(file, data, path)
+        except (TwinshotError, MemoryError):
+            raise
         except UnidentifiedImageError as error:
+            if data.startswith(_SIGNATURES):
+                raise TwinshotError(f"{path}: the file is damaged or cut short; copy it again") from error
             raise TwinshotError(f"{path}: not an image that can be read; give PNG, JPEG, TIFF or WebP") from error
         except Image.DecompressionBombError as error:
             limit = LARGEST_AREA // 1_000_000
             raise TwinshotError(f"{path}: more than {limit} megapixels; crop or split it") from error
-        except (OSError, SyntaxError, ValueError, struct.error, EOFError) as error:
+        except Exception as error:  # parsers of foreign bytes raise whatever they stumble over
             raise TwinshotError(f"{path}: the file is damaged or cut short ({error}); copy it again") from error
 
 
 def write(path: Path, pixels: Pixels, metadata: Metadata) -> None:
     """Write upright RGB pixels, uint8 or uint16, in the format of the suffix, with EXIF and ICC.
 
-    The file appears whole or not at all. Raises TwinshotError where it cannot be written.
+    The file appears whole or not at all. Raises TwinshotError where it cannot be written, or where its format does
+    not hold such pixels.
     """
     kind = format_of(path)
-    exif = _exif_upright(metadata.exif)
     deep = pixels.dtype == np.uint16
+    if deep and kind not in _SIXTEEN_BIT:
+        raise TwinshotError(f"{path}: {kind} holds 8 bit a channel; choose PNG or TIFF for 16")
+    if kind == "WEBP" and max(pixels.shape[:2]) > _LARGEST_WEBP_SIDE:
+        raise TwinshotError(f"{path}: WebP holds at most {_LARGEST_WEBP_SIDE} px a side; choose PNG, TIFF or JPEG")
+    exif = _exif_upright(metadata.exif, pixels.shape[1], pixels.shape[0])
 
     def encode(file: IO[bytes]) -> None:
         if deep and kind == "PNG":
-            file.write(_png_sixteen(pixels, metadata.icc, exif))
+            _png_sixteen(file, pixels, metadata.icc, exif)
         elif deep:
             _tiff_sixteen(file, pixels, metadata.icc, exif)
         else:
             options: dict[str, Any] = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}}.get(kind, {})
-            icc = metadata.icc or None
-            Image.fromarray(pixels).save(file, kind, icc_profile=icc, exif=exif.tobytes(), **options)
+            options |= {"icc_profile": metadata.icc or None, "exif": _exif_bytes(exif, kind)}
+            # To memory first: of a full disk Pillow's encoders say no more than "encoder error -2".
+            encoded = BytesIO()
+            Image.fromarray(pixels).save(encoded, kind, **options)
+            file.write(encoded.getbuffer())
 
     write_atomically(path, encode)
 
@@ -104,23 +123,46 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def check_output(path: Path, inputs: tuple[Path, ...], force: bool) -> None:
-    """Refuse, before any work, an output that could not or should not be written.
+    """Refuse, before any work, a picture that could not or should not be written.
 
     Raises:
         TwinshotError: unknown suffix, missing or read-only folder, an input's own name, or an existing file
             without `force`.
     """
     format_of(path)
-    if not path.parent.is_dir():
-        raise TwinshotError(f"{path}: the folder {path.parent} does not exist; create it first")
-    if path.is_dir():
-        raise TwinshotError(f"{path}: is a folder; name a file in it")
-    if path.exists() and any(source.exists() and path.samefile(source) for source in inputs):
-        raise TwinshotError(f"{path}: is one of the inputs, which are never overwritten; choose another name")
-    if path.exists() and not force:
-        raise TwinshotError(f"{path}: exists already; add --force to replace it, or choose another name")
-    if not os.access(path.parent, os.W_OK):
-        raise TwinshotError(f"{path}: the folder {path.parent} cannot be written; choose another place")
+    check_target(path, inputs, force)
+
+
+def check_target(path: Path, taken: tuple[Path, ...], force: bool) -> None:
+    """Refuse, before any work, a file that could not or should not be written: `taken` are the other files' names.
+
+    Raises:
+        TwinshotError: as `check_output`, but for the suffix.
+    """
+    try:
+        if not path.parent.is_dir():
+            raise TwinshotError(f"{path}: the folder {path.parent} does not exist; create it first")
+        if not os.access(path.parent, os.W_OK | os.X_OK):
+            raise TwinshotError(f"{path}: the folder {path.parent} cannot be written; choose another place")
+        if path.is_dir():
+            raise TwinshotError(f"{path}: is a folder; name a file in it")
+        place = os.path.realpath(path)
+        if any(same_file(path, other) or place == os.path.realpath(other) for other in taken):
+            raise TwinshotError(
+                f"{path}: is an input or another output, which are never overwritten; choose another name"
+            )
+        if path.exists() and not force:
+            raise TwinshotError(f"{path}: exists already; add --force to replace it, or choose another name")
+    except OSError as error:
+        raise TwinshotError(f"{path}: cannot be written ({error.strerror}); choose another name") from error
+
+
+def same_file(one: Path, other: Path) -> bool:
+    """Whether two names lead to one existing file, through links too."""
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
 
 
 def format_of(path: Path) -> str:
@@ -148,12 +190,41 @@ def _bytes_of(path: Path) -> bytes:
     return data
 
 
+@contextmanager
+def _hushed(data: bytes) -> Iterator[None]:
+    """Keep libtiff and libpng off the error stream, where they print what is raised as an error anyway.
+
+    They know no other way than the process's own stream, so it is turned off for as short as can be: only for the
+    formats that are read with them, and for one file at a time.
+    """
+    deep_png = data.startswith(b"\x89PNG") and data[24:25] == b"\x10"
+    if not (deep_png or data.startswith((b"II", b"MM"))):
+        yield
+        return
+    with _STDERR:
+        try:
+            stream = os.dup(2)
+        except OSError:  # there is none to keep clean
+            yield
+            return
+        try:
+            with Path(os.devnull).open("wb") as nowhere:
+                os.dup2(nowhere.fileno(), 2)
+            yield
+        finally:
+            os.dup2(stream, 2)
+            os.close(stream)
+
+
 def _decode(file: Image.Image, data: bytes, path: Path) -> Frame:
+    check_size(file.width, file.height, str(path))  # before the memory for its pixels is asked for
     bits = _bits(file, data)
     _check_mode(file, path, bits)
-    metadata = _metadata(file, bits)
+    metadata = _metadata(file, _exif_of(file), bits)
     pixels = _sixteen_bit_pixels(file, data, path) if bits == 16 else _eight_bit_pixels(file, path)
-    return check_frame(_upright(pixels, file.getexif().get(_ORIENTATION, 1)), str(path), metadata)
+    # Asked for once the pixels are there: readers turn a TIFF upright themselves, and then Pillow forgets the tag.
+    orientation = _exif_of(file).get(_ORIENTATION, 1)
+    return check_frame(_upright(pixels, orientation), str(path), metadata)
 
 
 def _bits(file: Image.Image, data: bytes) -> int:
@@ -166,12 +237,16 @@ def _bits(file: Image.Image, data: bytes) -> int:
 
 
 def _check_mode(file: Image.Image, path: Path, bits: int) -> None:
-    names = {"L": "greyscale", "I;16": "greyscale", "1": "black and white", "P": "a palette picture", "CMYK": "CMYK"}
+    if isinstance(file, TiffImagePlugin.TiffImageFile) and (file.tag_v2.get(254, 0) & 1 or 50706 in file.tag_v2):
+        raise TwinshotError(f"{path}: is a camera raw file, which shows but a preview: develop it to a 16-bit TIFF")
+    names = {"L": "greyscale", "LA": "greyscale", "1": "black and white", "P": "a palette picture", "CMYK": "CMYK"}
     if file.mode not in ("RGB", "RGBA"):
-        kind = names.get(file.mode.removesuffix("A") if file.mode == "LA" else file.mode, f"of mode {file.mode}")
+        kind = names.get(file.mode, "greyscale" if file.mode.startswith("I;16") else f"of mode {file.mode}")
         raise TwinshotError(f"{path}: is {kind}; twinshot needs colour photographs: save it as RGB")
     if bits not in (8, 16):
         raise TwinshotError(f"{path}: has {bits} bits a channel; save it with 8 or 16")
+    if file.format == "MPO":  # a phone's JPEG: the photograph comes first, then previews or a depth map
+        return
     if file.format not in SUFFIXES.values() or getattr(file, "n_frames", 1) > 1:
         raise TwinshotError(f"{path}: is {file.format} or has several frames; give one PNG, JPEG, TIFF or WebP picture")
 
@@ -201,15 +276,21 @@ def _opaque(pixels: Pixels, path: Path) -> Pixels:
     return np.ascontiguousarray(pixels[..., :3])
 
 
-def _metadata(file: Image.Image, bits: int) -> Metadata:
-    exif = file.getexif()
-    camera = exif.get_ifd(ExifTags.IFD.Exif)
+def _exif_of(file: Image.Image) -> Image.Exif:
+    """The file's EXIF as far as it can be read: a damaged block is no reason to refuse the pixels."""
+    try:
+        return _copy_of(file.getexif())
+    except Exception:  # see `read`
+        return Image.Exif()
+
+
+def _metadata(file: Image.Image, exif: Image.Exif, bits: int) -> Metadata:
+    camera = exif.get_ifd(_CAMERA)
     seconds = _number(camera.get(ExifTags.Base.ExposureTime))
     iso = _number(camera.get(ExifTags.Base.ISOSpeedRatings))
     stop = _number(camera.get(ExifTags.Base.FNumber)) or 1.0  # phones may leave out their only aperture
     exposure = seconds * iso / stop**2 if seconds and iso else None
-    block = file.info.get("exif") or (exif.tobytes() if len(exif) else b"")
-    return Metadata(block, file.info.get("icc_profile") or b"", bits, exposure, seconds)
+    return Metadata(_exif_bytes(exif), file.info.get("icc_profile") or b"", bits, exposure, seconds)
 
 
 def _number(value: Any) -> float | None:
@@ -231,30 +312,75 @@ def _upright(pixels: Pixels, orientation: int) -> Pixels:
     return np.ascontiguousarray(pixels)
 
 
-def _exif_upright(block: bytes) -> Image.Exif:
-    """EXIF for an upright picture: the orientation says so, and tags that describe the old file's pixels are gone."""
-    exif = Image.Exif()
+def _copy_of(exif: Image.Exif) -> Image.Exif:
+    """The three directories that matter. The preview goes, and so does what points to places in the old file."""
+    copy = Image.Exif()
+    for tag, value in _writable(exif, None).items():
+        copy[tag] = value
+    for group in (_CAMERA, _GPS):
+        if tags := _writable(exif.get_ifd(group), group):
+            copy.get_ifd(group).update(tags)
+    return copy
+
+
+def _writable(directory: Mapping[int, Any], group: int | None) -> dict[int, Any]:
+    """The tags that can be written again: Pillow goes by the type a tag should have, and cameras have others."""
+    kept = {}
+    for tag, value in directory.items():
+        alone = TiffImagePlugin.ImageFileDirectory_v2(group=group)
+        try:
+            alone[tag] = value
+            alone.tobytes()
+        except Exception:  # whatever a value of a wrong type leads to
+            continue
+        if tag not in (_CAMERA, _GPS, _INTEROP):
+            kept[tag] = value
+    return kept
+
+
+def _exif_upright(block: bytes, width: int, height: int) -> Image.Exif:
+    """EXIF for an upright picture: the orientation and size say so, and tags that describe old pixels are gone."""
+    stored = Image.Exif()
+    stored.load(block)
+    exif = _copy_of(stored)
+    for tag in [tag for tag in exif if _is_layout(tag)]:
+        del exif[tag]
     if block:
-        exif.load(block)
-        layout = [tag for tag in exif if 254 <= tag <= 266 or 273 <= tag <= 284 or 317 <= tag <= 347 or tag == 34675]
-        for tag in layout:
-            del exif[tag]
         exif[_ORIENTATION] = 1
+    camera = exif.get_ifd(_CAMERA)
+    for tag, side in ((ExifTags.Base.ExifImageWidth, width), (ExifTags.Base.ExifImageHeight, height)):
+        if tag in camera:
+            camera[tag] = side
     return exif
 
 
-def _png_sixteen(pixels: Pixels, icc: bytes, exif: Image.Exif) -> bytes:
+def _is_layout(tag: int) -> bool:
+    """Whether a tag of a TIFF file says how its pixels are stored; the resolution (282, 283) does not."""
+    return 254 <= tag <= 266 or 273 <= tag <= 281 or tag == 284 or 317 <= tag <= 347 or tag == 34675
+
+
+def _exif_bytes(exif: Image.Exif, kind: str = "") -> bytes:
+    """The block for a file of this kind, empty for no EXIF; what is too long for JPEG loses its maker's note first."""
+    if not len(exif) and not exif.get_ifd(_CAMERA):
+        return b""
+    block = exif.tobytes()
+    if kind == "JPEG" and len(block) > _LARGEST_JPEG_EXIF:
+        shorter = _copy_of(exif)
+        shorter.get_ifd(_CAMERA).pop(_MAKER_NOTE, None)
+        block = shorter.tobytes()
+    return block if kind != "JPEG" or len(block) <= _LARGEST_JPEG_EXIF else b""
+
+
+def _png_sixteen(file: IO[bytes], pixels: Pixels, icc: bytes, exif: Image.Exif) -> None:
     """OpenCV writes the pixels; ICC and EXIF go in as chunks of their own behind the header."""
-    ok, encoded = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
-    assert ok
-    data = encoded.tobytes()
+    encoded = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))[1]
     end_of_header = 8 + 25
-    chunks = b""
+    file.write(encoded[:end_of_header].data)
     if icc:
-        chunks += _chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc))
-    if len(exif):
-        chunks += _chunk(b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0"))
-    return data[:end_of_header] + chunks + data[end_of_header:]
+        file.write(_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc)))
+    if block := _exif_bytes(exif):
+        file.write(_chunk(b"eXIf", block.removeprefix(b"Exif\0\0")))
+    file.write(encoded[end_of_header:].data)
 
 
 def _chunk(kind: bytes, payload: bytes) -> bytes:
@@ -262,21 +388,22 @@ def _chunk(kind: bytes, payload: bytes) -> bytes:
 
 
 def _tiff_sixteen(file: IO[bytes], pixels: Pixels, icc: bytes, exif: Image.Exif) -> None:
-    """One uncompressed strip, then the directory: Pillow writes no 16-bit RGB, OpenCV no metadata."""
+    """The directory, then one uncompressed strip: Pillow writes no 16-bit RGB, OpenCV no metadata."""
     height, width = pixels.shape[:2]
     data = np.ascontiguousarray(pixels, "<u2")
     directory = TiffImagePlugin.ImageFileDirectory_v2(prefix=b"II")
-    tags = {256: width, 257: height, 258: (16, 16, 16), 259: 1, 262: 2, 273: 8, 277: 3, 278: height, 279: data.nbytes}
+    # The offset of the strip counts from the directory's end.
+    tags = {256: width, 257: height, 258: (16, 16, 16), 259: 1, 262: 2, 273: 0, 277: 3, 278: height, 279: data.nbytes}
     for tag, value in {**dict(exif), **tags, 284: 1}.items():
         directory[tag] = value
-    if len(exif) and (camera := exif.get_ifd(ExifTags.IFD.Exif)):
-        directory[ExifTags.IFD.Exif] = dict(camera)
+    for group in (_CAMERA, _GPS):
+        if part := exif.get_ifd(group):
+            directory[group] = dict(part)
     if icc:
         directory.tagtype[34675] = 7
         directory[34675] = icc
-    file.write(struct.pack("<2sHI", b"II", 42, 8 + data.nbytes))
-    file.write(data.tobytes())
-    file.write(directory.tobytes(8 + data.nbytes))
+    directory.save(file)
+    file.write(data.data)
 
 
 def _umask() -> int:

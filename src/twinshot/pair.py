@@ -85,7 +85,15 @@ def check_frame(pixels: NDArray[Any], name: str, metadata: Metadata | None = Non
     """
     if pixels.ndim != 3 or pixels.shape[2] != 3:
         raise TwinshotError(f"{name}: has shape {pixels.shape}; give an RGB picture of shape (H, W, 3)")
-    height, width = pixels.shape[:2]
+    check_size(pixels.shape[1], pixels.shape[0], name)
+    if pixels.dtype in (np.uint8, np.uint16):
+        bits = 8 if pixels.dtype == np.uint8 else 16
+        return Frame(pixels, name, metadata or Metadata(bits=bits))
+    return Frame(_checked_float(pixels, name), name, metadata or Metadata(bits=16))
+
+
+def check_size(width: int, height: int, name: str) -> None:
+    """Raises TwinshotError for a side under 16 or over 32,000 px, or more than 100 megapixels."""
     if min(height, width) < SMALLEST_SIDE:
         raise TwinshotError(f"{name}: {width}x{height} is too small; both sides must be at least {SMALLEST_SIDE} px")
     if max(height, width) > LARGEST_SIDE or height * width > LARGEST_AREA:
@@ -93,10 +101,6 @@ def check_frame(pixels: NDArray[Any], name: str, metadata: Metadata | None = Non
             f"{name}: {width}x{height} is too large; up to {LARGEST_SIDE} px a side and "
             f"{LARGEST_AREA // 1_000_000} megapixels can be restored: crop or split it"
         )
-    if pixels.dtype in (np.uint8, np.uint16):
-        bits = 8 if pixels.dtype == np.uint8 else 16
-        return Frame(pixels, name, metadata or Metadata(bits=bits))
-    return Frame(_checked_float(pixels, name), name, metadata or Metadata(bits=16))
 
 
 def _checked_float(pixels: NDArray[Any], name: str) -> Image:

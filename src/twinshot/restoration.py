@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from . import align, exposure, io, order, tile
 from .engine import Model, load_model
 from .light import Image
-from .pair import Frame, Metadata, Pair, TwinshotError, as_float
+from .pair import Metadata, Pair, TwinshotError, as_float
+from .window import window
 
 Source = str | os.PathLike[str] | NDArray[Any]
 Progress = Callable[[int, int], None]
@@ -93,6 +93,8 @@ def restore(
     doubt = order.doubt(pair, match)
     clock.lap("exposure")
     registered = align.estimate(pair.noisy.pixels, pair.blurry.pixels, match)
+    if registered.applied:
+        match = exposure.estimate(pair.noisy.pixels, pair.blurry.pixels, exposure.exif_gain(pair), registered.matrix)
     clock.lap("align")
     pixels = _run(pair, match, registered, network, progress)
     clock.lap("restore")
@@ -103,10 +105,9 @@ def restore(
 
 def read_pair(noisy: Source, blurry: Source) -> Pair:
     """Both frames, read and checked. Raises TwinshotError, also where both are one file."""
-    if not isinstance(noisy, np.ndarray) and not isinstance(blurry, np.ndarray):
-        first, second = Path(noisy), Path(blurry)
-        if first.exists() and second.exists() and first.samefile(second):
-            raise TwinshotError(f"{first} was given twice: give the short and the long exposure")
+    paths = [Path(source) for source in (noisy, blurry) if not isinstance(source, np.ndarray)]
+    if len(paths) == 2 and io.same_file(*paths):
+        raise TwinshotError(f"{paths[0]} was given twice: give the short and the long exposure")
     return Pair(io.read(noisy, "the noisy array"), io.read(blurry, "the blurry array"))
 
 
@@ -116,15 +117,13 @@ def _run(
     """The network over all tiles, band by band into one 16-bit picture."""
     height, width = pair.noisy.size
     rows, columns = (tile.plan(side, LARGEST_TILE, OVERLAP, model.multiple) for side in (height, width))
+    matrix = registered.matrix if registered.applied else None
     count, done = len(rows.starts) * len(columns.starts), 0
 
     def one(top: int, left: int, size: tuple[int, int]) -> Image:
         nonlocal done
-        short = exposure.apply(_window(pair.noisy, top, left, size), match)
-        if registered.applied:
-            long = as_float(align.warp(pair.blurry.pixels, registered.matrix, top, left, size)).clip(0, 1)
-        else:
-            long = _window(pair.blurry, top, left, size)
+        short = exposure.apply(as_float(window(pair.noisy.pixels, top, left, size)), match)
+        long = as_float(window(pair.blurry.pixels, top, left, size, matrix)).clip(0, 1)
         out: Image = model.run(_tensor(short), _tensor(long))[0].transpose(1, 2, 0)
         done += 1
         if progress:
@@ -135,15 +134,6 @@ def _run(
     for top, band in tile.bands(rows, columns, one, MARGIN):
         pixels[top : top + len(band)] = (band.clip(0, 1) * np.float32(65535) + np.float32(0.5)).astype(np.uint16)
     return pixels
-
-
-def _window(frame: Frame, top: int, left: int, size: tuple[int, int]) -> Image:
-    """A window of the frame, mirrored at its right and bottom edge where it hangs over."""
-    view = frame.pixels[top : top + size[0], left : left + size[1]]
-    below, right = size[0] - view.shape[0], size[1] - view.shape[1]
-    if below or right:
-        view = cv2.copyMakeBorder(view, 0, below, 0, right, cv2.BORDER_REFLECT_101)
-    return as_float(view)
 
 
 def _tensor(image: Image) -> NDArray[np.float32]:

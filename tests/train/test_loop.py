@@ -192,6 +192,18 @@ def test_rows_after_the_checkpoint_are_dropped(tmp_path: Path) -> None:
     assert seen == [{"step": 3, "loss": 0.5}]
 
 
+def test_tensorboard_gets_the_numbers_where_it_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    event_accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    log = Log(tmp_path / "metrics.jsonl", 0, lambda row: None)
+    log.write({"step": 7, "loss": 0.5, "validation": {"paper": 30.0}})
+    log.board.close()
+    events = event_accumulator.EventAccumulator(str(tmp_path)).Reload()
+    assert [(event.step, event.value) for event in events.Scalars("loss")] == [(7, 0.5)]
+    assert [(event.step, event.value) for event in events.Scalars("paper")] == [(7, 30.0)]
+    monkeypatch.setattr("twinshot.train.loop.find_spec", lambda name: None)
+    assert Log(tmp_path / "metrics.jsonl", 0, lambda row: None).board is None
+
+
 def test_validation_measures_the_average_and_draws_a_sheet(tmp_path: Path) -> None:
     state = new_state(tiny("merger"))
     triples = [tuple(image[0] for image in some_batch(seed)) for seed in (1, 2)]

@@ -13,5 +13,5 @@ def markdown(results: dict[str, Any]) -> str:
             rows.append(f"| {name} | {row['error']} | | |")
         else:
             rows.append(f"| {name} | {row['psnr']:.2f} | {row['ssim']:.4f} | {row['seconds']:.2f} |")
-    title = f"# {results['set']}\n\n{results['pictures']} pictures, metrics by the convention `{results['convention']}`, "
-    return title + f"{results['machine']}.\n\n" + "\n".join(rows) + "\n"
+    made = f"{results['pictures']} pictures, metrics by the convention `{results['convention']}`, {results['machine']}."
+    return "\n".join([f"# {results['set']}", "", made, "", *rows, ""])

@@ -32,11 +32,16 @@ def run(folder: Path, names: Sequence[str]) -> dict[str, Any]:
 
 
 def _row(name: str, triples: Sequence[Triple]) -> dict[str, Any]:
+    cases = []
     try:
         chosen = system(name)
-        cases = [_case(chosen, triple) for triple in triples]
+        for triple in triples:
+            cases.append(_case(chosen, triple))
     except TwinshotError as error:
         return {"error": str(error)}
+    except Exception as error:  # systems are others' code too, and raise what they like
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        return {"error": f"{triples[len(cases)].name}: {reason}"}
     means = {key: sum(case[key] for case in cases) / len(cases) for key in ("psnr", "ssim")}
     return {**means, "seconds": median(case["seconds"] for case in cases), "cases": cases}
 
@@ -46,4 +51,6 @@ def _case(chosen: System, triple: Triple) -> dict[str, Any]:
     began = time.perf_counter()
     picture = chosen(pair, triple.meta, truth)
     seconds = time.perf_counter() - began
+    if picture.shape != truth.shape:
+        raise TwinshotError(f"{triple.name}: the picture has shape {picture.shape}, the truth {truth.shape}")
     return {"name": triple.name, "psnr": psnr(picture, truth), "ssim": ssim(picture, truth), "seconds": seconds}

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..light import Image, to_linear, to_srgb
-from ..pair import TwinshotError
+from ..pair import SMALLEST_SIDE, TwinshotError
 from . import motion
 from .profiles import Light
 
@@ -66,6 +66,9 @@ class StillWindow:
         photo = _rescale(read_photo(self.photo), self.size, rng)
         margin = 48 if self.size is None else 64
         size = self.size or (photo.shape[0] - 2 * margin & ~1, photo.shape[1] - 2 * margin & ~1)
+        if min(size) < SMALLEST_SIDE or size[0] > photo.shape[0] or size[1] > photo.shape[1]:
+            seen = f"{photo.shape[1]}x{photo.shape[0]}"
+            raise TwinshotError(f"{self.photo}: {seen} is too small to be moved about in; give larger photographs")
         backdrop, margin = _cut(photo, size, margin, rng)
         backdrop = decode(backdrop, light)
         if light == "linear":
@@ -135,10 +138,7 @@ def _rescale(photo: Image, size: tuple[int, int] | None, rng: np.random.Generato
 
 def _cut(photo: Image, size: tuple[int, int], margin: int, rng: np.random.Generator) -> tuple[Image, int]:
     """A random view of `size` with as much margin (at most `margin`) as the photograph has on all sides."""
-    slack = min(full - side for full, side in zip(photo.shape[:2], size, strict=True))
-    if slack < 0:
-        raise TwinshotError(f"a photograph of {photo.shape[1]}x{photo.shape[0]} is smaller than the view {size}")
-    margin = min(margin, slack // 2)
+    margin = min(margin, *((full - side) // 2 for full, side in zip(photo.shape[:2], size, strict=True)))
     height, width = size[0] + 2 * margin, size[1] + 2 * margin
     top = rng.integers(photo.shape[0] - height + 1)
     left = rng.integers(photo.shape[1] - width + 1)

@@ -1,23 +1,26 @@
 """Motion rendered ahead: exposed pairs (sharp, blurry) in shards, to which the trainer adds noise as it reads.
 
 A shard is one .npy file, uint16 (count, 2, side, side, 3), sRGB-encoded; its name says in which light the long
-exposure was averaged. It is a pure function of (sources, plan, index), written to a temporary name and renamed, so
-that rendering may be killed and started again, or be shared out over machines.
+exposure was averaged. It is a pure function of (sources, plan, index) and appears whole or not at all, so that
+rendering may be killed and started again, or be shared out over machines.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
+from typing import IO
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import io
 from ..light import Image
+from ..pair import TwinshotError
 from .frames import FrameWindow, StillWindow, Window, read_photo
 from .motion import MotionRange
 from .profiles import Light
@@ -60,13 +63,14 @@ def render_missing(sources: Sources, plan: ShardPlan, folder: Path, workers: int
     paths = [folder / plan.name(index) for index in range(plan.shards)]
     missing = [index for index, path in enumerate(paths) if not path.exists()]
     if missing:
-        with ProcessPoolExecutor(max(1, workers)) as pool:
+        # A fork would inherit the locks of threads that OpenCV and torch may have started.
+        with ProcessPoolExecutor(max(1, workers), get_context("spawn")) as pool:
             list(pool.map(render, [sources] * len(missing), [plan] * len(missing), missing, [folder] * len(missing)))
     return paths
 
 
 def render(sources: Sources, plan: ShardPlan, index: int, folder: Path) -> Path:
-    """Render one shard."""
+    """Render one shard. Raises TwinshotError where a source is too small or short, or the shard cannot be written."""
     cv2.setNumThreads(1)
     path = folder / plan.name(index)
     pairs = np.empty((plan.per_shard, 2, plan.side, plan.side, 3), np.uint16)
@@ -74,10 +78,12 @@ def render(sources: Sources, plan: ShardPlan, index: int, folder: Path) -> Path:
         rng = np.random.default_rng([plan.seed, index, number])
         exposed = _window(sources, plan, rng).expose(light_of(index), rng)
         pairs[number] = [_sixteen_bit(image) for image in exposed]
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    with partial.open("wb") as file:
+
+    def encode(file: IO[bytes]) -> None:
         np.save(file, pairs)
-    return partial.replace(path)
+
+    io.write_atomically(path, encode)
+    return path
 
 
 def open_shards(paths: Sequence[Path]) -> list[NDArray[np.uint16]]:
@@ -88,7 +94,9 @@ def open_shards(paths: Sequence[Path]) -> list[NDArray[np.uint16]]:
 def _window(sources: Sources, plan: ShardPlan, rng: np.random.Generator) -> Window:
     if sources.scenes and rng.random() < plan.real:
         frames = sources.scenes[rng.integers(len(sources.scenes))]
-        length = int(rng.integers(7, 16))
+        length = min(int(rng.integers(7, 16)), len(frames))
+        if length < 3:
+            raise TwinshotError(f"{frames[0].parent}: a scene takes at least 3 frames, and 15 are better")
         start = int(rng.integers(len(frames) - length + 1))
         chosen = frames[start : start + length]
         return FrameWindow(tuple(chosen[:: rng.choice([-1, 1])]), _random_crop(chosen[0], plan.side, rng))
@@ -98,6 +106,8 @@ def _window(sources: Sources, plan: ShardPlan, rng: np.random.Generator) -> Wind
 
 def _random_crop(frame: Path, side: int, rng: np.random.Generator) -> tuple[int, int, int]:
     height, width = read_photo(frame).shape[:2]
+    if min(height, width) < side:
+        raise TwinshotError(f"{frame}: {width}x{height} is too small; frames must hold {side}x{side}")
     return int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1)), side
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -37,7 +38,7 @@ def write_triples(source: Path, output: Path, profile: str, count: int | None, s
     if isinstance(windows[0], StillWindow):
         windows = [windows[i % len(windows)] for i in range(total)]
     settings = {"profile": profile, "seed": seed}
-    done = _lines(output / "meta.jsonl", settings)
+    done = _lines(output / "meta.jsonl", [{**settings, "source": _label(window)} for window in windows])
     for kind in ("noisy", "blurry", "sharp"):
         (output / kind).mkdir(parents=True, exist_ok=True)
     cv2.setNumThreads(1)
@@ -66,14 +67,14 @@ def windows_in(source: Path) -> list[Window]:
     return [StillWindow(photo, photos, None, MotionRange()) for photo in photos]
 
 
-def _lines(path: Path, settings: dict[str, object]) -> int:
-    """How many triples are complete; a line cut short by a kill is dropped."""
+def _lines(path: Path, wanted: Sequence[dict[str, object]]) -> int:
+    """How many triples are complete, each made as `wanted`; a line cut short by a kill is dropped."""
     if not path.exists():
         return 0
     rows = [row for row in path.read_text("utf-8").splitlines() if row.endswith("}")]
-    for row in rows:
-        if any(json.loads(row).get(key) != value for key, value in settings.items()):
-            raise TwinshotError(f"{path}: was made with another profile or seed; choose an empty folder")
+    for row, settings in zip(rows, wanted, strict=False):
+        if not settings.items() <= json.loads(row).items():
+            raise TwinshotError(f"{path}: was made with another source, profile or seed; choose an empty folder")
     io.write_bytes(path, "".join(f"{row}\n" for row in rows).encode())
     return len(rows)
 

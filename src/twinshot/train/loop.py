@@ -7,6 +7,7 @@ import math
 import os
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -55,20 +56,36 @@ def train(recipe: Recipe, root: Path, folder: Path, resume: bool, report: Report
 
 
 class Log:
-    """metrics.jsonl: one row a line; rows after the checkpoint a run resumes from are dropped."""
+    """metrics.jsonl, one row a line, and the same for TensorBoard where it is installed.
+
+    Rows after the checkpoint that a run resumes from are dropped.
+    """
 
     def __init__(self, path: Path, step: int, report: Report) -> None:
         lines = path.read_text("utf-8").splitlines() if path.exists() else []
         partial = path.with_name(f".{path.name}.partial")
         partial.write_text("".join(f"{line}\n" for line in lines if _step_of(line) <= step), "utf-8")
         partial.replace(path)
-        self.path, self.report = path, report
+        self.path, self.report, self.board = path, report, _tensorboard(path.parent, step)
 
     def write(self, row: dict[str, Any]) -> None:
         """Append one row."""
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
         self.report(row)
+        if self.board:
+            for name, value in {**row, **row.get("validation", {})}.items():
+                if isinstance(value, float):
+                    self.board.add_scalar(name, value, row["step"])
+
+
+def _tensorboard(run: Path, step: int) -> Any:
+    """Its writer, in the run's folder, or None where the package is missing."""
+    if find_spec("tensorboard") is None:
+        return None
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(str(run), purge_step=step + 1)
 
 
 def _step_of(line: str) -> float:

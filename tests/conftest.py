@@ -1,0 +1,76 @@
+"""Pictures and pairs that the tests share: small, synthetic, and the same in every run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import Outcome, bytes_of, save
+from numpy.typing import NDArray
+from skimage import data
+
+from twinshot import cli
+from twinshot.synth.frames import StillWindow
+from twinshot.synth.motion import MotionRange
+from twinshot.synth.profiles import CameraProfile, Sample
+from twinshot.synth.sample import sample
+
+Command = Callable[..., Outcome]
+
+
+@pytest.fixture(scope="session")
+def photo() -> NDArray[np.uint8]:
+    """A sharp photograph, (300, 420, 3)."""
+    picture: NDArray[np.uint8] = data.astronaut()[:300, 40:460]
+    return picture
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory, photo: NDArray[np.uint8]) -> Path:
+    """A folder of three photographs, about 320 x 260 px."""
+    folder = tmp_path_factory.mktemp("photos")
+    save(folder / "astronaut.png", photo[:260, :320])
+    save(folder / "chelsea.png", data.chelsea()[20:280, 60:380])
+    save(folder / "coffee.png", data.coffee()[60:320, 120:440])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def triple(photos: Path) -> Sample:
+    """A night shot of 160 x 224 px: noisy, eight times shorter than blurry, and the truth."""
+    window = StillWindow(photos / "astronaut.png", (), (160, 224), MotionRange(blur=(8.0, 10.0), movers=0.0))
+    night = replace(CameraProfile(), level=(0.55, 0.55), ratio=(8.0, 8.0), mosaic=1.0, jpeg=0.0, dark_file=0.0)
+    return sample(window, night, 3)
+
+
+@pytest.fixture(scope="session")
+def frames(triple: Sample) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The noisy and the blurry frame of `triple` as 8-bit pixels."""
+    return bytes_of(triple.noisy), bytes_of(triple.blurry)
+
+
+@pytest.fixture
+def files(tmp_path: Path, frames: tuple[NDArray[np.uint8], NDArray[np.uint8]]) -> tuple[Path, Path]:
+    """The pair as noisy.png and blurry.png in the test's own folder."""
+    return save(tmp_path / "noisy.png", frames[0]), save(tmp_path / "blurry.png", frames[1])
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+    """The command in this process, with all that reaches its streams, from C libraries too."""
+
+    def call(*arguments: object) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["twinshot", *map(str, arguments)])
+        capfd.readouterr()
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as stop:
+            code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+        return Outcome(code, *capfd.readouterr())
+
+    return call

@@ -1,0 +1,56 @@
+"""What tests call: the command as a process of its own, and small things on pictures."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+SRC = Path(__file__).resolve().parents[1] / "src"
+MAIN = "from twinshot.cli import main; main()"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a call of the command came to."""
+
+    code: int
+    out: str
+    err: str
+
+
+def bytes_of(image: NDArray[Any]) -> NDArray[np.uint8]:
+    """8-bit levels of a float picture in [0, 1]."""
+    return np.round(image * 255).astype(np.uint8)
+
+
+def save(path: Path, pixels: NDArray[Any], **options: Any) -> Path:
+    """Write 8-bit pixels with Pillow, by the suffix."""
+    Image.fromarray(pixels).save(path, **options)
+    return path
+
+
+def start(script: str, *arguments: object, **options: Any) -> subprocess.Popen[str]:
+    """A Python process of its own that runs `script`, with `arguments` in sys.argv."""
+    environment = {**os.environ, "PYTHONPATH": str(SRC), "PYTHONUNBUFFERED": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-c", script, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        **options,
+    )
+
+
+def outcome(process: subprocess.Popen[str]) -> Outcome:
+    """Wait for the end of a process."""
+    out, err = process.communicate(timeout=120)
+    return Outcome(process.returncode, out, err)

@@ -1,0 +1,134 @@
+"""Noise against its theory."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from skimage.util import random_noise
+
+from twinshot.synth import noise
+
+
+def steps(levels: int, side: int = 256) -> np.ndarray:
+    """Bands of equal height, of `levels` grey values from 0.1 to 0.7."""
+    rows = np.repeat(np.linspace(0.1, 0.7, levels, dtype=np.float32), side * 8 // levels)
+    return np.tile(rows[:, None, None], (1, side, 3))
+
+
+def band_statistics(noisy, clean, levels):
+    """(mean, variance, clean value) of every band of `steps`."""
+    rows = len(clean) // levels
+    parts = [(noisy[i * rows : (i + 1) * rows], clean[i * rows, 0, 0]) for i in range(levels)]
+    return [(float(part.mean()), float(part.var()), float(value)) for part, value in parts]
+
+
+@pytest.mark.parametrize(("levels", "photons"), [(2, 2), (3, 4), (8, 8), (16, 16), (100, 128)])
+def test_poisson_noise(levels, photons):
+    clean = steps(levels)
+    noisy = noise.poisson(clean, np.random.default_rng(0))
+    assert noisy.dtype == np.float32
+    assert noisy.min() >= 0
+    assert noisy.max() <= 1
+    np.testing.assert_allclose(noisy * photons, np.round(noisy * photons), atol=1e-4)  # whole photons
+    if photons >= 100:  # no clipping to speak of
+        for mean, variance, value in band_statistics(noisy, clean, levels)[:60:10]:
+            assert mean == pytest.approx(value, rel=0.02)
+            assert variance == pytest.approx(value / photons, rel=0.1)
+
+
+def test_poisson_noise_is_scikit_images():
+    clean = noise.quantise(steps(100)).astype(np.float32) / np.float32(255)
+    ours = noise.poisson(clean, np.random.default_rng(0))
+    theirs = random_noise(clean.astype(np.float64), mode="poisson", rng=1)
+    for (_, one, _), (_, other, _) in zip(
+        band_statistics(ours, clean, 100)[::10], band_statistics(theirs, clean, 100)[::10], strict=True
+    ):
+        assert one == pytest.approx(other, rel=0.12)
+
+
+@pytest.mark.parametrize("sigma", [0.02, 0.1])
+def test_gaussian_noise(sigma):
+    clean = np.full((300, 300, 3), 0.5, np.float32)
+    noisy = noise.gaussian(clean, sigma, np.random.default_rng(0))
+    assert noisy.dtype == np.float32
+    assert noisy.mean() == pytest.approx(0.5, abs=0.001)
+    assert noisy.std() == pytest.approx(sigma, rel=0.01)
+    residue = (noisy - 0.5) / sigma
+    assert np.abs(residue).max() > 4
+    assert abs((residue[1:] * residue[:-1]).mean()) < 0.01  # independent of its neighbours
+    assert noise.gaussian(clean * 0, sigma, np.random.default_rng(0)).min() == 0
+
+
+@pytest.mark.parametrize("value", [0.0, 0.2, 0.8])
+def test_sensor_noise(value):
+    shot, read = 0.01, 0.03
+    noisy = noise.sensor(np.full((300, 300, 3), value, np.float32), shot, read, np.random.default_rng(0))
+    assert noisy.dtype == np.float32
+    assert noisy.mean() == pytest.approx(value, abs=0.002)
+    assert noisy.var() == pytest.approx(shot * value + read**2, rel=0.02)
+
+
+@pytest.mark.parametrize("colour", [(0.8, 0.4, 0.1), (0.05, 0.3, 0.9), (0.0, 0.0, 0.6), (1.9, 1.0, 0.5)])
+@pytest.mark.parametrize("black", [0.0, 0.25])
+def test_the_mosaic_keeps_colours(colour, black):
+    flat = np.empty((40, 60, 3), np.float32)
+    flat[...] = colour
+    developed = noise.through_mosaic(flat, 0, 0, black, np.random.default_rng(0))
+    np.testing.assert_allclose(developed, flat, atol=2e-4)
+    assert developed.dtype == np.float32
+
+
+def test_the_mosaic_keeps_a_photographs_colours_and_place(photo):
+    clean = photo[:200, :200] / np.float32(255)
+    developed = noise.through_mosaic(clean, 0, 0, 0.0, np.random.default_rng(0))
+    loss = np.abs(developed - clean).mean()
+    assert loss < 0.015
+    for shift in ((1, 0), (0, 1), (-1, 0), (0, -1)):
+        assert np.abs(np.roll(developed, shift, (0, 1)) - clean)[2:-2, 2:-2].mean() > loss
+    assert np.abs(developed[..., ::-1] - clean).mean() > 3 * loss
+
+
+def test_mosaic_noise_is_correlated():
+    flat = np.full((200, 200, 3), 0.5, np.float32)
+    noisy = noise.through_mosaic(flat, 0, 0.05, 0.0, np.random.default_rng(0)) - flat
+    alone = noise.sensor(flat, 0, 0.05, np.random.default_rng(0)) - flat
+    for channel in range(3):
+        along = noisy[..., channel]
+        assert (along[:, 1:] * along[:, :-1]).mean() / along.var() > 0.25
+        along = alone[..., channel]
+        assert abs((along[:, 1:] * along[:, :-1]).mean() / along.var()) < 0.02
+    assert 0.02 < noisy.std() < 0.05  # interpolation averages
+
+
+def test_black_level():
+    dark = np.zeros((100, 100, 3), np.float32)
+    assert noise.through_mosaic(dark, 0, 0.05, 0.0, np.random.default_rng(0)).min() == 0
+    below = noise.through_mosaic(dark, 0, 0.05, 0.25, np.random.default_rng(0))
+    assert -0.25 <= below.min() < -0.05
+    assert below.mean() == pytest.approx(0, abs=0.002)
+
+
+def test_quantise():
+    np.testing.assert_array_equal(
+        noise.quantise(np.float32([-1, 0, 0.4999 / 255, 0.5001 / 255, 1, 2])), [0, 0, 0, 1, 255, 255]
+    )
+
+
+def test_jpeg(photo):
+    image = photo[:96, :96] / np.float32(255)
+    errors = [np.abs(noise.jpeg(image, quality) - image).mean() for quality in (50, 80, 98)]
+    assert errors[0] > errors[1] > errors[2] > 0
+    assert errors[2] < 0.02
+    assert noise.jpeg(image, 90).dtype == np.float32
+
+
+def test_noise_is_a_function_of_its_generator(photo):
+    image = photo[:64, :64] / np.float32(255)
+    for make in (
+        lambda rng: noise.poisson(image, rng),
+        lambda rng: noise.gaussian(image, 0.1, rng),
+        lambda rng: noise.through_mosaic(image, 0.01, 0.02, 0.25, rng),
+    ):
+        one, same, other = (make(np.random.default_rng(seed)) for seed in (1, 1, 2))
+        np.testing.assert_array_equal(one, same)
+        assert (one != other).mean() > 0.3

@@ -1,0 +1,131 @@
+"""Shards: the same bytes on any machine, in any order, after any interruption."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from helpers import outcome, save, start
+
+from twinshot.pair import TwinshotError
+from twinshot.synth import shards
+from twinshot.synth.frames import images_in
+from twinshot.synth.shards import ShardPlan, Sources, light_of, open_shards, render, render_missing
+
+PLAN = ShardPlan(shards=2, per_shard=3, side=48, real=0.0, seed=4)
+
+
+@pytest.fixture
+def sources(photos) -> Sources:
+    return Sources(images_in(photos))
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory):
+    """A scene of twelve frames."""
+    folder = tmp_path_factory.mktemp("film")
+    rng = np.random.default_rng(0)
+    for number in range(12):
+        save(folder / f"{number:06d}.png", rng.integers(10 * number, 10 * number + 30, (64, 72, 3), np.uint8))
+    return images_in(folder)
+
+
+def test_the_same_bytes_anywhere(sources, tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    one = [render(sources, PLAN, index, tmp_path / "one") for index in (0, 1)]
+    two = [render(sources, PLAN, index, tmp_path / "two") for index in (1, 0)][::-1]
+    for first, second in zip(one, two, strict=True):
+        assert first.name == second.name
+        assert first.read_bytes() == second.read_bytes()
+    again = np.load(render(sources, replace(PLAN, shards=3), 2, tmp_path / "one"))
+    assert (np.load(one[0]) != again).mean() > 0.5  # of the same light, and other samples
+
+
+def test_the_same_bytes_in_another_process(sources, tmp_path):
+    mine = render(sources, PLAN, 1, tmp_path)
+    (tmp_path / "other").mkdir()
+    script = (
+        "import sys; from pathlib import Path; from twinshot.synth.shards import *\n"
+        "photos = tuple(map(Path, sys.argv[2:]))\n"
+        "render(Sources(photos), ShardPlan(shards=2, per_shard=3, side=48, real=0.0, seed=4), 1, Path(sys.argv[1]))"
+    )
+    result = outcome(start(script, tmp_path / "other", *sources.photos))
+    assert result.code == 0, result.err
+    assert (tmp_path / "other" / mine.name).read_bytes() == mine.read_bytes()
+
+
+def test_seeds_and_settings_make_other_shards(sources, tmp_path):
+    names = {
+        PLAN.name(0),
+        replace(PLAN, seed=5).name(0),
+        replace(PLAN, side=64).name(0),
+        replace(PLAN, per_shard=4).name(0),
+        PLAN.name(1),
+    }
+    assert len(names) == 5
+    first, second = (np.load(render(sources, replace(PLAN, seed=seed), 0, tmp_path)) for seed in (4, 5))
+    assert (first != second).mean() > 0.5
+
+
+def test_what_is_missing_is_rendered_and_nothing_else(sources, tmp_path):
+    paths = render_missing(sources, PLAN, tmp_path / "shards", workers=1)
+    assert [path.name for path in paths] == [PLAN.name(0), PLAN.name(1)]
+    whole = [path.read_bytes() for path in paths]
+    kept = paths[0].stat().st_mtime_ns
+    paths[1].unlink()
+    (tmp_path / "shards" / f".{PLAN.name(1)}.99").write_bytes(b"left by a killed process")
+    assert render_missing(sources, PLAN, tmp_path / "shards", workers=1) == paths
+    assert [path.read_bytes() for path in paths] == whole
+    assert paths[0].stat().st_mtime_ns == kept
+
+
+def test_nothing_half_made_is_left(sources, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "save", full)
+    with pytest.raises(TwinshotError, match=r"srgb-48-3-4-0000\.npy: cannot be written \(No space left on device\)"):
+        render(sources, PLAN, 0, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_pairs_are_sharp_and_blurry_in_their_light(sources, tmp_path):
+    paths = render_missing(sources, PLAN, tmp_path, workers=1)
+    assert [light_of(index) for index in range(4)] == ["srgb", "linear", "srgb", "linear"]
+    assert [path.name.split("-")[0] for path in paths] == ["srgb", "linear"]
+    for shard in open_shards(paths):
+        assert isinstance(shard, np.memmap)
+        assert shard.shape == (3, 2, 48, 48, 3)
+        assert shard.dtype == np.uint16
+        sharp, blurry = shard[:, 0].astype(float), shard[:, 1].astype(float)
+        assert np.abs(np.diff(sharp, axis=1)).mean() > np.abs(np.diff(blurry, axis=1)).mean()
+
+
+def test_real_frames_are_used_as_often_as_planned(photos, film, tmp_path, monkeypatch):
+    drawn = []
+    window = shards._window
+
+    def watched(*arguments):
+        drawn.append(window(*arguments))
+        return drawn[-1]
+
+    monkeypatch.setattr(shards, "_window", watched)
+    plan = replace(PLAN, per_shard=12, real=0.5)
+    pairs = np.load(render(Sources(images_in(photos), (film,)), plan, 0, tmp_path))
+    real = [isinstance(window, shards.FrameWindow) for window in drawn]
+    assert 2 <= sum(real) <= 10
+    for window, pair in zip(drawn, pairs, strict=True):
+        if isinstance(window, shards.FrameWindow):
+            numbers = [int(path.stem) for path in window.frames]
+            assert 3 <= len(numbers) <= 12
+            assert len(set(np.diff(numbers))) == 1  # consecutive, forwards or backwards
+            sharp, blurry = window.expose("srgb", np.random.default_rng(0))
+            np.testing.assert_allclose(pair / 65535, [sharp, blurry], atol=1e-5)
+
+
+def test_frames_smaller_than_the_crop_are_named(photos, film, tmp_path):
+    plan = replace(PLAN, side=128, real=1.0)
+    with pytest.raises(TwinshotError, match=r"000\d\d\d\.png: 72x64 is too small"):
+        render(Sources(images_in(photos), (film,)), plan, 0, tmp_path)

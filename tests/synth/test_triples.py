@@ -1,0 +1,145 @@
+"""Triples on disk: the same bytes for the same seed, whatever happened on the way."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import save
+
+from twinshot import io
+from twinshot.bench.datasets import triples_in
+from twinshot.pair import TwinshotError
+from twinshot.synth import triples
+from twinshot.synth.triples import write_triples
+
+KINDS = ("noisy", "blurry", "sharp")
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory, photo) -> Path:
+    """Two photographs that give small views."""
+    folder = tmp_path_factory.mktemp("small")
+    save(folder / "a.png", photo[:160, :180])
+    save(folder / "b.png", photo[100:260, 100:290])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory, small) -> dict[str, bytes]:
+    """What a run of four triples leaves when nothing interrupts it."""
+    folder = tmp_path_factory.mktemp("unbroken")
+    assert write_triples(small, folder / "set", "camera", 4, 9) == 4
+    return contents(folder / "set")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_what_is_written(unbroken):
+    names = [f"{number:06d}.png" for number in range(4)]
+    assert sorted(unbroken) == sorted(["meta.jsonl", *(f"{kind}/{name}" for kind in KINDS for name in names)])
+    rows = [json.loads(row) for row in unbroken["meta.jsonl"].decode().splitlines()]
+    assert [row["name"] for row in rows] == names
+    assert {(row["profile"], row["seed"]) for row in rows} == {("camera", 9)}
+    assert [row["source"].split("/")[1] for row in rows] == ["a.png", "b.png", "a.png", "b.png"]
+    assert all(len(row["gain"]) == 3 for row in rows)
+    assert unbroken["sharp/000000.png"] != unbroken["sharp/000002.png"]  # the same photograph, seen anew
+
+
+def test_the_same_seed_gives_the_same_bytes(small, unbroken, tmp_path):
+    write_triples(small, tmp_path, "camera", 4, 9)
+    assert contents(tmp_path) == unbroken
+
+
+@pytest.mark.parametrize(("profile", "seed"), [("camera", 10), ("paper", 9)])
+def test_other_settings_give_other_bytes(small, unbroken, tmp_path, profile, seed):
+    write_triples(small, tmp_path, profile, 1, seed)
+    for kind in KINDS:
+        assert (tmp_path / kind / "000000.png").read_bytes() != unbroken[f"{kind}/000000.png"]
+
+
+@pytest.mark.parametrize("cut", [1, 2, 40, 0])
+def test_a_killed_run_goes_on_to_the_same_bytes(small, unbroken, tmp_path, cut):
+    """Killed while it wrote a line, with pictures of the next triple half there."""
+    write_triples(small, tmp_path, "camera", 3, 9)
+    meta = tmp_path / "meta.jsonl"
+    meta.write_bytes(meta.read_bytes()[: -cut or None])
+    save(tmp_path / "noisy" / "000003.png", np.zeros((20, 20, 3), np.uint8))
+    if cut == 40:
+        (tmp_path / "sharp" / "000002.png").unlink()
+    assert write_triples(small, tmp_path, "camera", 4, 9) == 4
+    assert contents(tmp_path) == unbroken
+
+
+def test_a_run_stopped_between_pictures(small, unbroken, tmp_path, monkeypatch):
+    written = []
+    write = triples._write
+
+    def stop_at_five(path, image):
+        if len(written) == 5:
+            raise KeyboardInterrupt
+        written.append(path)
+        write(path, image)
+
+    monkeypatch.setattr(triples, "_write", stop_at_five)
+    with pytest.raises(KeyboardInterrupt):
+        write_triples(small, tmp_path, "camera", 4, 9)
+    assert len((tmp_path / "meta.jsonl").read_text().splitlines()) == 1
+    monkeypatch.undo()
+    assert write_triples(small, tmp_path, "camera", 4, 9) == 4
+    assert contents(tmp_path) == unbroken
+
+
+def test_a_finished_run_does_nothing(small, tmp_path, monkeypatch):
+    write_triples(small, tmp_path, "paper", 2, 1)
+    monkeypatch.setattr(triples, "sample", lambda *_: pytest.fail("made again"))
+    assert write_triples(small, tmp_path, "paper", 2, 1) == 2
+    assert write_triples(small, tmp_path, "paper", 1, 1) == 2
+
+
+def test_sets_of_other_settings_are_not_mixed(small, photos, tmp_path):
+    write_triples(small, tmp_path, "paper", 1, 1)
+    before = contents(tmp_path)
+    for source, profile, seed in ((small, "camera", 1), (small, "paper", 2), (photos, "paper", 1)):
+        with pytest.raises(TwinshotError, match="was made with another source, profile or seed"):
+            write_triples(source, tmp_path, profile, 2, seed)
+    assert contents(tmp_path) == before
+
+
+def test_without_a_count_every_photograph_is_seen_once(small, tmp_path):
+    assert write_triples(small, tmp_path, "paper", None, 0) == 2
+
+
+def test_frames_give_one_triple_a_window(tmp_path):
+    scene = tmp_path / "train" / "GOPR0001_11_00"
+    scene.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for number in range(25):
+        save(scene / f"{number:06d}.png", rng.integers(0, 256, (32, 48, 3), np.uint8))
+    assert write_triples(tmp_path / "train", tmp_path / "set", "paper", 10, 0) == 2
+    found = triples_in(tmp_path / "set")
+    assert [triple.meta["source"] for triple in found] == [
+        "GOPR0001_11_00/000000.png",
+        "GOPR0001_11_00/000011.png",
+    ]
+    for triple, first in zip(found, (0, 11), strict=True):
+        np.testing.assert_array_equal(io.read(triple.sharp).pixels, io.read(scene / f"{first:06d}.png").pixels)
+        long = np.mean([io.read(scene / f"{first + i:06d}.png").pixels for i in range(2, 11)], 0)
+        error = io.read(triple.blurry).pixels - long
+        assert np.abs(error.mean()) < 0.5
+        assert error.std() == pytest.approx(255 * triple.meta["sigma"] / 3, rel=0.1)
+
+
+def test_a_full_disk_is_said_and_the_run_can_go_on(small, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("twinshot.io.tempfile.mkstemp", full)
+    with pytest.raises(TwinshotError, match="No space left"):
+        write_triples(small, tmp_path / "set", "paper", 1, 0)
+    monkeypatch.undo()
+    assert write_triples(small, tmp_path / "set", "paper", 1, 0) == 1

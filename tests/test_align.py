@@ -1,0 +1,128 @@
+"""Registration: known moves are found on noisy and blurred frames, and frames that do not belong are left alone."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from skimage import data
+
+from twinshot import align
+from twinshot.exposure import Exposure
+from twinshot.light import to_linear, to_srgb
+from twinshot.window import window
+
+SIZE = (340, 380)
+CORNERS = np.array([[0, 0, 1], [379, 0, 1], [0, 339, 1], [379, 339, 1]], np.float64).T
+SAME = Exposure((1.0, 1.0, 1.0), "linear", "none")
+
+
+def shifted(x: float, y: float) -> np.ndarray:
+    return np.array([[1, 0, x], [0, 1, y], [0, 0, 1]], np.float64)
+
+
+def turned(degrees: float, zoom: float, x: float, y: float, tilt: float = 0.0) -> np.ndarray:
+    """Rotation and zoom about the middle, a shift, and some perspective."""
+    middle = shifted((SIZE[1] - 1) / 2, (SIZE[0] - 1) / 2)
+    angle = np.deg2rad(degrees)
+    turn = zoom * np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1 / zoom]])
+    turn[2, :2] = tilt, -tilt
+    return shifted(x, y) @ middle @ turn @ np.linalg.inv(middle)
+
+
+def frames(matrix, gain=1.0, noise=0.06, blur=9, seed=0):
+    """A noisy frame, and a blurry one whose pixel `matrix` @ x shows what the noisy one shows at x."""
+    scene = np.ascontiguousarray(data.astronaut()) / np.float32(255)
+    inside = shifted(60, 80)
+    noisy = window(scene, 0, 0, SIZE, inside).clip(0, 1)
+    blurry = window(scene, 0, 0, SIZE, inside @ np.linalg.inv(matrix)).clip(0, 1)
+    blurry = cv2.filter2D(blurry, -1, np.eye(blur) / blur)  # a diagonal streak about its own middle
+    noisy = to_srgb(to_linear(noisy) / gain).clip(0, 1)
+    noisy = noisy + np.random.default_rng(seed).normal(0, noise, noisy.shape)
+    return (np.round(image.clip(0, 1) * 255).astype(np.uint8) for image in (noisy, blurry))
+
+
+def error(found, wanted) -> float:
+    """Largest distance between where the two maps put a corner, px."""
+    one, other = found @ CORNERS, wanted @ CORNERS
+    return float(np.linalg.norm(one[:2] / one[2] - other[:2] / other[2], axis=0).max())
+
+
+@pytest.mark.parametrize(("x", "y"), [(7.0, -5.0), (-18.5, 11.25), (3.4, 0.0)])
+def test_shifts(x, y):
+    found = align.estimate(*frames(shifted(x, y)), SAME)
+    assert found.applied
+    assert found.confidence > 0.8
+    assert found.shift == pytest.approx((x, y), abs=0.5)
+    assert error(found.matrix, shifted(x, y)) < 1.5
+
+
+@pytest.mark.parametrize("matrix", [turned(1.5, 1.01, 4, -3), turned(-0.8, 0.99, -6, 2, 1.2e-5)], ids=["turn", "tilt"])
+def test_homographies(matrix):
+    found = align.estimate(*frames(matrix), SAME)
+    assert found.applied
+    assert error(found.matrix, matrix) < 1.2
+    assert error(np.eye(3), matrix) > 6  # what is found is far from nothing
+
+
+def test_a_dark_frame():
+    gain = Exposure((8.0, 8.0, 8.0), "linear", "exif")
+    found = align.estimate(*frames(shifted(9, 6), gain=8, noise=0.02), gain)
+    assert found.applied
+    assert error(found.matrix, shifted(9, 6)) < 1.5
+
+
+def test_frames_larger_than_the_working_size():
+    noisy, blurry = (cv2.resize(frame, None, fx=4, fy=4) for frame in frames(shifted(5, -3)))
+    found = align.estimate(noisy, blurry, SAME)
+    # Centres of pixels: scaling by 4 moves the origin by 1.5.
+    assert found.shift == pytest.approx((20, -12), abs=2)
+
+
+def test_all_types_of_pixels_agree():
+    noisy, blurry = frames(shifted(7, -5))
+    eight = align.estimate(noisy, blurry, SAME)
+    deep = align.estimate(noisy.astype(np.uint16) * 257, blurry.astype(np.uint16) * 257, SAME)
+    real = align.estimate(noisy / np.float32(255), blurry / np.float32(255), SAME)
+    assert error(eight.matrix, deep.matrix) < 0.1
+    assert error(eight.matrix, real.matrix) < 0.1
+
+
+def test_frames_in_place_are_not_moved_much():
+    found = align.estimate(*frames(np.eye(3)), SAME)
+    assert error(found.matrix, np.eye(3)) < 0.6
+
+
+@pytest.mark.parametrize("other", ["coffee", "chelsea", "rocket"])
+def test_unrelated_frames_are_left_alone(other):
+    noisy, _ = frames(np.eye(3))
+    picture = cv2.resize(getattr(data, other)(), SIZE[::-1])
+    found = align.estimate(noisy, cv2.blur(picture, (7, 7)), SAME)
+    assert not found.applied
+    assert found.confidence < 0.5
+    assert found.shift == (0.0, 0.0)
+    np.testing.assert_array_equal(found.matrix, np.eye(3))
+
+
+def test_a_move_too_large_to_be_one_is_left_alone():
+    found = align.estimate(*frames(shifted(70, 0)), SAME)
+    assert not found.applied
+
+
+@pytest.mark.parametrize("level", [0, 90, 255])
+def test_flat_frames_are_left_alone(level):
+    flat = np.full((*SIZE, 3), level, np.uint8)
+    found = align.estimate(flat, flat, SAME)
+    assert not found.applied
+    assert np.isfinite(found.confidence)
+
+
+@pytest.mark.parametrize("size", [(16, 16), (17, 33), (33, 17), (20, 1000), (16, 9000), (9000, 16), (16, 32000)])
+def test_any_size(size):
+    rng = np.random.default_rng(0)
+    noisy = rng.integers(0, 256, (*size, 3), np.uint8)
+    found = align.estimate(noisy, cv2.blur(noisy, (5, 5)), SAME)
+    assert found.matrix.shape == (3, 3)
+    assert np.isfinite(found.matrix).all()
+    assert abs(found.shift[0]) < 2
+    assert abs(found.shift[1]) < 2

@@ -1,0 +1,494 @@
+"""Whatever is wrong with the input: one line that says so, exit code 2, nothing half-written, inputs untouched."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import stat
+import tempfile
+import zlib
+from io import BytesIO
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+from helpers import MAIN, Outcome, outcome, save, start
+from PIL import Image
+
+import twinshot
+from twinshot import io
+from twinshot.pair import TwinshotError
+
+KINDS = ["PNG", "JPEG", "TIFF", "ZTIFF", "WEBP", "deep PNG", "deep TIFF", "deep ZTIFF"]
+
+
+def contents(folder: Path) -> dict[str, object]:
+    """Every file below a folder, with its bytes and the time it was last changed."""
+    return {
+        str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns)
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def assert_one_line(result: Outcome, *words: str, code: int = 2) -> None:
+    assert result.code == code, result
+    assert result.err.count("\n") == 1, result.err
+    assert result.err.endswith("\n")
+    assert result.err.startswith("twinshot: ")
+    assert result.out == ""
+    for word in words:
+        assert word in result.err, result.err
+
+
+@pytest.fixture
+def refused(command, tmp_path):
+    """Calls the command, which has to refuse and to leave the folder as it is."""
+
+    def call(*arguments: object, says: tuple[str, ...]) -> None:
+        before = contents(tmp_path)
+        assert_one_line(command("restore", *arguments), *says)
+        assert contents(tmp_path) == before
+
+    return call
+
+
+def encoded(pixels: np.ndarray, kind: str) -> bytes:
+    """A file of one of the formats, 8 or 16 bit."""
+    data = BytesIO()
+    if pixels.dtype == np.uint16 and kind == "PNG":
+        return cv2.imencode(".png", pixels[..., ::-1])[1].tobytes()
+    if pixels.dtype == np.uint16:
+        tifffile.imwrite(data, pixels, photometric="rgb", compression="zlib" if kind == "ZTIFF" else None)
+    elif kind == "ZTIFF":
+        Image.fromarray(pixels).save(data, "TIFF", compression="tiff_deflate")
+    else:
+        Image.fromarray(pixels).save(data, kind)
+    return data.getvalue()
+
+
+# The inputs
+
+
+def test_missing(refused, files, tmp_path):
+    refused(tmp_path / "none.png", files[1], "-o", tmp_path / "out.png", says=("none.png", "no such file"))
+    refused(files[0], tmp_path / "none.png", "-o", tmp_path / "out.png", says=("none.png", "no such file"))
+    refused(tmp_path / "no.png", tmp_path / "no.png", "-o", tmp_path / "out.png", says=("no.png", "no such file"))
+
+
+def test_a_name_too_long(refused, files, tmp_path):
+    refused("n" * 300 + ".png", files[1], "-o", tmp_path / "out.png", says=("cannot be read", "too long"))
+    refused(*files, "-o", tmp_path / ("n" * 300 + ".png"), says=("cannot be written", "too long"))
+
+
+def test_a_folder_for_a_file(refused, files, tmp_path):
+    (tmp_path / "folder.png").mkdir()
+    refused(tmp_path / "folder.png", files[1], "-o", tmp_path / "out.png", says=("folder.png", "cannot be read"))
+
+
+def test_unreadable(command, files, tmp_path, monkeypatch):
+    # Root may read everything, so the system is made to say no.
+    plain = Path.read_bytes
+
+    def read(self: Path) -> bytes:
+        if self == files[1]:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
+        return plain(self)
+
+    monkeypatch.setattr(os, "access", lambda path, mode, **_: Path(path) != files[1] and os.path.lexists(path))
+    monkeypatch.setattr(Path, "read_bytes", read)
+    result = command("restore", *files, "-o", tmp_path / "out.png")
+    assert_one_line(result, "blurry.png: cannot be read (Permission denied)")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["blurry.png", "noisy.png"]
+
+
+def test_zero_bytes(refused, files, tmp_path):
+    files[0].write_bytes(b"")
+    refused(*files, "-o", tmp_path / "out.png", says=("noisy.png", "empty"))
+
+
+@pytest.mark.parametrize("data", [b"<html></html>", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", bytes(1000), b"II*\0", b"R"])
+def test_no_image(refused, files, tmp_path, data):
+    files[0].write_bytes(data)
+    refused(*files, "-o", tmp_path / "out.png", says=("noisy.png",))
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.97])
+@pytest.mark.parametrize("kind", KINDS)
+def test_truncated(refused, files, tmp_path, frames, kind, share):
+    deep = kind.startswith("deep")
+    whole = encoded(frames[0].astype(np.uint16) * 257 if deep else frames[0], kind.removeprefix("deep "))
+    files[0].write_bytes(whole)
+    assert io.read(files[0]).metadata.bits == (16 if deep else 8)  # the file is right until it is cut
+    files[0].write_bytes(whole[: int(len(whole) * share)])
+    refused(*files, "-o", tmp_path / "out.png", says=("noisy.png: the file is damaged or cut short", "copy it again"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_random_damage_is_refused_or_read_but_never_a_crash(files, frames, kind, capfd):
+    pixels = frames[0][:40, :50].astype(np.uint16) * 257 if kind.startswith("deep") else frames[0][:40, :50]
+    whole = encoded(pixels, kind.removeprefix("deep "))
+    rng = np.random.default_rng(0)
+    refusals = []
+    for _ in range(40):
+        damaged = bytearray(whole)
+        for place in rng.integers(0, rng.choice([60, len(whole)]), 4):
+            damaged[place] = rng.integers(256)
+        files[0].write_bytes(damaged)
+        try:
+            assert io.read(files[0]).pixels.ndim == 3
+        except TwinshotError as error:
+            refusals.append(str(error))
+    assert len(refusals) > 5
+    assert "\n" not in "".join(refusals)
+    assert capfd.readouterr().err == ""
+
+
+def test_two_sizes_are_both_said(refused, files, tmp_path, frames):
+    save(files[1], frames[1][:100, :120])
+    refused(*files, "-o", tmp_path / "out.png", says=("noisy.png is 224x160", "blurry.png is 120x100"))
+
+
+@pytest.mark.parametrize(
+    ("mode", "suffix", "said"),
+    [
+        ("L", "png", "greyscale"),
+        ("L", "jpg", "greyscale"),
+        ("LA", "png", "greyscale"),
+        ("I;16", "png", "greyscale"),
+        ("I;16", "tif", "greyscale"),
+        ("1", "png", "black and white"),
+        ("P", "png", "palette"),
+        ("CMYK", "jpg", "CMYK"),
+        ("CMYK", "tif", "CMYK"),
+        ("YCbCr", "tif", "YCbCr"),
+    ],
+)
+def test_colour_kinds(refused, files, tmp_path, frames, mode, suffix, said):
+    path = tmp_path / f"picture.{suffix}"
+    if mode == "I;16":
+        cv2.imwrite(str(path), frames[1][..., 0].astype(np.uint16) * 257)
+    else:
+        Image.fromarray(frames[1]).convert(mode).save(path)
+    refused(files[0], path, "-o", tmp_path / "out.png", says=(path.name, said))
+
+
+@pytest.mark.parametrize("kind", ["GIF", "BMP", "PPM"])
+def test_other_formats(refused, files, tmp_path, frames, kind):
+    Image.fromarray(frames[1]).save(files[1], kind)
+    refused(*files, "-o", tmp_path / "out.png", says=("blurry.png",))
+
+
+def test_a_camera_raw_file_is_not_taken_for_its_preview(refused, files, tmp_path, frames):
+    tifffile.imwrite(tmp_path / "a.nef", frames[0], photometric="rgb", subfiletype=1)
+    tifffile.imwrite(tmp_path / "a.dng", frames[0], photometric="rgb", extratags=[(50706, "B", 4, (1, 4, 0, 0), True)])
+    for name in ("a.nef", "a.dng"):
+        refused(tmp_path / name, files[1], "-o", tmp_path / "out.png", says=(name, "camera raw"))
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "webp"])
+def test_several_frames(refused, files, tmp_path, frames, suffix):
+    path = tmp_path / f"film.{suffix}"
+    parts = [Image.fromarray(frame) for frame in frames]
+    parts[0].save(path, save_all=True, append_images=parts[1:])
+    refused(path, files[1], "-o", tmp_path / "out.png", says=("several frames",))
+
+
+@pytest.mark.parametrize("kind", ["png", "tif", "webp", "deep png", "deep tif"])
+def test_alpha_is_accepted_where_it_says_nothing(refused, files, tmp_path, frames, kind):
+    path = tmp_path / f"picture.{kind.removeprefix('deep ')}"
+    pixels = np.dstack([frames[0], np.full(frames[0].shape[:2], 255, np.uint8)])
+
+    def write() -> None:
+        if kind == "deep png":
+            cv2.imwrite(str(path), cv2.cvtColor(pixels.astype(np.uint16) * 257, cv2.COLOR_RGBA2BGRA))
+        elif kind == "deep tif":
+            tifffile.imwrite(path, pixels.astype(np.uint16) * 257, photometric="rgb", extrasamples=["unassalpha"])
+        else:
+            Image.fromarray(pixels).save(path, **({"lossless": True} if kind == "webp" else {}))
+
+    write()
+    read = io.read(path).pixels
+    np.testing.assert_array_equal(read // 257 if "deep" in kind else read, frames[0])
+    assert read.flags.c_contiguous
+    pixels[80, 100, 3] = 100
+    write()
+    refused(path, files[1], "-o", tmp_path / "out.png", says=(path.name, "transparent"))
+
+
+def test_one_pixel(refused, files, tmp_path):
+    for path in files:
+        save(path, np.full((1, 1, 3), 90, np.uint8))
+    refused(*files, "-o", tmp_path / "out.png", says=("noisy.png", "1x1 is too small", "16"))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "deep PNG"])
+def test_a_hundred_thousand_pixels_wide(refused, files, tmp_path, kind):
+    wide = np.zeros((16, 100_000, 3), np.uint16 if kind.startswith("deep") else np.uint8)
+    files[0].write_bytes(encoded(wide, kind.removeprefix("deep ")))
+    refused(*files, "-o", tmp_path / "out.png", says=("noisy.png", "100000x16 is too large"))
+
+
+@pytest.mark.parametrize("side", [12_000, 60_000])
+def test_a_huge_header_is_refused_before_memory_is_asked_for(refused, files, tmp_path, side, monkeypatch):
+    png = bytearray(encoded(np.zeros((16, 16, 3), np.uint8), "PNG"))
+    png[16:24] = side.to_bytes(4, "big") * 2
+    png[29:33] = zlib.crc32(png[12:29]).to_bytes(4, "big")
+    files[0].write_bytes(png)
+    monkeypatch.setattr("twinshot.io._eight_bit_pixels", lambda *_: pytest.fail("decoded"))
+    refused(*files, "-o", tmp_path / "out.png", says=("noisy.png", "100 megapixels"))
+
+
+def test_the_same_file_twice(refused, files, tmp_path, frames, monkeypatch):
+    output = tmp_path / "out.png"
+    refused(files[0], files[0], "-o", output, says=("noisy.png", "given twice"))
+    (tmp_path / "link.png").symlink_to(files[0])
+    refused(files[0], tmp_path / "link.png", "-o", output, says=("given twice",))
+    (tmp_path / "hard.png").hardlink_to(files[0])
+    refused(tmp_path / "hard.png", files[0], "-o", output, says=("given twice",))
+    monkeypatch.chdir(tmp_path)
+    refused("noisy.png", files[0], "-o", output, says=("given twice",))
+    (tmp_path / "copy.png").write_bytes(files[0].read_bytes())
+    refused(files[0], tmp_path / "copy.png", "-o", output, says=("same picture",))
+    save(tmp_path / "again.tif", frames[0])
+    refused(files[0], tmp_path / "again.tif", "-o", output, says=("same picture",))
+
+
+def test_two_colour_profiles(refused, files, tmp_path, frames):
+    save(files[1], frames[1], icc_profile=b"another")
+    refused(*files, "-o", tmp_path / "out.png", says=("colour profiles",))
+
+
+# Arrays
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(np.nan, "NaN"), (np.inf, "infinite"), (-np.inf, "infinite"), (1.5, "from 0.25 to 1.5"), (-0.1, "from -0.1 to 0")],
+)
+@pytest.mark.parametrize("which", [0, 1])
+def test_values_out_of_range(frames, which, value, said):
+    pixels = np.full(frames[0].shape, 0.25 if value > 0 or np.isnan(value) else 0.0)
+    pixels[10, 10, 1] = value
+    pair = list(frames)
+    pair[which] = pixels
+    with pytest.raises(TwinshotError, match=f"the {('noisy', 'blurry')[which]} array: .*{said}"):
+        twinshot.restore(*pair)
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.int8, np.uint32, bool, complex, object, "S1"])
+def test_dtypes(frames, dtype):
+    with pytest.raises(TwinshotError, match=r"the noisy array: has type .*; give uint8, uint16 or float32"):
+        twinshot.restore(np.zeros(frames[0].shape, dtype), frames[1])
+
+
+@pytest.mark.parametrize("shape", [(160, 224), (160, 224, 1), (160, 224, 4), (1, 160, 224, 3), (3, 160, 224), (0,), ()])
+def test_shapes(frames, shape):
+    with pytest.raises(TwinshotError, match="the noisy array: has shape"):
+        twinshot.restore(np.zeros(shape, np.float32), frames[1])
+
+
+@pytest.mark.parametrize(("shape", "said"), [((15, 40, 3), "small"), ((0, 0, 3), "small"), ((16, 32_001, 3), "large")])
+def test_sizes(shape, said):
+    with pytest.raises(TwinshotError, match=f"the noisy array: {shape[1]}x{shape[0]} is too {said}"):
+        twinshot.restore(np.zeros(shape, np.uint8), np.ones(shape, np.uint8))
+
+
+def test_arrays_that_do_not_go_together(frames):
+    with pytest.raises(TwinshotError, match=r"224x160 .*200x160"):
+        twinshot.restore(frames[0], frames[1][:, :200])
+    with pytest.raises(TwinshotError, match="same picture"):
+        twinshot.restore(frames[0], frames[0].copy())
+
+
+def test_unknown_model_and_engine(refused, files, tmp_path):
+    refused(*files, "-o", tmp_path / "out.png", "--model", "magic", says=("'magic'", "twin"))
+    refused(*files, "-o", tmp_path / "out.png", "--engine", "steam", says=("'steam'", "onnx"))
+
+
+# The outputs
+
+
+def test_unwritable_folder(refused, files, tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode, **_: not mode & os.W_OK)
+    monkeypatch.setattr("twinshot.restoration.restore", lambda *_: pytest.fail("worked in vain"))
+    refused(*files, "-o", tmp_path / "out.png", says=("out.png", "folder", "cannot be written"))
+
+
+def test_a_folder_that_turns_out_unwritable(refused, files, tmp_path, monkeypatch):
+    def denied(*_, **__):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(tempfile, "mkstemp", denied)
+    refused(*files, "-o", tmp_path / "out.png", says=("out.png", "Permission denied"))
+
+
+def test_outputs_that_cannot_be(refused, files, tmp_path):
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "file").write_bytes(b"x")
+    refused(*files, "-o", tmp_path / "none" / "out.png", says=("does not exist",))
+    refused(*files, "-o", tmp_path / "file" / "out.png", says=("does not exist",))
+    refused(*files, "-o", tmp_path / "folder.png", "--force", says=("is a folder",))
+    refused(*files, "-o", tmp_path / "out.gif", says=("unknown picture format",))
+    refused(*files, "-o", tmp_path / "out", says=("unknown picture format",))
+
+
+def test_an_existing_output_needs_force(refused, command, files, tmp_path):
+    output = tmp_path / "out.png"
+    output.write_bytes(b"mine")
+    refused(*files, "-o", output, says=("out.png", "exists already", "--force"))
+    assert command("restore", *files, "-o", output, "--force").code == 0
+    assert io.read(output).size == (160, 224)
+    with pytest.raises(TwinshotError, match="exists already"):
+        twinshot.restore(*files).save(output)
+
+
+def test_an_output_that_is_an_input(refused, files, tmp_path, monkeypatch):
+    for name in files:
+        refused(*files, "-o", name, says=(name.name, "never overwritten"))
+        refused(*files, "-o", name, "--force", says=(name.name, "never overwritten"))
+    (tmp_path / "link.png").symlink_to(files[1])
+    refused(*files, "-o", tmp_path / "link.png", "--force", says=("link.png", "never overwritten"))
+    (tmp_path / "hard.png").hardlink_to(files[0])
+    refused(*files, "-o", tmp_path / "hard.png", "--force", says=("hard.png", "never overwritten"))
+    monkeypatch.chdir(tmp_path)
+    refused(*files, "-o", "blurry.png", "--force", says=("blurry.png", "never overwritten"))
+
+
+def test_a_report_that_cannot_be(refused, files, tmp_path):
+    output = tmp_path / "out.png"
+    refused(*files, "-o", output, "--report", output, says=("out.png", "never overwritten"))
+    refused(*files, "-o", output, "--report", files[0], "--force", says=("noisy.png", "never overwritten"))
+    refused(*files, "-o", output, "--report", tmp_path, "--force", says=("is a folder",))
+    refused(*files, "-o", output, "--report", tmp_path / "none" / "r.json", says=("does not exist",))
+    (tmp_path / "r.json").write_bytes(b"{}")
+    refused(*files, "-o", output, "--report", tmp_path / "r.json", says=("r.json", "--force"))
+
+
+# The real command, in a process of its own
+
+
+def test_the_real_command(files, tmp_path):
+    before = contents(tmp_path)
+    result = outcome(start(MAIN, "restore", files[0], tmp_path / "none.png", "-o", tmp_path / "out.png"))
+    assert_one_line(result, "none.png: no such file")
+    files[1].write_bytes(encoded(io.read(files[1]).pixels, "ZTIFF")[:-3000])
+    before = contents(tmp_path)
+    assert_one_line(outcome(start(MAIN, "restore", *files, "-o", tmp_path / "out.png")), "blurry.png", "damaged")
+    assert contents(tmp_path) == before
+
+
+# A limit on the size of files is as good as a full disk: a write fails in the middle.
+LIMITED = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)); {MAIN}"
+
+
+@pytest.mark.parametrize(
+    ("suffix", "bits"), [("png", 8), ("jpg", 8), ("webp", 8), ("tif", 8), ("png", 16), ("tif", 16)]
+)
+def test_a_full_disk(files, tmp_path, frames, suffix, bits):
+    if bits == 16:
+        for path, pixels in zip(files, frames, strict=True):
+            path.write_bytes(encoded(pixels.astype(np.uint16) * 257, "PNG"))
+    before = contents(tmp_path)
+
+    output = tmp_path / f"out.{suffix}"
+    result = outcome(start(LIMITED, "restore", *files, "-o", output))
+    assert_one_line(result, output.name, "File too large")
+    assert contents(tmp_path) == before
+
+
+def test_a_full_disk_keeps_the_picture_that_was_there(files, tmp_path):
+    output = tmp_path / "out.png"
+    output.write_bytes(b"before")
+    before = contents(tmp_path)
+
+    result = outcome(start(LIMITED, "restore", *files, "-o", output, "--force"))
+    assert_one_line(result, "out.png", "File too large")
+    assert contents(tmp_path) == before
+
+
+WAIT_IN = """
+import signal, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a background job begins without
+from twinshot import engine, io, restoration
+def wait(*_):
+    print("ready", flush=True)
+    time.sleep(60)
+{place} = {wait}
+from twinshot.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("place", "wait"),
+    [("engine._onnx", "lambda path: wait"), ("io.os.fsync", "wait"), ("io.read", "wait")],
+    ids=["restoring", "writing", "reading"],
+)
+def test_ctrl_c(files, tmp_path, place, wait):
+    output = tmp_path / "out.png"
+    output.write_bytes(b"before")
+    before = contents(tmp_path)
+    process = start(WAIT_IN.format(place=place, wait=wait), "restore", *files, "-o", output, "--force")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    assert (len(contents(tmp_path)) > len(before)) == (place == "io.os.fsync")  # mid-write there is a temporary file
+    process.send_signal(signal.SIGINT)
+    assert_one_line(outcome(process), "stopped", code=130)
+    assert contents(tmp_path) == before
+
+
+# Inputs of the other commands
+
+
+def test_synth_refuses(command, tmp_path, photos):
+    def refused(*arguments: object, says: str) -> None:
+        assert_one_line(command("synth", *arguments), says)
+        assert list(tmp_path.glob("out/*/*")) == []
+
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_bytes(b"x")
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "photo.png").write_bytes(b"no picture")
+    (tmp_path / "small").mkdir()
+    save(tmp_path / "small" / "photo.png", np.zeros((80, 80, 3), np.uint8))
+    refused(tmp_path / "none", "-o", tmp_path / "out", says="none: no such folder")
+    refused(tmp_path / "empty", "-o", tmp_path / "out", says="no frames")
+    refused(photos, "-o", tmp_path / "out", "--profile", "magic", says="'magic'")
+    refused(photos, "-o", tmp_path / "file", says="file")
+    refused(tmp_path / "bad", "-o", tmp_path / "out", says="photo.png: not an image")
+    refused(tmp_path / "small", "-o", tmp_path / "out", says="photo.png: 80x80 is too small")
+
+
+def test_benchmark_refuses(command, tmp_path):
+    assert_one_line(command("benchmark", tmp_path), "noisy: no such folder")
+    assert_one_line(command("benchmark", tmp_path, "--out", tmp_path / "none" / "r.json"), "none does not exist")
+    for kind in ("noisy", "blurry", "sharp"):
+        (tmp_path / kind).mkdir()
+    assert_one_line(command("benchmark", tmp_path), "holds no pictures")
+    save(tmp_path / "sharp" / "a.png", np.zeros((20, 20, 3), np.uint8))
+    assert_one_line(command("benchmark", tmp_path), "missing", "a triple needs all three")
+
+
+def test_a_damaged_model_is_not_run(monkeypatch, tmp_path, frames):
+    from twinshot import engine
+
+    card = engine.manifest()["twin"]
+    (tmp_path / "manifest.json").write_text(json.dumps({"twin": card}))
+    monkeypatch.setattr(engine, "WEIGHTS", tmp_path)
+    with pytest.raises(TwinshotError, match="cannot be read"):
+        twinshot.load_model("twin")
+    (tmp_path / card["file"]).write_bytes(b"other weights")
+    with pytest.raises(TwinshotError, match="not the file the manifest lists"):
+        twinshot.restore(*frames)
+
+
+def test_inputs_keep_their_rights_and_output_gets_its_own(command, files, tmp_path):
+    files[0].chmod(0o600)
+    assert command("restore", *files, "-o", tmp_path / "out.png").code == 0
+    assert stat.S_IMODE(files[0].stat().st_mode) == 0o600
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["blurry.png", "noisy.png", "out.png"]

@@ -1,0 +1,57 @@
+"""The shipped networks keep their promise: float32 in, float32 out, any multiple of their multiple."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+
+import numpy as np
+import pytest
+
+from twinshot import engine
+
+NAMES = list(engine.manifest())
+
+
+@pytest.fixture(scope="module")
+def models():
+    return {name: engine.load_model(name) for name in NAMES}
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("cells", [(1, 1), (2, 5), (7, 3)])
+def test_shapes_and_types(models, name, cells):
+    model = models[name]
+    height, width = (count * model.multiple for count in cells)
+    frames = np.random.default_rng(0).random((2, 1, 3, height, width), np.float32)
+    out = model.run(*frames)
+    assert out.shape == (1, 3, height, width)
+    assert out.dtype == np.float32
+    np.testing.assert_array_equal(model.run(*frames), out)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_clean_pair_comes_through(models, name, photo):
+    frame = np.ascontiguousarray((photo[:256, :256] / np.float32(255)).transpose(2, 0, 1)[None])
+    assert np.abs(models[name].run(frame, frame) - frame).mean() < 0.03
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_manifest_tells_the_truth(name):
+    card = engine.manifest()[name]
+    data = (engine.WEIGHTS / card["file"]).read_bytes()
+    assert hashlib.sha256(data).hexdigest() == card["sha256"]
+    assert len(data) <= 10e6
+    assert {"file", "multiple", "trained_on", "licence", "quality"} <= card.keys()
+
+
+def test_threads_are_those_the_process_may_use():
+    if not hasattr(os, "sched_setaffinity"):
+        pytest.skip("this system pins no processes")
+    allowed = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(allowed)})
+        assert engine.threads() == 1
+    finally:
+        os.sched_setaffinity(0, allowed)
+    assert engine.threads() == len(allowed)

@@ -1,0 +1,134 @@
+"""The gain between two frames: known ones are found again, through noise, blur, clipping and small shifts."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from twinshot import exposure
+from twinshot.exposure import Exposure
+from twinshot.light import to_linear, to_srgb
+from twinshot.pair import Frame, Metadata, Pair
+
+GAINS = (6.0, 8.0, 9.5)
+
+
+def pair_of(photo, gains, light="linear", noise=0.004, brighter=1.0, seed=0):
+    """(noisy, blurry) of a photograph: the noisy one divided by the gains in `light`, both float32."""
+    rng = np.random.default_rng(seed)
+    encoded = photo / np.float32(255)
+    scene = to_linear(encoded) * np.float32(brighter) if light == "linear" else encoded
+    long, short = cv2.GaussianBlur(scene, (0, 0), 4), scene / np.float32(gains) + rng.normal(0, noise, scene.shape)
+    if light == "linear":
+        long, short = to_srgb(long), to_srgb(short)
+    return short.clip(0, 1).astype(np.float32), long.clip(0, 1)
+
+
+@pytest.mark.parametrize("gains", [(1.0, 1.0, 1.0), (2.0, 1.8, 2.3), GAINS])
+def test_gain_in_linear_light(photo, gains):
+    found = exposure.estimate(*pair_of(photo, gains))
+    assert (found.light, found.source) == ("linear", "estimated")
+    assert found.gain == pytest.approx(gains, rel=0.05)
+
+
+def test_gain_in_encoded_values(photo):
+    found = exposure.estimate(*pair_of(photo, (2.5, 2.5, 2.5), "srgb", noise=0.03))
+    assert (found.light, found.source) == ("srgb", "estimated")
+    assert found.gain == pytest.approx((2.5, 2.5, 2.5), rel=0.05)
+
+
+def test_large_gains_are_never_taken_for_encoded_ones(photo):
+    assert exposure.estimate(*pair_of(photo, (6.0, 6.0, 6.0), "srgb")).light == "linear"
+
+
+def test_clipped_highlights_do_not_count(photo):
+    noisy, blurry = pair_of(photo, (8.0, 8.0, 8.0), brighter=2.5)
+    assert (blurry > 0.99).mean() > 0.15
+    assert exposure.estimate(noisy, blurry).gain == pytest.approx((8, 8, 8), rel=0.12)
+
+
+def test_a_small_shift_and_a_mover_do_little(photo):
+    noisy, blurry = pair_of(photo, GAINS)
+    blurry = np.roll(blurry, (4, -5), (0, 1))
+    blurry[40:110, 60:140] = 0.9
+    assert exposure.estimate(noisy, blurry).gain == pytest.approx(GAINS, rel=0.1)
+
+
+def test_the_matrix_undoes_a_large_shift(photo):
+    noisy, blurry = pair_of(photo, GAINS)
+    moved = np.roll(blurry, (60, 80), (0, 1))
+    matrix = np.array([[1, 0, 80], [0, 1, 60], [0, 0, 1]], np.float64)
+    there = exposure.estimate(noisy, moved, matrix=matrix)
+    assert there.gain == pytest.approx(GAINS, rel=0.08)
+    assert there.misfit < exposure.estimate(noisy, moved).misfit
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_all_types_of_pixels_agree(photo, dtype):
+    frames = pair_of(photo, (2.0, 2.2, 1.8))
+    top = np.iinfo(dtype).max
+    stored = [np.round(frame * top).astype(dtype) for frame in frames]
+    assert exposure.estimate(*stored).gain == pytest.approx(exposure.estimate(*frames).gain, rel=0.01)
+
+
+def test_nothing_to_compare():
+    dark = np.zeros((64, 64, 3), np.uint8)
+    assert exposure.estimate(dark, dark + 3) == Exposure((1.0, 1.0, 1.0), "linear", "none")
+    assert exposure.estimate(dark, dark + 3, 5.0) == Exposure((5.0, 5.0, 5.0), "linear", "exif")
+    white = np.full((64, 64, 3), 255, np.uint8)
+    assert exposure.estimate(white - 100, white).source == "none"
+
+
+@pytest.mark.parametrize("size", [(16, 16), (17, 33), (20, 1000), (16, 5000)])
+def test_any_size(size):
+    rng = np.random.default_rng(0)
+    scene = rng.uniform(0.2, 0.6, (*size, 3)).astype(np.float32)
+    found = exposure.estimate(to_srgb(to_linear(scene) / 2), scene)
+    assert found.gain == pytest.approx((2, 2, 2), rel=0.02)
+
+
+def test_exif_is_refined_by_the_pixels(photo):
+    found = exposure.estimate(*pair_of(photo, GAINS), exif_gain=7.0)
+    assert (found.light, found.source) == ("linear", "exif, refined")
+    assert found.gain == pytest.approx(GAINS, rel=0.05)
+
+
+def test_exif_keeps_the_light_linear(photo):
+    noisy, blurry = pair_of(photo, (2.5, 2.5, 2.5), "srgb")
+    assert exposure.estimate(noisy, blurry).light == "srgb"
+    assert exposure.estimate(noisy, blurry, exif_gain=5.0).light == "linear"
+
+
+def test_pixels_overrule_an_exif_that_is_far_off(photo):
+    found = exposure.estimate(*pair_of(photo, (1.0, 1.0, 1.0)), exif_gain=16.0)
+    assert found.source == "estimated"
+    assert found.gain == pytest.approx((1, 1, 1), rel=0.05)
+
+
+def test_exif_alone_where_the_pixels_do_not_agree_among_themselves(photo):
+    noisy, _ = pair_of(photo, (8.0, 8.0, 8.0))
+    other = np.ascontiguousarray(photo[::-1, ::-1]) / np.float32(255)
+    assert exposure.estimate(noisy, other, exif_gain=8.0) == Exposure((8.0, 8.0, 8.0), "linear", "exif")
+
+
+def test_exposure_of_a_pair_by_exif():
+    pixels = np.zeros((16, 16, 3), np.uint8)
+
+    def pair(noisy, blurry):
+        return Pair(
+            Frame(pixels, "noisy", Metadata(exposure=noisy)), Frame(pixels + 1, "blurry", Metadata(exposure=blurry))
+        )
+
+    assert exposure.exif_gain(pair(2.0, 16.0)) == 8
+    assert exposure.exif_gain(pair(None, 16.0)) is None
+    assert exposure.exif_gain(pair(2.0, None)) is None
+
+
+def test_apply():
+    image = np.full((2, 2, 3), 0.5, np.float32)
+    linear = exposure.apply(image, Exposure((1.0, 2.0, 40.0), "linear", "exif"))
+    np.testing.assert_allclose(linear[0, 0], [0.5, float(to_srgb(np.float32(0.4280822))), 1], atol=1e-4)
+    encoded = exposure.apply(image, Exposure((1.0, 1.5, 3.0), "srgb", "exif"))
+    np.testing.assert_allclose(encoded[0, 0], [0.5, 0.75, 1], atol=1e-6)
+    assert linear.dtype == encoded.dtype == np.float32

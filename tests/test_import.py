@@ -1,0 +1,56 @@
+"""`import twinshot` and `twinshot --help` are instant: nothing heavy is loaded before it is needed."""
+
+from __future__ import annotations
+
+import pytest
+from helpers import outcome, start
+
+HEAVY = ("cv2", "onnxruntime", "torch", "PIL")
+SHOW = f"; import sys; print('loaded:', *(name for name in {HEAVY!r} if name in sys.modules))"
+QUIETLY = """
+from twinshot.cli import main
+try:
+    main()
+except SystemExit as stop:
+    assert not stop.code
+"""
+
+
+@pytest.mark.parametrize("name", ["twinshot", "twinshot.cli"])
+def test_importing_loads_nothing_heavy(name: str) -> None:
+    result = outcome(start(f"import {name}{SHOW}"))
+    assert result.out.split() == ["loaded:"], result
+    assert result.code == 0
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["restore", "--help"]])
+def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
+    script = f"{QUIETLY}{SHOW[2:]}"
+    result = outcome(start(script, *arguments))
+    assert result.code == 0
+    assert result.out.splitlines()[-1].split() == ["loaded:"], result
+
+
+def test_the_check_sees_what_is_loaded() -> None:
+    assert outcome(start(f"import twinshot.io{SHOW}")).out.split() == ["loaded:", "cv2", "PIL"]
+
+
+def test_public_names() -> None:
+    import twinshot
+    from twinshot.engine import Model, load_model
+    from twinshot.pair import Pair, TwinshotError
+    from twinshot.restoration import Restored, restore
+
+    # Also after the modules they live in have been imported.
+    assert (twinshot.restore, twinshot.Restored) == (restore, Restored)
+    assert (twinshot.load_model, twinshot.Model) == (load_model, Model)
+    assert (twinshot.Pair, twinshot.TwinshotError) == (Pair, TwinshotError)
+    with pytest.raises(AttributeError, match="no attribute 'sharpen'"):
+        twinshot.sharpen  # noqa: B018
+
+
+def test_torch_is_not_needed_to_restore() -> None:
+    block = "import sys; sys.modules['torch'] = None\n"
+    names = "restoration, engine, bench.run, bench.report, synth.triples, synth.shards"
+    imports = "\n".join(f"import twinshot.{name}" for name in names.split(", "))
+    assert outcome(start(block + imports)).code == 0

@@ -1,0 +1,238 @@
+"""The way of a picture: what goes in as a file or an array comes out better, with a report of what was decided."""
+
+from __future__ import annotations
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+from PIL import ExifTags, Image
+
+import twinshot
+from twinshot import exposure, io
+from twinshot.bench.metrics import psnr, ssim
+from twinshot.pair import Frame, Metadata, Pair
+
+REPORT = {
+    "noisy",
+    "blurry",
+    "size",
+    "gain",
+    "gain_light",
+    "gain_source",
+    "shift",
+    "registered",
+    "confidence",
+    "model",
+    "model_sha256",
+    "engine",
+    "seconds",
+    "warnings",
+}
+
+
+@pytest.fixture(scope="module")
+def model():
+    return twinshot.load_model()
+
+
+@pytest.fixture(scope="module")
+def restored(frames, model):
+    return twinshot.restore(*frames, model)
+
+
+# The picture
+
+
+def test_the_shipped_model_gains_over_both_inputs(triple, restored, frames):
+    pair = Pair(*(Frame(pixels, name) for pixels, name in zip(frames, ("noisy", "blurry"), strict=True)))
+    match = exposure.estimate(pair.noisy.pixels, pair.blurry.pixels)
+    noisy = exposure.apply(triple.noisy, match)
+    inputs = [psnr(noisy, triple.sharp), psnr(triple.blurry, triple.sharp)]
+    assert psnr(restored.image, triple.sharp) > max(inputs) + 3
+    assert ssim(restored.image, triple.sharp) > max(ssim(noisy, triple.sharp), ssim(triple.blurry, triple.sharp)) + 0.15
+
+
+def test_the_result_has_the_noisy_frames_geometry(triple, frames, restored, model):
+    noisy, blurry = frames
+    matrix = np.array([[1, 0, 6.0], [0, 1, -4.0]])
+    moved = cv2.warpAffine(blurry, matrix, blurry.shape[1::-1], borderMode=cv2.BORDER_REFLECT_101)
+    there = twinshot.restore(noisy, moved, model)
+    assert there.report["registered"]
+    assert np.subtract(there.report["shift"], restored.report["shift"]) == pytest.approx([6, -4], abs=1)
+    inner = np.s_[16:-16, 16:-16]
+    truth = triple.sharp[inner]
+    score = psnr(there.image[inner], truth)
+    for shift in ((6, -4), (-6, 4), (2, 0), (0, 2), (-2, 0), (0, -2)):
+        assert score > psnr(np.roll(there.image, shift, (1, 0))[inner], truth) + 0.5
+
+
+def test_registration_helps(triple, frames, model, monkeypatch):
+    matrix = np.array([[1, 0, 12.0], [0, 1, 9.0]])
+    moved = cv2.warpAffine(frames[1], matrix, frames[1].shape[1::-1], borderMode=cv2.BORDER_REFLECT_101)
+    there = twinshot.restore(frames[0], moved, model)
+    assert there.report["registered"]
+    monkeypatch.setattr("twinshot.align._LEAST_CORRELATION", 2)
+    alone = twinshot.restore(frames[0], moved, model)
+    assert not alone.report["registered"]
+    assert psnr(there.image, triple.sharp) > psnr(alone.image, triple.sharp) + 0.5
+
+
+def test_brightness_is_the_blurry_frames(frames, restored, model):
+    darker = twinshot.restore(np.round(frames[0] * 0.8).astype(np.uint8), frames[1], model)
+    assert darker.image.mean() == pytest.approx(restored.image.mean(), rel=0.03)
+    assert restored.image.mean() == pytest.approx(frames[1].mean() / 255, rel=0.05)
+
+
+def test_no_colour_shift_and_no_grid(frames, restored):
+    means = (restored.image * 255).mean((0, 1)), frames[1].mean((0, 1))
+    np.testing.assert_allclose(*means, atol=4)
+    # What pixel-unshuffling or strides leave repeats every 2, 4, 8 or 16 px.
+    green = restored.image[..., 1] - cv2.GaussianBlur(restored.image[..., 1], (0, 0), 3)
+    for period in (2, 4, 8, 16):
+        rows = green.mean(1)[: len(green) // period * period].reshape(-1, period).mean(0)
+        columns = green.mean(0)[: green.shape[1] // period * period].reshape(-1, period).mean(0)
+        assert max(np.ptp(rows), np.ptp(columns)) < 0.02
+
+
+# What goes in
+
+
+def test_paths_and_arrays_agree(tmp_path, files, frames, restored, model):
+    by_path = twinshot.restore(*files, model)
+    np.testing.assert_array_equal(by_path.pixels, restored.pixels)
+    by_string = twinshot.restore(str(files[0]), str(files[1]), model)
+    np.testing.assert_array_equal(by_string.pixels, restored.pixels)
+    mixed = twinshot.restore(files[0], frames[1], model)
+    np.testing.assert_array_equal(mixed.pixels, restored.pixels)
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float16, np.float32, np.float64])
+def test_types_of_pixels_agree(frames, restored, model, dtype):
+    scale = 257 if dtype == np.uint16 else 1 / 255
+    other = twinshot.restore(*((frame * dtype(scale)).astype(dtype) for frame in frames), model)
+    assert np.abs(other.image - restored.image).max() < (4 / 255 if dtype == np.float16 else 2 / 255)
+    assert np.abs(other.image - restored.image).mean() < 0.2 / 255
+    assert other.metadata.bits == 16
+
+
+def test_views_are_as_good_as_arrays(frames, restored, model):
+    bgr = [np.ascontiguousarray(frame[..., ::-1]) for frame in frames]
+    other = twinshot.restore(*(frame[..., ::-1] for frame in bgr), model)
+    np.testing.assert_array_equal(other.pixels, restored.pixels)
+    padded = [np.pad(frame, ((3, 5), (7, 2), (0, 0))) for frame in frames]
+    other = twinshot.restore(*(frame[3:-5, 7:-2] for frame in padded), model)
+    np.testing.assert_array_equal(other.pixels, restored.pixels)
+
+
+def test_inputs_are_not_changed(frames, model):
+    copies = [frame.copy() for frame in frames]
+    for frame in copies:
+        frame.flags.writeable = False
+    twinshot.restore(*copies, model)
+    np.testing.assert_array_equal(copies, frames)
+
+
+def test_a_model_by_its_name(frames, restored):
+    np.testing.assert_array_equal(twinshot.restore(*frames, model="twin").pixels, restored.pixels)
+
+
+# What comes out
+
+
+def test_the_image(restored, frames):
+    image = restored.image
+    assert image.dtype == np.float32
+    assert image.shape == frames[0].shape
+    assert image.min() >= 0
+    assert image.max() <= 1
+    np.testing.assert_array_equal(np.round(image * 65535).astype(np.uint16), restored.pixels)
+
+
+def test_the_report(restored, model):
+    report = restored.report
+    assert set(report) == REPORT
+    assert json.loads(json.dumps(report, allow_nan=False)) == report
+    assert report["size"] == [224, 160]
+    assert report["model"] == "twin"
+    assert report["model_sha256"] == model.card["sha256"]
+    assert report["engine"] == "onnx"
+    assert (report["noisy"], report["blurry"]) == ("the noisy array", "the blurry array")
+    assert len(report["gain"]) == 3
+    assert 0.5 < report["confidence"] <= 1
+    assert set(report["seconds"]) == {"read", "exposure", "align", "restore"}
+    assert all(seconds >= 0 for seconds in report["seconds"].values())
+    assert report["warnings"] == []
+
+
+def test_the_report_names_files(files, model):
+    report = twinshot.restore(*files, model).report
+    assert (report["noisy"], report["blurry"]) == tuple(map(str, files))
+
+
+def test_a_swapped_pair_gives_a_warning(frames, model):
+    (warning,) = twinshot.restore(frames[1], frames[0], model).report["warnings"]
+    assert "the blurry array" in warning
+
+
+def test_exif_gain_and_order_from_files(files, frames, model):
+    for path, seconds, iso in zip(files, (1 / 60, 1 / 4), (3200, 1600), strict=True):
+        block = Image.Exif()
+        camera = block.get_ifd(ExifTags.IFD.Exif)
+        camera[ExifTags.Base.ExposureTime], camera[ExifTags.Base.ISOSpeedRatings] = seconds, iso
+        camera[ExifTags.Base.FNumber] = 2.0
+        Image.open(path).save(path, exif=block.tobytes())
+    report = twinshot.restore(*files, model).report
+    assert report["gain_source"] != "none"
+    assert report["warnings"] == []
+    (warning,) = twinshot.restore(*files[::-1], model).report["warnings"]
+    assert "0.25 s against 0.0167 s" in warning
+
+
+@pytest.mark.parametrize(
+    ("suffix", "deep"), [(".png", True), (".tif", True), (".jpg", False), (".webp", False), (".png", False)]
+)
+def test_save(tmp_path, frames, model, suffix, deep):
+    inputs = [frame.astype(np.uint16) * 257 if deep or suffix in (".jpg", ".webp") else frame for frame in frames]
+    result = twinshot.restore(*inputs, model)
+    path = tmp_path / f"out{suffix}"
+    result.save(path)
+    read = io.read(path)
+    assert read.pixels.dtype == (np.uint16 if deep else np.uint8)
+    if deep:
+        np.testing.assert_array_equal(read.pixels, result.pixels)
+    else:
+        loss = np.abs(read.pixels / 255 - result.image)
+        assert loss.max() <= 0.5 / 255 + 1e-6 if suffix == ".png" else loss.mean() < 3 / 255
+
+
+def test_save_keeps_metadata_of_the_noisy_frame(tmp_path, frames, model):
+    paths = [tmp_path / "noisy.png", tmp_path / "blurry.jpg"]
+    for path, pixels, maker in zip(paths, frames, ("Short", "Long"), strict=True):
+        block = Image.Exif()
+        block[ExifTags.Base.Make], block[ExifTags.Base.Orientation] = maker, 3
+        Image.fromarray(pixels).save(path, exif=block.tobytes(), icc_profile=b"profile")
+    twinshot.restore(*paths, model).save(str(tmp_path / "out.jpg"))
+    with Image.open(tmp_path / "out.jpg") as file:
+        assert file.getexif()[ExifTags.Base.Make] == "Short"
+        assert file.getexif()[ExifTags.Base.Orientation] == 1
+        assert file.info["icc_profile"] == b"profile"
+
+
+def test_depth_is_the_deeper_of_the_two(tmp_path, frames, model):
+    mixed = twinshot.restore(frames[0], frames[1].astype(np.uint16) * 257, model)
+    mixed.save(tmp_path / "out.png")
+    assert io.read(tmp_path / "out.png").metadata.bits == 16
+
+
+def test_sixteen_bits_are_rounded_to_eight(tmp_path):
+    levels = np.arange(65536, dtype=np.uint16).reshape(256, 256, 1).repeat(3, 2)
+    twinshot.Restored(levels, {}, Metadata(bits=8)).save(tmp_path / "out.png")
+    np.testing.assert_array_equal(io.read(tmp_path / "out.png").pixels, np.round(levels / 257).astype(np.uint8))
+
+
+def test_progress_counts_tiles(frames, model):
+    seen = []
+    twinshot.restore(*frames, model, progress=lambda done, count: seen.append((done, count)))
+    assert seen == [(1, 1)]
