@@ -8,7 +8,7 @@ import tempfile
 import threading
 import warnings
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -16,18 +16,15 @@ from typing import IO, Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError
 
+from .exif import GROUPS, block_of, exif_of, exposure_of, upright_exif
 from .pair import LARGEST_AREA, Frame, Metadata, TwinshotError, check_frame, check_size
+from .window import Pixels
 
-Pixels = NDArray[Any]
 SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WEBP"}
 _SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"RIFF")
 _SIXTEEN_BIT = {"PNG", "TIFF"}
-_CAMERA, _GPS, _INTEROP = ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo, ExifTags.IFD.Interop
-_ORIENTATION, _MAKER_NOTE = ExifTags.Base.Orientation, ExifTags.Base.MakerNote
-_LARGEST_JPEG_EXIF = 65_533  # bytes: a segment's length has 16 bits
 _LARGEST_WEBP_SIDE = 16_383
 _STDERR = threading.Lock()
 
@@ -73,7 +70,7 @@ def write(path: Path, pixels: Pixels, metadata: Metadata) -> None:
         raise TwinshotError(f"{path}: {kind} holds 8 bit a channel; choose PNG or TIFF for 16")
     if kind == "WEBP" and max(pixels.shape[:2]) > _LARGEST_WEBP_SIDE:
         raise TwinshotError(f"{path}: WebP holds at most {_LARGEST_WEBP_SIDE} px a side; choose PNG, TIFF or JPEG")
-    exif = _exif_upright(metadata.exif, pixels.shape[1], pixels.shape[0])
+    exif = upright_exif(metadata.exif, pixels.shape[1], pixels.shape[0])
 
     def encode(file: IO[bytes]) -> None:
         if deep and kind == "PNG":
@@ -82,7 +79,7 @@ def write(path: Path, pixels: Pixels, metadata: Metadata) -> None:
             _tiff_sixteen(file, pixels, metadata.icc, exif)
         else:
             options: dict[str, Any] = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}}.get(kind, {})
-            options |= {"icc_profile": metadata.icc or None, "exif": _exif_bytes(exif, kind)}
+            options |= {"icc_profile": metadata.icc or None, "exif": block_of(exif, kind)}
             # To memory first: of a full disk Pillow's encoders say no more than "encoder error -2".
             encoded = BytesIO()
             Image.fromarray(pixels).save(encoded, kind, **options)
@@ -220,10 +217,10 @@ def _decode(file: Image.Image, data: bytes, path: Path) -> Frame:
     check_size(file.width, file.height, str(path))  # before the memory for its pixels is asked for
     bits = _bits(file, data)
     _check_mode(file, path, bits)
-    metadata = _metadata(file, _exif_of(file), bits)
+    metadata = _metadata(file, exif_of(file), bits)
     pixels = _sixteen_bit_pixels(file, data, path) if bits == 16 else _eight_bit_pixels(file, path)
     # Asked for once the pixels are there: readers turn a TIFF upright themselves, and then Pillow forgets the tag.
-    orientation = _exif_of(file).get(_ORIENTATION, 1)
+    orientation = exif_of(file).get(ExifTags.Base.Orientation, 1)
     return check_frame(_upright(pixels, orientation), str(path), metadata)
 
 
@@ -276,29 +273,9 @@ def _opaque(pixels: Pixels, path: Path) -> Pixels:
     return np.ascontiguousarray(pixels[..., :3])
 
 
-def _exif_of(file: Image.Image) -> Image.Exif:
-    """The file's EXIF as far as it can be read: a damaged block is no reason to refuse the pixels."""
-    try:
-        return _copy_of(file.getexif())
-    except Exception:  # see `read`
-        return Image.Exif()
-
-
 def _metadata(file: Image.Image, exif: Image.Exif, bits: int) -> Metadata:
-    camera = exif.get_ifd(_CAMERA)
-    seconds = _number(camera.get(ExifTags.Base.ExposureTime))
-    iso = _number(camera.get(ExifTags.Base.ISOSpeedRatings))
-    stop = _number(camera.get(ExifTags.Base.FNumber)) or 1.0  # phones may leave out their only aperture
-    exposure = seconds * iso / stop**2 if seconds and iso else None
-    return Metadata(_exif_bytes(exif), file.info.get("icc_profile") or b"", bits, exposure, seconds)
-
-
-def _number(value: Any) -> float | None:
-    try:
-        number = float(value[0] if isinstance(value, tuple) else value)
-    except (TypeError, ValueError, ZeroDivisionError, IndexError):
-        return None
-    return number if np.isfinite(number) and number > 0 else None
+    exposure, seconds = exposure_of(exif)
+    return Metadata(block_of(exif), file.info.get("icc_profile") or b"", bits, exposure, seconds)
 
 
 def _upright(pixels: Pixels, orientation: int) -> Pixels:
@@ -312,65 +289,6 @@ def _upright(pixels: Pixels, orientation: int) -> Pixels:
     return np.ascontiguousarray(pixels)
 
 
-def _copy_of(exif: Image.Exif) -> Image.Exif:
-    """The three directories that matter. The preview goes, and so does what points to places in the old file."""
-    copy = Image.Exif()
-    for tag, value in _writable(exif, None).items():
-        copy[tag] = value
-    for group in (_CAMERA, _GPS):
-        if tags := _writable(exif.get_ifd(group), group):
-            copy.get_ifd(group).update(tags)
-    return copy
-
-
-def _writable(directory: Mapping[int, Any], group: int | None) -> dict[int, Any]:
-    """The tags that can be written again: Pillow goes by the type a tag should have, and cameras have others."""
-    kept = {}
-    for tag, value in directory.items():
-        alone = TiffImagePlugin.ImageFileDirectory_v2(group=group)
-        try:
-            alone[tag] = value
-            alone.tobytes()
-        except Exception:  # whatever a value of a wrong type leads to
-            continue
-        if tag not in (_CAMERA, _GPS, _INTEROP):
-            kept[tag] = value
-    return kept
-
-
-def _exif_upright(block: bytes, width: int, height: int) -> Image.Exif:
-    """EXIF for an upright picture: the orientation and size say so, and tags that describe old pixels are gone."""
-    stored = Image.Exif()
-    stored.load(block)
-    exif = _copy_of(stored)
-    for tag in [tag for tag in exif if _is_layout(tag)]:
-        del exif[tag]
-    if block:
-        exif[_ORIENTATION] = 1
-    camera = exif.get_ifd(_CAMERA)
-    for tag, side in ((ExifTags.Base.ExifImageWidth, width), (ExifTags.Base.ExifImageHeight, height)):
-        if tag in camera:
-            camera[tag] = side
-    return exif
-
-
-def _is_layout(tag: int) -> bool:
-    """Whether a tag of a TIFF file says how its pixels are stored; the resolution (282, 283) does not."""
-    return 254 <= tag <= 266 or 273 <= tag <= 281 or tag == 284 or 317 <= tag <= 347 or tag == 34675
-
-
-def _exif_bytes(exif: Image.Exif, kind: str = "") -> bytes:
-    """The block for a file of this kind, empty for no EXIF; what is too long for JPEG loses its maker's note first."""
-    if not len(exif) and not exif.get_ifd(_CAMERA):
-        return b""
-    block = exif.tobytes()
-    if kind == "JPEG" and len(block) > _LARGEST_JPEG_EXIF:
-        shorter = _copy_of(exif)
-        shorter.get_ifd(_CAMERA).pop(_MAKER_NOTE, None)
-        block = shorter.tobytes()
-    return block if kind != "JPEG" or len(block) <= _LARGEST_JPEG_EXIF else b""
-
-
 def _png_sixteen(file: IO[bytes], pixels: Pixels, icc: bytes, exif: Image.Exif) -> None:
     """OpenCV writes the pixels; ICC and EXIF go in as chunks of their own behind the header."""
     encoded = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))[1]
@@ -378,7 +296,7 @@ def _png_sixteen(file: IO[bytes], pixels: Pixels, icc: bytes, exif: Image.Exif) 
     file.write(encoded[:end_of_header].data)
     if icc:
         file.write(_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc)))
-    if block := _exif_bytes(exif):
+    if block := block_of(exif):
         file.write(_chunk(b"eXIf", block.removeprefix(b"Exif\0\0")))
     file.write(encoded[end_of_header:].data)
 
@@ -396,7 +314,7 @@ def _tiff_sixteen(file: IO[bytes], pixels: Pixels, icc: bytes, exif: Image.Exif)
     tags = {256: width, 257: height, 258: (16, 16, 16), 259: 1, 262: 2, 273: 0, 277: 3, 278: height, 279: data.nbytes}
     for tag, value in {**dict(exif), **tags, 284: 1}.items():
         directory[tag] = value
-    for group in (_CAMERA, _GPS):
+    for group in GROUPS:
         if part := exif.get_ifd(group):
             directory[group] = dict(part)
     if icc:
