@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +20,21 @@ from twinshot.synth.profiles import CameraProfile, Sample
 from twinshot.synth.sample import sample
 
 Command = Callable[..., Outcome]
+
+
+@pytest.fixture(autouse=True)
+def _steady(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What learns or runs a torch network does so on one thread and from one seed."""
+    if request.path.parent.name not in ("train", "nets"):
+        yield
+        return
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +31,6 @@ VARIANTS = [
     pytest.param("rnn", {"base_channels": 2, "levels": 8}, marks=pytest.mark.slow),
     pytest.param("merger", {"base_channels": 2, "levels": 8}, marks=pytest.mark.slow),
 ]
-
-
-@pytest.fixture(autouse=True)
-def _steady() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    yield
-    torch.set_num_threads(threads)
 
 
 def frames(height: int, width: int, count: int = 1) -> tuple[Tensor, Tensor]:

@@ -22,15 +22,6 @@ ALL_NETS: list[Callable[..., nn.Module]] = [*GENERATORS, Discriminator]
 PAPER_MAPS = [(64, 128), (128, 64), (256, 32), (512, 16), (512, 8), (512, 4), (512, 2), (512, 1)]
 
 
-@pytest.fixture(autouse=True)
-def _steady() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="module")
 def paper() -> dict[str, nn.Module]:
     """The paper setting without storage: shapes and counts only."""
