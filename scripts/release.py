@@ -2,7 +2,7 @@
 
     python scripts/release.py runs/twin/checkpoint.pt --data DATA_ROOT
 
-Sets: 40 triples of each profile from photos/val (seed 1) and the real windows of frames/val.
+Sets: 40 triples of each profile, 256x256, from photos/val, and the real windows of frames/val, whole.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from twinshot.nets.release import record_quality
 
 ROOT = Path(__file__).parent.parent
 WEIGHTS = ROOT / "src" / "twinshot" / "weights"
+SEED, SIDE = 1, 256
 SETS = {"paper": ("photos/val", "paper", "40"), "camera": ("photos/val", "camera", "40")}
 SETS["real"] = ("frames/val", "paper", "3")
 
@@ -35,7 +36,8 @@ def measure(data: Path, name: str, systems: str) -> dict[str, object]:
     """Make one set where it is missing and benchmark the systems on it."""
     source, profile, count = SETS[name]
     folder = ROOT / "runs" / "sets" / name
-    twinshot("synth", data / source, "-o", folder, "--profile", profile, "--count", count, "--seed", "1")
+    made = ("--profile", profile, "--count", count, "--seed", SEED, "--side", SIDE)
+    twinshot("synth", data / source, "-o", folder, *made)
     target = ROOT / "docs" / "benchmark" / f"{name}.json"
     target.parent.mkdir(parents=True, exist_ok=True)
     twinshot("benchmark", folder, "--systems", systems, "--out", target)

@@ -102,7 +102,7 @@ def test_synth(command, photos, tmp_path):
     assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("set/*/*.png")} == before
     other = command(*arguments[:-1], 6)
     assert other.code == 2
-    assert "another source, profile or seed" in other.err
+    assert "another source, profile, seed or side" in other.err
 
 
 def test_benchmark(command, photos, tmp_path):
@@ -114,6 +114,11 @@ def test_benchmark(command, photos, tmp_path):
     assert "magic" in figures["systems"]["magic"]["error"]
     assert f"{figures['systems']['twin']['psnr']:.2f}" in result.out
     assert "| twin |" in (tmp_path / "r.md").read_text()
+    (tmp_path / "r.json").write_text("[]")
+    spoilt = command("benchmark", tmp_path / "set", "--systems", "noisy", "--out", tmp_path / "r.json")
+    assert spoilt.code == 2
+    assert "holds no benchmark's results" in spoilt.err
+    assert (tmp_path / "r.json").read_text() == "[]"
 
 
 def test_version(command):

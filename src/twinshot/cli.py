@@ -105,11 +105,12 @@ def synth(
     profile: Annotated[str, typer.Option(help="paper (GOPRO2) or camera.")] = "paper",
     count: Annotated[int | None, typer.Option(min=1, help="Triples; frames give at most one a window.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 0,
+    side: Annotated[int | None, typer.Option(min=16, help="Side of square views cut from photographs, px.")] = None,
 ) -> None:
     """Make training or test triples; a second call goes on where a killed one stopped."""
     from .synth.triples import write_triples
 
-    total = write_triples(source, output, profile, count, seed)
+    total = write_triples(source, output, profile, count, seed, side)
     out.print(f"{output}: {total} triples", markup=False, highlight=False, soft_wrap=True)
 
 
@@ -151,23 +152,38 @@ def benchmark(
         Path | None, typer.Option("--out", help="Write the results to this .json, and a table to the .md beside it.")
     ] = None,
 ) -> None:
-    """Compare systems on a folder of triples: PSNR and SSIM by the convention `paper`, and seconds."""
+    """Compare systems on a folder of triples: PSNR and SSIM by the convention `paper`, and seconds.
+
+    Rows that an earlier call left in --out are kept where the set and the system are still the same.
+    """
     from . import io
     from .bench.report import markdown
     from .bench.run import run
 
     if output:  # a long run should not end at a folder that is not there
         io.check_target(output, (), force=True)
-    results = run(folder, systems.split(","))
+    before = _earlier(output) if output and output.exists() else None
+
+    def keep(results: dict[str, Any]) -> None:
+        if output:
+            io.write_bytes(output, json.dumps(results, indent=1).encode())
+            io.write_bytes(output.with_suffix(".md"), markdown(results).encode())
+
+    results = run(folder, systems.split(","), before, keep)
     title = f"{folder}: {results['pictures']} pictures, convention {results['convention']}"
     table = Table("system", "PSNR", "SSIM", "s / picture", title=title)
     for name, row in results["systems"].items():
         figures = (f"{row[key]:.{digits}f}" for key, digits in (("psnr", 2), ("ssim", 4), ("seconds", 2)) if key in row)
         table.add_row(name, *([row["error"]] if "error" in row else figures))
     out.print(table)
-    if output:
-        io.write_bytes(output, json.dumps(results, indent=1).encode())
-        io.write_bytes(output.with_suffix(".md"), markdown(results).encode())
+
+
+def _earlier(path: Path) -> dict[str, Any]:
+    try:
+        results: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        return {"set_sha256": results["set_sha256"], "systems": results["systems"]}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise TwinshotError(f"{path}: holds no benchmark's results; name another file or remove it") from error
 
 
 @contextmanager

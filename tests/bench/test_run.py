@@ -45,6 +45,33 @@ def test_figures(folder, triple, frames):
     assert json.loads(json.dumps(found)) == found
 
 
+def test_a_killed_benchmark_goes_on(folder, monkeypatch):
+    kept = []
+    first = run(folder, ["blurry"], keep=lambda results: kept.append(json.loads(json.dumps(results))))
+    assert kept == [first]
+    monkeypatch.setitem(systems._CLASSICAL, "blurry", lambda pair, meta, truth: pytest.fail("run again"))
+    both = run(folder, ["blurry", "noisy"], before=first)
+    assert both["systems"]["blurry"] == first["systems"]["blurry"]
+    assert both["systems"]["noisy"] == run(folder, ["noisy"])["systems"]["noisy"] | {
+        key: both["systems"]["noisy"][key] for key in ("seconds", "cases")
+    }
+
+
+@pytest.mark.parametrize("change", ["set", "system", "failed"])
+def test_rows_of_another_set_or_system_are_made_again(folder, monkeypatch, change):
+    before = run(folder, ["blurry"])
+    row = before["systems"]["blurry"]
+    truth = row["psnr"]
+    row["psnr"] = -1.0
+    if change == "set":
+        save(folder / "noisy" / "a.png", np.zeros((160, 224, 3), np.uint8) + 9)
+    elif change == "system":
+        row["version"] = "older"
+    else:
+        row["error"] = "out of luck"
+    assert run(folder, ["blurry"], before)["systems"]["blurry"]["psnr"] == pytest.approx(truth)
+
+
 def test_ours_is_ahead_of_what_it_was_given(folder):
     rows = run(folder, ["noisy", "blurry", "nlm", "twin"])["systems"]
     assert rows["twin"]["psnr"] > max(rows[name]["psnr"] for name in ("noisy", "blurry", "nlm")) + 1

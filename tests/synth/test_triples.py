@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from helpers import save
@@ -105,9 +106,16 @@ def test_sets_of_other_settings_are_not_mixed(small, photos, tmp_path):
     write_triples(small, tmp_path, "paper", 1, 1)
     before = contents(tmp_path)
     for source, profile, seed in ((small, "camera", 1), (small, "paper", 2), (photos, "paper", 1)):
-        with pytest.raises(TwinshotError, match="was made with another source, profile or seed"):
+        with pytest.raises(TwinshotError, match="was made with another source, profile, seed or side"):
             write_triples(source, tmp_path, profile, 2, seed)
     assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("profile", ["paper", "camera"])
+def test_views_have_the_side_that_was_asked_for(small, tmp_path, profile):
+    write_triples(small, tmp_path, profile, 2, 1, side=129)
+    shapes = {cv2.imread(str(path)).shape for path in tmp_path.rglob("*.png")}
+    assert shapes == {(129, 129, 3)}
 
 
 def test_without_a_count_every_photograph_is_seen_once(small, tmp_path):

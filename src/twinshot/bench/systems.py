@@ -8,8 +8,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from .. import exposure
-from ..engine import load_model
+from .. import __version__, exposure
+from ..engine import load_model, manifest
 from ..light import Image
 from ..pair import Pair, TwinshotError, as_float
 from ..restoration import restore
@@ -28,6 +28,12 @@ def system(name: str) -> System:
         return _CLASSICAL[name]
     model = load_model(name)
     return lambda pair, meta, truth: restore(pair.noisy.pixels, pair.blurry.pixels, model).image
+
+
+def version_of(name: str) -> str:
+    """What a system's figures depend on: a model's checksum, or the version of the code."""
+    models = manifest()
+    return str(models[name]["sha256"]) if name in models else __version__
 
 
 def matched_noisy(pair: Pair) -> Image:

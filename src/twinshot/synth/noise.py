@@ -45,7 +45,7 @@ def through_mosaic(linear: Image, shot: float, read: float, black: float, rng: n
     """Sensor noise on the Bayer mosaic, then demosaicing, which correlates it. Linear light in and out, in [0, 2].
 
     Args:
-        linear: (H, W, 3), H and W even.
+        linear: (H, W, 3).
         shot, read: as in `sensor`.
         black: negative values survive down to -black, as on a sensor with a black offset.
         rng: the source of the noise.

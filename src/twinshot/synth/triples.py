@@ -18,7 +18,9 @@ from .profiles import profile_named
 from .sample import sample
 
 
-def write_triples(source: Path, output: Path, profile: str, count: int | None, seed: int) -> int:
+def write_triples(
+    source: Path, output: Path, profile: str, count: int | None = None, seed: int = 0, side: int | None = None
+) -> int:
     """Write the triples that are missing; returns how many there are then.
 
     Args:
@@ -28,16 +30,17 @@ def write_triples(source: Path, output: Path, profile: str, count: int | None, s
         profile: how pairs are spoiled.
         count: triples to make; None: one a window, or one a photograph.
         seed: triple i is a pure function of (window i, profile, seed, i).
+        side: height and width of the views cut from photographs; None: each whole but for a margin.
 
     Raises:
         TwinshotError: no images in `source`, or `output` holds triples of other settings.
     """
-    windows = windows_in(source)
+    windows = windows_in(source, side)
     spoil = profile_named(profile)
     total = len(windows) if count is None else count
     if isinstance(windows[0], StillWindow):
         windows = [windows[i % len(windows)] for i in range(total)]
-    settings = {"profile": profile, "seed": seed}
+    settings = {"profile": profile, "seed": seed, "side": side}
     done = _lines(output / "meta.jsonl", [{**settings, "source": _label(window)} for window in windows])
     for kind in ("noisy", "blurry", "sharp"):
         (output / kind).mkdir(parents=True, exist_ok=True)
@@ -53,7 +56,7 @@ def write_triples(source: Path, output: Path, profile: str, count: int | None, s
     return max(done, min(total, len(windows)))
 
 
-def windows_in(source: Path) -> list[Window]:
+def windows_in(source: Path, side: int | None = None) -> list[Window]:
     """Disjoint windows of numbered frames, or one window a photograph. Raises TwinshotError where there is nothing."""
     if not source.is_dir():
         raise TwinshotError(f"{source}: no such folder; name a folder of photographs or of numbered frames")
@@ -64,7 +67,8 @@ def windows_in(source: Path) -> list[Window]:
             raise TwinshotError(f"{source}: no scene there has a whole window of frames; each takes 11")
         return windows
     photos = images_in(source)
-    return [StillWindow(photo, photos, None, MotionRange()) for photo in photos]
+    size = (side, side) if side else None
+    return [StillWindow(photo, photos, size, MotionRange()) for photo in photos]
 
 
 def _lines(path: Path, wanted: Sequence[dict[str, object]]) -> int:
@@ -74,7 +78,7 @@ def _lines(path: Path, wanted: Sequence[dict[str, object]]) -> int:
     rows = [row for row in path.read_text("utf-8").splitlines() if row.endswith("}")]
     for row, settings in zip(rows, wanted, strict=False):
         if not settings.items() <= json.loads(row).items():
-            raise TwinshotError(f"{path}: was made with another source, profile or seed; choose an empty folder")
+            raise TwinshotError(f"{path}: was made with another source, profile, seed or side; choose an empty folder")
     io.write_bytes(path, "".join(f"{row}\n" for row in rows).encode())
     return len(rows)
 
