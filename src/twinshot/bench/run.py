@@ -46,10 +46,15 @@ def run(
     for name in names:
         row = results["systems"].get(name, {"error": "not run"})
         if "error" in row or row["version"] != version_of(name):
-            results["systems"][name] = _row(name, triples)
+            results["systems"] = _ordered({**results["systems"], name: _row(name, triples)}, names)
             if keep:
                 keep(results)
     return results
+
+
+def _ordered(rows: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """The rows that were asked for, in that order, then the others."""
+    return {name: rows[name] for name in [*names, *rows] if name in rows}
 
 
 def _digest(triples: Sequence[Triple]) -> str:
