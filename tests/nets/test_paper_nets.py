@@ -116,7 +116,7 @@ def test_parameter_counts_of_the_paper_setting(paper: dict[str, nn.Module]) -> N
 
 def test_the_two_halves_share_nothing_and_leave_nothing_out() -> None:
     net = DeblurRNN(2, 3)
-    halves = [*net.denoising_parameters(), *net.deblurring_parameters()]
+    halves = [*net.denoising.parameters(), *net.deblurring.parameters()]
     assert len({id(p) for p in halves}) == len(halves)
     assert {id(p) for p in halves} == {id(p) for p in net.parameters()}
 
@@ -296,15 +296,15 @@ def reached(parameters: Iterator[nn.Parameter]) -> bool:
 def test_whom_the_deblurring_loss_trains(joint: bool) -> None:
     net = DeblurRNN(2, 3, joint=joint)
     net.both(*frames(2, 32, 32))[1].mean().backward()
-    assert reached(net.deblurring_parameters())
-    assert reached(net.denoising_parameters()) == joint
+    assert reached(net.deblurring.parameters())
+    assert reached(net.denoising.parameters()) == joint
 
 
 def test_the_denoising_loss_trains_the_denoising_net_alone() -> None:
     net = DeblurRNN(2, 3)
     net.both(*frames(2, 32, 32))[0].mean().backward()
-    assert reached(net.denoising_parameters())
-    assert not reached(net.deblurring_parameters())
+    assert reached(net.denoising.parameters())
+    assert not reached(net.deblurring.parameters())
 
 
 @pytest.mark.parametrize("make", GENERATORS)

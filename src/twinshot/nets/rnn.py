@@ -9,8 +9,6 @@ Sizes and channels of both nets are those of the table in `blocks`; the ConvLSTM
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor, nn
 
@@ -88,14 +86,6 @@ class DeblurRNN(nn.Module):
         handed, start = (denoised, hidden) if self.joint else (denoised.detach(), _detached(hidden))
         sharp, _ = self.deblurring(torch.cat([handed, to_signed(blurry)], 1), start if self.flow else None)
         return to_unit(denoised), to_unit(sharp)
-
-    def denoising_parameters(self) -> Iterator[nn.Parameter]:
-        """What the loss of eq. (7) trains."""
-        return self.denoising.parameters()
-
-    def deblurring_parameters(self) -> Iterator[nn.Parameter]:
-        """What the loss of eq. (3) trains."""
-        return self.deblurring.parameters()
 
 
 def _detached(hidden: Hidden) -> Hidden:

@@ -93,8 +93,7 @@ def random_path(rng: np.random.Generator, extent: float, size: tuple[int, int], 
     path = Path(
         rng.normal(size=6) * 1.5 * share, amplitude * share[:, None], frequency, rng.uniform(0, 2 * np.pi, (6, waves))
     )
-    spread = _spread(path(np.linspace(0, 1, 33)), size)
-    return path.scaled(extent / max(spread, 1e-9))
+    return path.scaled(extent / max(blur_extent(path, size), 1e-9))
 
 
 def random_movers(rng: np.random.Generator, photos: Sequence[Image], size: tuple[int, int]) -> tuple[Mover, ...]:
@@ -224,14 +223,10 @@ def _corners(poses: Array, size: tuple[int, int]) -> Array:
     return flat
 
 
-def _spread(poses: Array, size: tuple[int, int]) -> float:
-    corners = _corners(poses, size)
-    return float(np.linalg.norm(corners.max(0) - corners.min(0), axis=-1).max())
-
-
 def blur_extent(path: Path, size: tuple[int, int]) -> float:
     """The largest displacement, in px, that any corner of the view goes through within the exposure."""
-    return _spread(path(np.linspace(0, 1, 33)), size)
+    corners = _corners(path(np.linspace(0, 1, 33)), size)
+    return float(np.linalg.norm(corners.max(0) - corners.min(0), axis=-1).max())
 
 
 def _subframes(scene: Scene, camera: Array) -> int:
