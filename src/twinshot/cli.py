@@ -102,15 +102,18 @@ def models() -> None:
 def synth(
     source: Annotated[Path, typer.Argument(help="A folder of photographs, or folders of numbered high-speed frames.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for noisy/ blurry/ sharp/ and meta.jsonl.")],
-    profile: Annotated[str, typer.Option(help="paper (GOPRO2) or camera.")] = "paper",
+    profile: Annotated[
+        str, typer.Option(help="paper (GOPRO2), camera, gopro (sharp at the middle) or gaussian.")
+    ] = "paper",
     count: Annotated[int | None, typer.Option(min=1, help="Triples; frames give at most one a window.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 0,
     side: Annotated[int | None, typer.Option(min=16, help="Side of square views cut from photographs, px.")] = None,
+    burst: Annotated[int, typer.Option(min=1, help="Short frames a triple; from 2 on, burst/ holds them.")] = 1,
 ) -> None:
     """Make training or test triples; a second call goes on where a killed one stopped."""
     from .synth.triples import write_triples
 
-    total = write_triples(source, output, profile, count, seed, side)
+    total = write_triples(source, output, profile, count, seed, side, burst)
     out.print(f"{output}: {total} triples", markup=False, highlight=False, soft_wrap=True)
 
 

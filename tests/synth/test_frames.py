@@ -105,6 +105,21 @@ def test_the_first_is_the_truth_the_second_dropped_nine_averaged(window, light):
     assert sharp.dtype == blurry.dtype == np.float32
 
 
+def test_gopro_averages_all_around_the_truth(window):
+    sharp, blurry = window.expose("srgb", np.random.default_rng(0), "middle")
+    stack = np.stack([read_photo(path) for path in window.frames])
+    np.testing.assert_array_equal(sharp, stack[5])
+    np.testing.assert_allclose(blurry, stack.mean(0), atol=1e-5)
+
+
+def test_frames_that_follow(window):
+    found = window.follow("srgb", np.random.default_rng(0), 10)
+    np.testing.assert_array_equal(found, [read_photo(path) for path in window.frames[1:]])
+    with pytest.raises(TwinshotError, match="11 frames; ask for a shorter burst"):
+        window.follow("srgb", np.random.default_rng(0), 11)
+    assert window.extent("srgb", np.random.default_rng(0)) is None
+
+
 def test_averages_of_the_two_lights_differ(window):
     rng = np.random.default_rng(0)
     assert (window.expose("linear", rng)[1] - window.expose("srgb", rng)[1]).mean() > 0.01
@@ -170,6 +185,28 @@ def test_a_photograph_too_small_is_named(tmp_path):
         window = StillWindow(tmp_path / "small.png", (), size, MotionRange(movers=0.0))
         with pytest.raises(TwinshotError, match=r"small\.png: 300x100 is too small"):
             window.expose("srgb", np.random.default_rng(1))
+
+
+def test_what_follows_a_still_ends_with_the_exposure(photos):
+    """Where the camera only drifts, the mean of a dense burst is the long exposure that `expose` gives."""
+    window = StillWindow(photos / "coffee.png", (), (96, 128), MotionRange(blur=(6.0, 6.0), gap=(0.0, 0.0), movers=0.0))
+    for seed in range(2):
+        rngs = [np.random.default_rng(seed) for _ in range(3)]
+        sharp, blurry = window.expose("srgb", rngs[0])
+        burst = window.follow("srgb", rngs[1], 40)
+        assert np.abs(np.mean([sharp, *burst], 0) - blurry).mean() < 0.004
+        assert np.abs(burst[-1] - blurry).mean() > 0.01
+        assert window.extent("srgb", rngs[2]) == pytest.approx(6, rel=1e-3)
+
+
+def test_a_still_blurred_around_its_middle(photos):
+    """The long exposure around the truth is nearer to it than one that follows it."""
+    window = StillWindow(photos / "coffee.png", (), (96, 128), MotionRange(blur=(9.0, 9.0), gap=(0.3, 0.4), movers=0.0))
+    distance = {}
+    for timing in ("before", "middle"):
+        sharp, blurry = window.expose("srgb", np.random.default_rng(2), timing)
+        distance[timing] = np.abs(sharp - blurry).mean()
+    assert distance["middle"] < distance["before"]
 
 
 def test_light_of_frames():

@@ -32,7 +32,7 @@ def is_eight_bit(image) -> bool:
     return image.dtype == np.float32 and np.abs(image * 255 - np.round(image * 255)).max() < 1e-3
 
 
-@pytest.mark.parametrize("name", ["paper", "camera"])
+@pytest.mark.parametrize("name", ["paper", "camera", "gopro", "gaussian"])
 def test_samples_are_what_files_hold(name, photo):
     profile = profile_named(name)
     assert profile.name == name
@@ -43,6 +43,36 @@ def test_samples_are_what_files_hold(name, photo):
             assert image.shape == sharp.shape
             assert is_eight_bit(image)
         np.testing.assert_allclose(found.sharp, sharp, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["paper", "camera", "gopro", "gaussian"])
+def test_a_burst_has_the_same_noise_drawn_anew_and_changes_nothing_else(name):
+    profile = profile_named(name)
+    alone = spoiled(profile, 3)
+    with_burst = profile.degrade(FLAT, FLAT, np.random.default_rng(3), (FLAT, FLAT))
+    for kind in ("noisy", "blurry", "sharp"):
+        np.testing.assert_array_equal(getattr(alone, kind), getattr(with_burst, kind))
+    assert len(with_burst.burst) == 2
+    assert not alone.burst
+    for frame in with_burst.burst:
+        assert is_eight_bit(frame)
+        assert frame.std() == pytest.approx(alone.noisy.std(), rel=0.1)
+        assert abs(np.corrcoef(frame[..., 1].ravel(), alone.noisy[..., 1].ravel())[0, 1]) < 0.1
+
+
+def test_gopro_has_a_clean_long_frame_and_the_papers_noise_on_the_short_one():
+    for seed in range(3):
+        ours, papers = spoiled(profile_named("gopro"), seed), spoiled(profile_named("paper"), seed)
+        np.testing.assert_allclose(ours.blurry, FLAT, atol=0.5 / 255)
+        np.testing.assert_array_equal(ours.noisy, papers.noisy)
+
+
+def test_generic_gaussian_noise():
+    for seed in range(4):
+        found = spoiled(profile_named("gaussian"), seed)
+        assert 0 <= found.meta["sigma"] <= 50 / 255
+        assert (found.noisy - FLAT).std() == pytest.approx(found.meta["sigma"], abs=0.01)
+        np.testing.assert_allclose(found.blurry, FLAT, atol=0.5 / 255)
 
 
 def test_unknown_profile():

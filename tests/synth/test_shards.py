@@ -11,7 +11,8 @@ from helpers import outcome, save, start
 from twinshot.pair import TwinshotError
 from twinshot.synth import shards
 from twinshot.synth.frames import images_in
-from twinshot.synth.shards import ShardPlan, Sources, light_of, open_shards, render, render_missing
+from twinshot.synth.profiles import profile_named
+from twinshot.synth.shards import PAIRS, ShardPlan, Sources, kinds_for, open_shards, render, render_missing
 
 PLAN = ShardPlan(shards=2, per_shard=3, side=48, real=0.0, seed=4)
 
@@ -93,7 +94,7 @@ def test_nothing_half_made_is_left(sources, tmp_path, monkeypatch):
 
 def test_pairs_are_sharp_and_blurry_in_their_light(sources, tmp_path):
     paths = render_missing(sources, PLAN, tmp_path, workers=1)
-    assert [light_of(index) for index in range(4)] == ["srgb", "linear", "srgb", "linear"]
+    assert [PLAN.kind(index) for index in range(4)] == [*PAIRS, *PAIRS]
     assert [path.name.split("-")[0] for path in paths] == ["srgb", "linear"]
     for shard in open_shards(paths):
         assert isinstance(shard, np.memmap)
@@ -101,6 +102,28 @@ def test_pairs_are_sharp_and_blurry_in_their_light(sources, tmp_path):
         assert shard.dtype == np.uint16
         sharp, blurry = shard[:, 0].astype(float), shard[:, 1].astype(float)
         assert np.abs(np.diff(sharp, axis=1)).mean() > np.abs(np.diff(blurry, axis=1)).mean()
+
+
+@pytest.mark.parametrize(
+    ("names", "kinds"),
+    [
+        (["paper"], PAIRS),
+        (["camera", "paper"], PAIRS),
+        (["gopro"], (("srgb", "middle"),)),
+        (["gopro", "camera"], (("linear", "before"), ("srgb", "middle"))),
+    ],
+)
+def test_kinds_that_profiles_read(names, kinds):
+    assert kinds_for([profile_named(name) for name in names]) == kinds
+
+
+def test_the_middle_kind_has_its_truth_at_the_middle(photos, film, tmp_path):
+    """A plan of real frames alone: every sharp frame is the middle one of some window of the film."""
+    plan = replace(PLAN, kinds=(("srgb", "middle"),), real=1.0)
+    assert plan.name(0).startswith("srgb-middle-48-")
+    pairs = np.load(render(Sources(images_in(photos), (film,)), plan, 0, tmp_path)) / 65535
+    for sharp, blurry in pairs:
+        assert np.abs(sharp.mean() - blurry.mean()) < 0.02
 
 
 def test_real_frames_are_used_as_often_as_planned(photos, film, tmp_path, monkeypatch):

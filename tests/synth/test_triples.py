@@ -56,6 +56,20 @@ def test_the_same_seed_gives_the_same_bytes(small, unbroken, tmp_path):
     assert contents(tmp_path) == unbroken
 
 
+def test_a_burst_beside_the_same_triples(small, unbroken, tmp_path):
+    write_triples(small, tmp_path, "camera", 2, 9, burst=3)
+    found = contents(tmp_path)
+    for name in ("000000", "000001"):
+        frames = [found[f"burst/{name}/{number:02d}.png"] for number in range(3)]
+        assert f"burst/{name}/03.png" not in found
+        assert frames[0] == found[f"noisy/{name}.png"]
+        assert len(set(frames)) == 3
+        for kind in KINDS:
+            assert found[f"{kind}/{name}.png"] == unbroken[f"{kind}/{name}.png"]
+    with pytest.raises(TwinshotError, match="'gopro' has its sharp frame inside"):
+        write_triples(small, tmp_path / "other", "gopro", 1, burst=2)
+
+
 @pytest.mark.parametrize(("profile", "seed"), [("camera", 10), ("paper", 9)])
 def test_other_settings_give_other_bytes(small, unbroken, tmp_path, profile, seed):
     write_triples(small, tmp_path, profile, 1, seed)
@@ -78,15 +92,15 @@ def test_a_killed_run_goes_on_to_the_same_bytes(small, unbroken, tmp_path, cut):
 
 def test_a_run_stopped_between_pictures(small, unbroken, tmp_path, monkeypatch):
     written = []
-    write = triples._write
+    write = triples.io.write
 
-    def stop_at_five(path, image):
+    def stop_at_five(path, image, metadata):
         if len(written) == 5:
             raise KeyboardInterrupt
         written.append(path)
-        write(path, image)
+        write(path, image, metadata)
 
-    monkeypatch.setattr(triples, "_write", stop_at_five)
+    monkeypatch.setattr(triples.io, "write", stop_at_five)
     with pytest.raises(KeyboardInterrupt):
         write_triples(small, tmp_path, "camera", 4, 9)
     assert len((tmp_path / "meta.jsonl").read_text().splitlines()) == 1
@@ -106,7 +120,7 @@ def test_sets_of_other_settings_are_not_mixed(small, photos, tmp_path):
     write_triples(small, tmp_path, "paper", 1, 1)
     before = contents(tmp_path)
     for source, profile, seed in ((small, "camera", 1), (small, "paper", 2), (photos, "paper", 1)):
-        with pytest.raises(TwinshotError, match="was made with another source, profile, seed or side"):
+        with pytest.raises(TwinshotError, match="was made with another source, profile, seed, side or burst"):
             write_triples(source, tmp_path, profile, 2, seed)
     assert contents(tmp_path) == before
 

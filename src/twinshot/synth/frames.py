@@ -6,7 +6,7 @@ Layout of the real ones is GOPRO_Large_all's: a folder a scene, numbered frames 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from ..light import Image, to_linear, to_srgb
 from ..pair import SMALLEST_SIDE, TwinshotError
 from . import motion
-from .profiles import Light
+from .motion import Scene, blur_extent
+from .profiles import Light, Timing
 
 WINDOW = 11  # frames: 1 sharp, 1 dropped, 9 averaged (2058 train and 1111 test windows in GOPRO_Large_all)
 _IMAGES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp"}
@@ -27,22 +28,44 @@ _IMAGES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp"}
 class Window(Protocol):
     """Sharp frames of one scene in time."""
 
-    def expose(self, light: Light, rng: np.random.Generator) -> tuple[Image, Image]:
+    def expose(self, light: Light, rng: np.random.Generator, timing: Timing = "before") -> tuple[Image, Image]:
         """The sharp frame and the long exposure beside it, both sRGB-encoded, averaged in `light`."""
+        ...
+
+    def follow(self, light: Light, rng: np.random.Generator, count: int) -> tuple[Image, ...]:
+        """`count` sharp frames after the first, up to the end of the long exposure that `expose` gives for this rng."""
+        ...
+
+    def extent(self, light: Light, rng: np.random.Generator, timing: Timing = "before") -> float | None:
+        """Blur of that exposure in px, as `motion.blur_extent` measures it; None where the motion is not known."""
         ...
 
 
 @dataclass(frozen=True)
 class FrameWindow:
-    """Consecutive frames of a high-speed video: the first is the truth, the second dropped, the rest averaged."""
+    """Consecutive frames of a high-speed video.
+
+    Timing `before`: the first is the truth, the second dropped, the rest averaged (GOPRO2). Timing `middle`: all are
+    averaged, and the middle one is the truth (GOPRO).
+    """
 
     frames: tuple[Path, ...]
     crop: tuple[int, int, int] | None = None  # top, left, side
 
-    def expose(self, light: Light, rng: np.random.Generator) -> tuple[Image, Image]:
+    def expose(self, light: Light, rng: np.random.Generator, timing: Timing = "before") -> tuple[Image, Image]:
         """See `Window`; nothing is drawn from `rng`."""
-        long = [decode(self._read(path), light) for path in self.frames[2:]]
-        return self._read(self.frames[0]), encode(np.mean(long, axis=0, dtype=np.float32), light)
+        first, averaged = (0, self.frames[2:]) if timing == "before" else (len(self.frames) // 2, self.frames)
+        long = [decode(self._read(path), light) for path in averaged]
+        return self._read(self.frames[first]), encode(np.mean(long, axis=0, dtype=np.float32), light)
+
+    def follow(self, light: Light, rng: np.random.Generator, count: int) -> tuple[Image, ...]:
+        """See `Window`. Raises TwinshotError where the window has fewer frames."""
+        if count >= len(self.frames):
+            raise TwinshotError(f"{self.frames[0]}: its window has {len(self.frames)} frames; ask for a shorter burst")
+        return tuple(self._read(path) for path in self.frames[1 : 1 + count])
+
+    def extent(self, light: Light, rng: np.random.Generator, timing: Timing = "before") -> None:
+        """See `Window`: nobody knows how the camera moved."""
 
     def _read(self, path: Path) -> Image:
         frame = read_photo(path)
@@ -61,8 +84,23 @@ class StillWindow:
     size: tuple[int, int] | None  # None: the whole photograph but a margin
     motion: motion.MotionRange
 
-    def expose(self, light: Light, rng: np.random.Generator) -> tuple[Image, Image]:
+    def expose(self, light: Light, rng: np.random.Generator, timing: Timing = "before") -> tuple[Image, Image]:
         """See `Window`. In linear light clipped highlights get their light back first, so that they streak."""
+        sharp, blurry = motion.expose(*self._scene(light, rng, timing), rng)
+        return encode(sharp, light), encode(blurry, light)
+
+    def follow(self, light: Light, rng: np.random.Generator, count: int) -> tuple[Image, ...]:
+        """See `Window`."""
+        scene, short_at, _ = self._scene(light, rng, "before")
+        return tuple(encode(frame, light) for frame in motion.follow(scene, short_at, count))
+
+    def extent(self, light: Light, rng: np.random.Generator, timing: Timing = "before") -> float:
+        """See `Window`; of the camera alone."""
+        scene, _, _ = self._scene(light, rng, timing)
+        return blur_extent(scene.camera, scene.size)
+
+    def _scene(self, light: Light, rng: np.random.Generator, timing: Timing) -> tuple[Scene, float, bool]:
+        """What `motion.expose` takes: the scene, the short frame's time, whether it comes registered."""
         photo = _rescale(read_photo(self.photo), self.size, rng)
         margin = 48 if self.size is None else 64
         size = self.size or (photo.shape[0] - 2 * margin & ~1, photo.shape[1] - 2 * margin & ~1)
@@ -74,12 +112,12 @@ class StillWindow:
         if light == "linear":
             backdrop = motion.relight(backdrop, rng)
         movers: Sequence[Image] = ()
-        if rng.random() < self.motion.movers:
+        centred = replace(self.motion, inside=1.0, inside_at=(0.5, 0.5), registered=0.0)
+        moved = self.motion if timing == "before" else centred
+        if rng.random() < moved.movers:
             chosen = rng.choice(len(self.others), rng.integers(1, 4))
             movers = [decode(read_photo(self.others[i]), light) for i in chosen]
-        scene, short_at, registered = motion.random_scene(rng, self.motion, backdrop, margin, size, movers)
-        sharp, blurry = motion.expose(scene, short_at, registered, rng)
-        return encode(sharp, light), encode(blurry, light)
+        return motion.random_scene(rng, moved, backdrop, margin, size, movers)
 
 
 @lru_cache(maxsize=640)

@@ -29,7 +29,8 @@ class MotionRange:
     Attributes:
         blur: breakpoints, in px, of the blur extent: each interval between two neighbours is equally likely.
         gap: time between the short frame and the start of the long exposure, as a share of the exposure.
-        inside: probability that the short frame lies inside the exposure instead (as GOPRO's sharp frame does).
+        inside: probability that the short frame lies inside the exposure instead.
+        inside_at: where it then lies; GOPRO's is at the middle.
         registered: probability that the camera's move across the gap was already taken out by registration.
         movers: probability that something in the scene moves.
     """
@@ -37,6 +38,7 @@ class MotionRange:
     blur: tuple[float, ...] = (0.0, 1.5, 6.0, 14.0, 26.0, 45.0)
     gap: tuple[float, float] = (0.02, 0.4)
     inside: float = 0.0
+    inside_at: tuple[float, float] = (0.2, 0.8)
     registered: float = 0.0
     movers: float = 0.4
 
@@ -113,7 +115,7 @@ def random_scene(
     interval = rng.integers(len(motion.blur) - 1)
     camera = random_path(rng, rng.uniform(motion.blur[interval], motion.blur[interval + 1]), size)
     movers = random_movers(rng, photos, size)
-    short_at = rng.uniform(0.2, 0.8) if rng.random() < motion.inside else -rng.uniform(*motion.gap)
+    short_at = rng.uniform(*motion.inside_at) if rng.random() < motion.inside else -rng.uniform(*motion.gap)
     return Scene(backdrop, margin, size, camera, movers), short_at, rng.random() < motion.registered
 
 
@@ -147,6 +149,13 @@ def expose(scene: Scene, short_at: float, registered: bool, rng: np.random.Gener
     for time in times:
         cv2.accumulate(_view(scene, time, scene.camera(time) - origin, sampling), total)
     return _view(scene, short_at, np.zeros(6), sampling), np.maximum(total / np.float32(count), 0)
+
+
+def follow(scene: Scene, short_at: float, count: int) -> list[Image]:
+    """`count` views after the one at `short_at`, evenly spaced in time, the last at the long exposure's end."""
+    origin = scene.camera(short_at)
+    times = np.linspace(short_at, 1, count + 1)[1:]
+    return [_view(scene, time, scene.camera(time) - origin, cv2.INTER_CUBIC).clip(0) for time in times]
 
 
 def homography(pose: Array, size: tuple[int, int]) -> Array:

@@ -1,11 +1,12 @@
-"""Two named ways to spoil a clean pair: `paper` (GOPRO2) and `camera` (what real files look like).
+"""Named ways to spoil a clean pair: `paper` (GOPRO2), `camera` (what real files look like), and two for rivals.
 
-A profile is a frozen record of ranges with one method, `degrade`. It says in which light a long exposure is
-averaged, so that a window can be exposed before any noise is drawn.
+A profile is a frozen record of ranges with one method, `degrade`. It says in which light a long exposure is averaged
+and where in time its sharp frame lies, so that a window can be exposed before any noise is drawn.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,6 +17,8 @@ from ..pair import TwinshotError
 from . import noise
 
 Light = Literal["srgb", "linear"]
+Timing = Literal["before", "middle"]
+"""Of the sharp frame: before the long exposure (GOPRO2, two shots in a row) or at its middle (GOPRO)."""
 Range = tuple[float, float]
 
 
@@ -28,12 +31,14 @@ class Sample:
         blurry: the long frame, 8-bit levels, registered or not as `meta` says.
         sharp: the truth, in the noisy frame's geometry and the blurry frame's exposure.
         meta: how it was made; `gain` brings `noisy` to the exposure of `blurry` in the light `gain_light`.
+        burst: further short frames, spoiled as `noisy` was, each with noise of its own.
     """
 
     noisy: Image
     blurry: Image
     sharp: Image
     meta: dict[str, Any]
+    burst: tuple[Image, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -42,21 +47,26 @@ class PaperProfile:
 
     name: str = "paper"
     light: Light = "srgb"
+    timing: Timing = "before"
     scale: Range = (0.3, 0.8)
     threshold: float = 0.55  # the paper names none
     sigma: Range = (0.05, 0.1)
-    frames: int = 9  # N averaged frames: the long frame's noise has variance sigma^2 / N
+    frames: int = 9  # N averaged frames: the long frame's noise has variance sigma^2 / N; 0: it has none
 
-    def degrade(self, sharp: Image, blurry: Image, rng: np.random.Generator) -> Sample:
-        """Noise on an exposed pair of sRGB-encoded frames; quantised to 8 bit before any gain."""
+    def degrade(self, sharp: Image, blurry: Image, rng: np.random.Generator, burst: Sequence[Image] = ()) -> Sample:
+        """Noise on exposed sRGB-encoded frames; quantised to 8 bit before any gain."""
         scale, sigma = rng.uniform(*self.scale), rng.uniform(*self.sigma)
-        dark = sharp * np.float32(scale)
         shot = scale < self.threshold
-        noisy = noise.poisson(dark, rng) if shot else noise.gaussian(dark, sigma, rng)
-        long = noise.gaussian(blurry, sigma / np.sqrt(self.frames), rng)
+
+        def short(frame: Image) -> Image:
+            dark = frame * np.float32(scale)
+            return _eight_bit(noise.poisson(dark, rng) if shot else noise.gaussian(dark, sigma, rng))
+
+        noisy = short(sharp)
+        long = noise.gaussian(blurry, sigma / np.sqrt(self.frames), rng) if self.frames else blurry
         meta: dict[str, Any] = {"gain": [1 / scale] * 3, "gain_light": "srgb", "scale": scale, "sigma": sigma}
         meta["noise"] = "poisson" if shot else "gaussian"
-        return Sample(_eight_bit(noisy), _eight_bit(long), _eight_bit(sharp), meta)
+        return Sample(noisy, _eight_bit(long), _eight_bit(sharp), meta, tuple(map(short, burst)))
 
 
 @dataclass(frozen=True)
@@ -69,6 +79,7 @@ class CameraProfile:
 
     name: str = "camera"
     light: Light = "linear"
+    timing: Timing = "before"
     ratio: Range = (2.0, 32.0)
     level: Range = (0.0, 1.0)
     shot: Range = (0.001, 0.15)
@@ -79,8 +90,8 @@ class CameraProfile:
     jpeg: float = 0.4
     quality: tuple[int, int] = (85, 99)
 
-    def degrade(self, sharp: Image, blurry: Image, rng: np.random.Generator) -> Sample:
-        """Noise on an exposed pair of sRGB-encoded frames (averaged in linear light)."""
+    def degrade(self, sharp: Image, blurry: Image, rng: np.random.Generator, burst: Sequence[Image] = ()) -> Sample:
+        """Noise on exposed sRGB-encoded frames (the long one averaged in linear light)."""
         ratio = float(np.exp(rng.uniform(*np.log(self.ratio))))
         level = rng.uniform(*self.level)
         shot = _between(self.shot, level) * np.exp(rng.normal() * 0.3)
@@ -90,16 +101,43 @@ class CameraProfile:
         dim = ratio if rng.random() < self.dark_file else float(rng.uniform(0.8, 1.25))
         cast = np.exp(rng.uniform(-self.cast, self.cast, 3)).astype(np.float32) / np.float32(dim)
 
-        short = _capture(to_linear(sharp), shot, read, black, mosaic, rng)
+        def short(frame: Image) -> Image:
+            return _file(to_srgb(_capture(to_linear(frame), shot, read, black, mosaic, rng) * cast), quality)
+
+        noisy = short(sharp)
         long = _capture(to_linear(blurry), shot / ratio, read / ratio, black, mosaic, rng)
-        noisy = _file(to_srgb(short * cast), quality)
         meta: dict[str, Any] = {"gain": (1 / cast).tolist(), "gain_light": "linear", "ratio": ratio, "level": level}
         meta |= {"shot": shot, "read": read, "mosaic": mosaic, "jpeg": quality}
-        return Sample(noisy, _file(to_srgb(long), quality), _eight_bit(sharp), meta)
+        return Sample(noisy, _file(to_srgb(long), quality), _eight_bit(sharp), meta, tuple(map(short, burst)))
 
 
-Profile = PaperProfile | CameraProfile
-PROFILES: dict[str, Profile] = {"paper": PaperProfile(), "camera": CameraProfile()}
+@dataclass(frozen=True)
+class GaussianProfile:
+    """White noise of one sigma a picture, as generic denoisers are trained on (Noise2Noise's public code)."""
+
+    name: str = "gaussian"
+    light: Light = "srgb"
+    timing: Timing = "before"
+    sigma: Range = (0.0, 50 / 255)
+
+    def degrade(self, sharp: Image, blurry: Image, rng: np.random.Generator, burst: Sequence[Image] = ()) -> Sample:
+        """Noise on the short frames alone."""
+        sigma = rng.uniform(*self.sigma)
+
+        def short(frame: Image) -> Image:
+            return _eight_bit(noise.gaussian(frame, sigma, rng))
+
+        meta: dict[str, Any] = {"gain": [1.0] * 3, "gain_light": "srgb", "sigma": sigma}
+        return Sample(short(sharp), _eight_bit(blurry), _eight_bit(sharp), meta, tuple(map(short, burst)))
+
+
+Profile = PaperProfile | CameraProfile | GaussianProfile
+PROFILES: dict[str, Profile] = {
+    "paper": PaperProfile(),
+    "camera": CameraProfile(),
+    "gopro": PaperProfile("gopro", timing="middle", frames=0),
+    "gaussian": GaussianProfile(),
+}
 
 
 def profile_named(name: str) -> Profile:

@@ -1,8 +1,8 @@
 """Motion rendered ahead: exposed pairs (sharp, blurry) in shards, to which the trainer adds noise as it reads.
 
-A shard is one .npy file, uint16 (count, 2, side, side, 3), sRGB-encoded; its name says in which light the long
-exposure was averaged. It is a pure function of (sources, plan, index) and appears whole or not at all, so that
-rendering may be killed and started again, or be shared out over machines.
+A shard is one .npy file, uint16 (count, 2, side, side, 3), sRGB-encoded; its name says of which kind it is: the light
+the long exposure was averaged in, and the sharp frame's place in time. It is a pure function of (sources, plan, index)
+and appears whole or not at all, so that rendering may be killed and started again, or be shared out over machines.
 """
 
 from __future__ import annotations
@@ -23,9 +23,12 @@ from ..light import Image
 from ..pair import TwinshotError
 from .frames import FrameWindow, StillWindow, Window, read_photo
 from .motion import MotionRange
-from .profiles import Light
+from .profiles import Light, Profile, Timing
+
+Kind = tuple[Light, Timing]
 
 TRAINING_MOTION = MotionRange(inside=0.15, registered=0.55)
+PAIRS: tuple[Kind, ...] = (("srgb", "before"), ("linear", "before"))
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,9 @@ class Sources:
 
 @dataclass(frozen=True)
 class ShardPlan:
-    """What the shards hold. Even ones are averaged in sRGB (`paper`), odd ones in linear light (`camera`)."""
+    """What the shards hold; their kinds take turns."""
 
+    kinds: tuple[Kind, ...] = PAIRS
     shards: int = 40
     per_shard: int = 500
     side: int = 256
@@ -49,12 +53,19 @@ class ShardPlan:
 
     def name(self, index: int) -> str:
         """File name of shard `index`; settings that change its bytes are in it."""
-        return f"{light_of(index)}-{self.side}-{self.per_shard}-{self.seed}-{index:04d}.npy"
+        light, timing = self.kind(index)
+        label = light if timing == "before" else f"{light}-{timing}"
+        return f"{label}-{self.side}-{self.per_shard}-{self.seed}-{index:04d}.npy"
+
+    def kind(self, index: int) -> Kind:
+        """Of shard `index`."""
+        return self.kinds[index % len(self.kinds)]
 
 
-def light_of(index: int) -> Light:
-    """The light in which shard `index` averages its long exposures."""
-    return "linear" if index % 2 else "srgb"
+def kinds_for(profiles: Sequence[Profile]) -> tuple[Kind, ...]:
+    """The kinds that profiles read; those of `paper` and `camera` are rendered in turn, whichever is asked for."""
+    wanted = {(profile.light, profile.timing) for profile in profiles}
+    return PAIRS if wanted <= set(PAIRS) else tuple(sorted(wanted))
 
 
 def render_missing(sources: Sources, plan: ShardPlan, folder: Path, workers: int) -> list[Path]:
@@ -76,7 +87,8 @@ def render(sources: Sources, plan: ShardPlan, index: int, folder: Path) -> Path:
     pairs = np.empty((plan.per_shard, 2, plan.side, plan.side, 3), np.uint16)
     for number in range(plan.per_shard):
         rng = np.random.default_rng([plan.seed, index, number])
-        exposed = _window(sources, plan, rng).expose(light_of(index), rng)
+        light, timing = plan.kind(index)
+        exposed = _window(sources, plan, rng).expose(light, rng, timing)
         pairs[number] = [_sixteen_bit(image) for image in exposed]
 
     def encode(file: IO[bytes]) -> None:

@@ -1,4 +1,4 @@
-"""Triples on disk: noisy/ blurry/ sharp/ PNGs and one line of meta.jsonl each."""
+"""Triples on disk: noisy/ blurry/ sharp/ PNGs, one line of meta.jsonl each, and bursts where they are asked for."""
 
 from __future__ import annotations
 
@@ -7,19 +7,25 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from .. import io
-from ..light import Image
 from ..pair import Metadata, TwinshotError
 from . import noise
 from .frames import StillWindow, Window, images_in, scenes_in, windows_of
 from .motion import MotionRange
-from .profiles import profile_named
+from .profiles import Sample, profile_named
 from .sample import sample
 
 
 def write_triples(
-    source: Path, output: Path, profile: str, count: int | None = None, seed: int = 0, side: int | None = None
+    source: Path,
+    output: Path,
+    profile: str,
+    count: int | None = None,
+    seed: int = 0,
+    side: int | None = None,
+    burst: int = 1,
 ) -> int:
     """Write the triples that are missing; returns how many there are then.
 
@@ -31,27 +37,32 @@ def write_triples(
         count: triples to make; None: one a window, or one a photograph.
         seed: triple i is a pure function of (window i, profile, seed, i).
         side: height and width of the views cut from photographs; None: each whole but for a margin.
+        burst: short frames a triple; from 2 on, burst/NAME/00.png (the noisy frame), 01.png ... hold them, the last
+            one taken at the end of the long exposure.
 
     Raises:
-        TwinshotError: no images in `source`, or `output` holds triples of other settings.
+        TwinshotError: no images in `source`, `output` holds triples of other settings, or the profile has no bursts.
     """
     windows = windows_in(source, side)
     spoil = profile_named(profile)
+    if burst > 1 and spoil.timing != "before":
+        raise TwinshotError(f"profile {profile!r} has its sharp frame inside the exposure: leave the burst away")
     total = len(windows) if count is None else count
     if isinstance(windows[0], StillWindow):
         windows = [windows[i % len(windows)] for i in range(total)]
-    settings = {"profile": profile, "seed": seed, "side": side}
+    settings = {"profile": profile, "seed": seed, "side": side, "burst": burst}
     done = _lines(output / "meta.jsonl", [{**settings, "source": _label(window)} for window in windows])
     for kind in ("noisy", "blurry", "sharp"):
         (output / kind).mkdir(parents=True, exist_ok=True)
     cv2.setNumThreads(1)
     with (output / "meta.jsonl").open("a", encoding="utf-8") as file:
         for index, window in list(enumerate(windows[:total]))[done:]:
-            triple = sample(window, spoil, [seed, index])
+            triple = sample(window, spoil, [seed, index], burst - 1)
             name = f"{index:06d}.png"
-            for kind in ("noisy", "blurry", "sharp"):
-                _write(output / kind / name, getattr(triple, kind))
-            file.write(json.dumps({"name": name, **settings, "source": _label(window), **triple.meta}) + "\n")
+            _write(output, name, triple)
+            blur = window.extent(spoil.light, np.random.default_rng([seed, index]), spoil.timing)
+            row = {"name": name, **settings, "source": _label(window), "blur": blur, **triple.meta}
+            file.write(json.dumps(row) + "\n")
             file.flush()
     return max(done, min(total, len(windows)))
 
@@ -78,13 +89,21 @@ def _lines(path: Path, wanted: Sequence[dict[str, object]]) -> int:
     rows = [row for row in path.read_text("utf-8").splitlines() if row.endswith("}")]
     for row, settings in zip(rows, wanted, strict=False):
         if not settings.items() <= json.loads(row).items():
-            raise TwinshotError(f"{path}: was made with another source, profile, seed or side; choose an empty folder")
+            raise TwinshotError(
+                f"{path}: was made with another source, profile, seed, side or burst; choose an empty folder"
+            )
     io.write_bytes(path, "".join(f"{row}\n" for row in rows).encode())
     return len(rows)
 
 
-def _write(path: Path, image: Image) -> None:
-    io.write(path, noise.quantise(image), Metadata())
+def _write(output: Path, name: str, triple: Sample) -> None:
+    pictures = {output / kind / name: getattr(triple, kind) for kind in ("noisy", "blurry", "sharp")}
+    if triple.burst:
+        folder = output / "burst" / Path(name).stem
+        folder.mkdir(parents=True, exist_ok=True)
+        pictures |= {folder / f"{i:02d}.png": frame for i, frame in enumerate((triple.noisy, *triple.burst))}
+    for path, image in pictures.items():
+        io.write(path, noise.quantise(image), Metadata())
 
 
 def _label(window: Window) -> str:

@@ -25,7 +25,7 @@ from ..synth.frames import FrameWindow, StillWindow, Window, images_in, scenes_i
 from ..synth.motion import MotionRange
 from ..synth.profiles import Sample, profile_named
 from ..synth.sample import sample
-from ..synth.shards import ShardPlan, Sources, light_of, open_shards, render_missing
+from ..synth.shards import Kind, ShardPlan, Sources, kinds_for, open_shards, render_missing
 from .config import DataConfig, Recipe
 
 Triple = tuple[Tensor, Tensor, Tensor]
@@ -40,15 +40,15 @@ class ShardDataset(Dataset[Triple]):
         self.profiles = [profile_named(name) for name in data.profiles]
 
     @cached_property
-    def shards(self) -> dict[str, list[NDArray[np.uint16]]]:
-        """The shards by light, opened in the process that reads them: a memory map does not travel."""
-        opened = list(enumerate(open_shards(self.paths)))
-        return {light: [s for i, s in opened if light_of(i) == light] for light in ("srgb", "linear")}
+    def shards(self) -> dict[Kind, list[NDArray[np.uint16]]]:
+        """The shards by kind, opened in the process that reads them: a memory map does not travel."""
+        kinds, opened = kinds_for(self.profiles), open_shards(self.paths)
+        return {kind: opened[turn :: len(kinds)] for turn, kind in enumerate(kinds)}
 
     def __getitem__(self, number: int) -> Triple:
         rng = np.random.default_rng([self.seed, number])
         profile = self.profiles[number % len(self.profiles)]
-        sharp, blurry = self._pair(self.shards[profile.light], rng)
+        sharp, blurry = self._pair(self.shards[profile.light, profile.timing], rng)
         spoiled = profile.degrade(sharp, blurry, rng)
         return as_triple(spoiled, np.exp(rng.normal(size=3) * self.data.gain_error))
 
@@ -85,7 +85,8 @@ def prepare_shards(recipe: Recipe, root: Path, folder: Path, workers: int) -> li
     frames = root / "frames" / "train"
     scenes = tuple(scenes_in(frames)) if frames.is_dir() else ()
     sources = Sources(images_in(root / "photos" / "train"), scenes)
-    plan = ShardPlan(shards=data.shards, per_shard=data.per_shard, side=data.side)
+    kinds = kinds_for([profile_named(name) for name in data.profiles])
+    plan = ShardPlan(kinds=kinds, shards=data.shards, per_shard=data.per_shard, side=data.side)
     return render_missing(sources, plan, folder, workers)
 
 

@@ -1,0 +1,46 @@
+"""What every compared system is: it takes some of a scene's frames and gives one picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from ..light import Image
+from ..pair import Pair
+
+Takes = Literal["pair", "noisy", "blurry", "burst"]
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One scene as the systems get it: float32 (H, W, 3), RGB, sRGB-encoded in [0, 1], all of one size.
+
+    Attributes:
+        pair: both files as they are, for systems that go the whole way of a picture.
+        noisy: the short frame, brought to the blurry frame's exposure.
+        blurry: the long frame.
+        burst: short frames in the order of time, exposed as `noisy`, which is the first; empty where a set has none.
+        sigma: the noisy frame's true root mean square error: told to denoisers that ask for one.
+    """
+
+    pair: Pair
+    noisy: Image
+    blurry: Image
+    burst: tuple[Image, ...]
+    sigma: float
+
+
+class System(Protocol):
+    """A way to restore a picture.
+
+    `restore` gives float32 (H, W, 3) in [0, 1] in the noisy frame's geometry, does not change what it is given, and
+    gives the same picture for the same shot.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def takes(self) -> Takes: ...
+
+    def restore(self, shot: Shot) -> Image: ...
