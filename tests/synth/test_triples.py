@@ -14,7 +14,7 @@ from twinshot import io
 from twinshot.bench.datasets import triples_in
 from twinshot.pair import TwinshotError
 from twinshot.synth import triples
-from twinshot.synth.triples import write_triples
+from twinshot.synth.triples import Plan, write_triples
 
 KINDS = ("noisy", "blurry", "sharp")
 
@@ -32,7 +32,7 @@ def small(tmp_path_factory, photo) -> Path:
 def unbroken(tmp_path_factory, small) -> dict[str, bytes]:
     """What a run of four triples leaves when nothing interrupts it."""
     folder = tmp_path_factory.mktemp("unbroken")
-    assert write_triples(small, folder / "set", "camera", 4, 9) == 4
+    assert write_triples(small, folder / "set", Plan("camera", 4, 9)) == 4
     return contents(folder / "set")
 
 
@@ -52,12 +52,12 @@ def test_what_is_written(unbroken):
 
 
 def test_the_same_seed_gives_the_same_bytes(small, unbroken, tmp_path):
-    write_triples(small, tmp_path, "camera", 4, 9)
+    write_triples(small, tmp_path, Plan("camera", 4, 9))
     assert contents(tmp_path) == unbroken
 
 
 def test_a_burst_beside_the_same_triples(small, unbroken, tmp_path):
-    write_triples(small, tmp_path, "camera", 2, 9, burst=3)
+    write_triples(small, tmp_path, Plan("camera", 2, 9, burst=3))
     found = contents(tmp_path)
     for name in ("000000", "000001"):
         frames = [found[f"burst/{name}/{number:02d}.png"] for number in range(3)]
@@ -67,12 +67,12 @@ def test_a_burst_beside_the_same_triples(small, unbroken, tmp_path):
         for kind in KINDS:
             assert found[f"{kind}/{name}.png"] == unbroken[f"{kind}/{name}.png"]
     with pytest.raises(TwinshotError, match="'gopro' has its sharp frame inside"):
-        write_triples(small, tmp_path / "other", "gopro", 1, burst=2)
+        write_triples(small, tmp_path / "other", Plan("gopro", 1, burst=2))
 
 
 @pytest.mark.parametrize(("profile", "seed"), [("camera", 10), ("paper", 9)])
 def test_other_settings_give_other_bytes(small, unbroken, tmp_path, profile, seed):
-    write_triples(small, tmp_path, profile, 1, seed)
+    write_triples(small, tmp_path, Plan(profile, 1, seed))
     for kind in KINDS:
         assert (tmp_path / kind / "000000.png").read_bytes() != unbroken[f"{kind}/000000.png"]
 
@@ -80,13 +80,13 @@ def test_other_settings_give_other_bytes(small, unbroken, tmp_path, profile, see
 @pytest.mark.parametrize("cut", [1, 2, 40, 0])
 def test_a_killed_run_goes_on_to_the_same_bytes(small, unbroken, tmp_path, cut):
     """Killed while it wrote a line, with pictures of the next triple half there."""
-    write_triples(small, tmp_path, "camera", 3, 9)
+    write_triples(small, tmp_path, Plan("camera", 3, 9))
     meta = tmp_path / "meta.jsonl"
     meta.write_bytes(meta.read_bytes()[: -cut or None])
     save(tmp_path / "noisy" / "000003.png", np.zeros((20, 20, 3), np.uint8))
     if cut == 40:
         (tmp_path / "sharp" / "000002.png").unlink()
-    assert write_triples(small, tmp_path, "camera", 4, 9) == 4
+    assert write_triples(small, tmp_path, Plan("camera", 4, 9)) == 4
     assert contents(tmp_path) == unbroken
 
 
@@ -102,38 +102,38 @@ def test_a_run_stopped_between_pictures(small, unbroken, tmp_path, monkeypatch):
 
     monkeypatch.setattr(triples.io, "write", stop_at_five)
     with pytest.raises(KeyboardInterrupt):
-        write_triples(small, tmp_path, "camera", 4, 9)
+        write_triples(small, tmp_path, Plan("camera", 4, 9))
     assert len((tmp_path / "meta.jsonl").read_text().splitlines()) == 1
     monkeypatch.undo()
-    assert write_triples(small, tmp_path, "camera", 4, 9) == 4
+    assert write_triples(small, tmp_path, Plan("camera", 4, 9)) == 4
     assert contents(tmp_path) == unbroken
 
 
 def test_a_finished_run_does_nothing(small, tmp_path, monkeypatch):
-    write_triples(small, tmp_path, "paper", 2, 1)
+    write_triples(small, tmp_path, Plan("paper", 2, 1))
     monkeypatch.setattr(triples, "sample", lambda *_: pytest.fail("made again"))
-    assert write_triples(small, tmp_path, "paper", 2, 1) == 2
-    assert write_triples(small, tmp_path, "paper", 1, 1) == 2
+    assert write_triples(small, tmp_path, Plan("paper", 2, 1)) == 2
+    assert write_triples(small, tmp_path, Plan("paper", 1, 1)) == 2
 
 
 def test_sets_of_other_settings_are_not_mixed(small, photos, tmp_path):
-    write_triples(small, tmp_path, "paper", 1, 1)
+    write_triples(small, tmp_path, Plan("paper", 1, 1))
     before = contents(tmp_path)
     for source, profile, seed in ((small, "camera", 1), (small, "paper", 2), (photos, "paper", 1)):
         with pytest.raises(TwinshotError, match="was made with another source, profile, seed, side or burst"):
-            write_triples(source, tmp_path, profile, 2, seed)
+            write_triples(source, tmp_path, Plan(profile, 2, seed))
     assert contents(tmp_path) == before
 
 
 @pytest.mark.parametrize("profile", ["paper", "camera"])
 def test_views_have_the_side_that_was_asked_for(small, tmp_path, profile):
-    write_triples(small, tmp_path, profile, 2, 1, side=129)
+    write_triples(small, tmp_path, Plan(profile, 2, 1, side=129))
     shapes = {cv2.imread(str(path)).shape for path in tmp_path.rglob("*.png")}
     assert shapes == {(129, 129, 3)}
 
 
 def test_without_a_count_every_photograph_is_seen_once(small, tmp_path):
-    assert write_triples(small, tmp_path, "paper", None, 0) == 2
+    assert write_triples(small, tmp_path, Plan("paper", None, 0)) == 2
 
 
 def test_frames_give_one_triple_a_window(tmp_path):
@@ -142,7 +142,7 @@ def test_frames_give_one_triple_a_window(tmp_path):
     rng = np.random.default_rng(0)
     for number in range(25):
         save(scene / f"{number:06d}.png", rng.integers(0, 256, (32, 48, 3), np.uint8))
-    assert write_triples(tmp_path / "train", tmp_path / "set", "paper", 10, 0) == 2
+    assert write_triples(tmp_path / "train", tmp_path / "set", Plan("paper", 10, 0)) == 2
     found = triples_in(tmp_path / "set")
     assert [triple.meta["source"] for triple in found] == [
         "GOPR0001_11_00/000000.png",
@@ -162,6 +162,6 @@ def test_a_full_disk_is_said_and_the_run_can_go_on(small, tmp_path, monkeypatch)
 
     monkeypatch.setattr("twinshot.io.tempfile.mkstemp", full)
     with pytest.raises(TwinshotError, match="No space left"):
-        write_triples(small, tmp_path / "set", "paper", 1, 0)
+        write_triples(small, tmp_path / "set", Plan("paper", 1, 0))
     monkeypatch.undo()
-    assert write_triples(small, tmp_path / "set", "paper", 1, 0) == 1
+    assert write_triples(small, tmp_path / "set", Plan("paper", 1, 0)) == 1

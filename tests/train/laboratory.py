@@ -18,6 +18,9 @@ NETS: dict[str, dict[str, Any]] = {
     "twin": {"channels": [4, 4, 6, 6], "encoder": [1, 1, 1, 1], "decoder": [1, 1, 1]},
     "rnn": {"base_channels": 2, "levels": 3},
     "merger": {"base_channels": 2, "levels": 3},
+    "dcdeblurgan": {"base_channels": 2, "levels": 3},
+    "deblurgan": {"width": 2, "blocks": 1},
+    "srn": {"width": 2},
 }
 ADAM = {
     "name": "adamw",
@@ -56,6 +59,10 @@ def tiny_table(kind: str) -> dict[str, Any]:
     }
     if kind == "twin":
         return {**table, "optim": {"warmup": 3}}
+    if kind == "srn":
+        return {**table, "optim": ADAM, "loss": {"psnr": 0.0, "mse": 1.0}}
+    if kind == "deblurgan":
+        return {**table, "method": "wgan", "optim": ADAM, "wgan": {"critic_steps": 2, "critic_width": 2}}
     return {**table, "method": "paper", "optim": ADAM, "discriminator": {"base_channels": 2, "levels": 3}}
 
 

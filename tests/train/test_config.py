@@ -9,6 +9,8 @@ import torch
 
 from twinshot.nets import build
 from twinshot.pair import TwinshotError
+from twinshot.synth.profiles import profile_named
+from twinshot.synth.shards import kinds_for
 from twinshot.train.config import Recipe, as_table, load_recipe, recipe_from
 
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -56,7 +58,10 @@ BAD = [
     ('name = "a"\n[optim]\nbetas = 0.9', "betas"),
     ('name = "a"\n[data]\nprofiles = ["paper", 3]', "profiles"),
     ('name = "a"\n[data]\ncrop = 512', "a crop of 512 from pictures of 256"),
-    ('name = "a"\nmethod = "magic"', "give one of restoration, paper"),
+    ('name = "a"\nmethod = "magic"', "give one of restoration, paper, wgan"),
+    ('name = "a"\n[data]\ntarget = "dark"', "give one of clean, noisy"),
+    ('name = "a"\n[paper]\ngenerator_steps = 0', "generator_steps = 0; give 1 or more"),
+    ('name = "a"\n[wgan]\ncritic_steps = 0', "critic_steps = 0; give 1 or more"),
     ('name = "a"\n[paper]\nadversarial_form = "hinge"', "give one of minimax, non_saturating"),
     ('name = "a"\nbase = "recipe.toml"', "overlays itself"),
     ('name = "a"\nbase = "absent.toml"', "absent.toml: no such recipe"),
@@ -77,16 +82,21 @@ def test_every_recipe_builds(path: Path) -> None:
         build(recipe.net.kind, recipe.net.settings)
 
 
-def test_all_recipes_share_the_rendered_motion() -> None:
-    plans = {(data.shards, data.per_shard, data.side) for data in (load_recipe(path).data for path in SHIPPED)}
-    assert len(plans) == 1
+def test_recipes_of_the_same_kind_of_motion_share_what_is_rendered() -> None:
+    plans: dict[object, set[object]] = {}
+    for data in (load_recipe(path).data for path in SHIPPED):
+        kinds = kinds_for([profile_named(name) for name in data.profiles])
+        plans.setdefault(kinds, set()).add((data.shards, data.per_shard, data.side))
+    assert all(len(alike) == 1 for alike in plans.values())
+    assert len(plans) == 2
 
 
 @pytest.mark.parametrize("name", ["paper-rnn", "paper-merger", "compact-rnn", "compact-merger"])
 def test_the_papers_settings(name: str) -> None:
     recipe = load_recipe(RECIPES / f"{name}.toml")
     assert recipe.steps * recipe.data.batch == 10 * 2058
-    assert (recipe.data.crop, recipe.data.profiles, recipe.method) == (256, ("paper",), "paper")
+    profiles = ("paper",) if name.startswith("paper") else ("paper", "camera")
+    assert (recipe.data.crop, recipe.data.profiles, recipe.method) == (256, profiles, "paper")
     optim, weights = recipe.optim, recipe.paper
     assert (optim.lr, optim.betas, optim.weight_decay, optim.clip) == (2e-4, (0.5, 0.999), 0, 0)
     assert (optim.warmup, optim.cooldown) == (0, 0)
@@ -103,6 +113,27 @@ def test_an_ablation_differs_from_its_control_in_what_it_says() -> None:
     losses = {name: {"paper"} for name in ("no-gan", "no-gradient", "no-dark-channel", "pixel-only")}
     nets = {name: {"net"} for name in ("no-flow", "noisy-only", "blurry-only")}
     assert found == {**losses, **nets, "no-spectral": {"net", "discriminator"}}
+
+
+def test_the_published_losses_of_the_baselines() -> None:
+    recipes = {path.stem: load_recipe(path) for path in SHIPPED if path.parent.name == "baselines"}
+    assert {name: recipe.method for name, recipe in recipes.items() if recipe.method != "restoration"} == {
+        "deblurgan": "wgan",
+        "dcdeblurgan": "paper",
+    }
+    own = {name: (recipe.loss.psnr, recipe.loss.mse, recipe.loss.l1) for name, recipe in recipes.items()}
+    assert own["srn"] == own["noise2noise"] == own["noise2noise-gaussian"] == (0, 1, 0)
+    assert own["deepdeblur"] == (0, 0, 1)
+    wgan, paper = recipes["deblurgan"].wgan, recipes["dcdeblurgan"].paper
+    assert (wgan.content, wgan.penalty, wgan.critic_steps) == (100, 10, 5)
+    assert (paper.content, paper.gradient, paper.dark_channel, paper.adversarial) == (100, 0, 250, 1)
+    assert (paper.adversarial_form, paper.generator_steps) == ("non_saturating", 2)
+    assert {name for name, recipe in recipes.items() if recipe.data.target == "noisy"} == {
+        "noise2noise",
+        "noise2noise-gaussian",
+    }
+    deblurrers = {name for name, recipe in recipes.items() if recipe.data.profiles == ("gopro",)}
+    assert deblurrers == {"deblurgan", "srn", "deepdeblur", "dcdeblurgan"}
 
 
 def test_the_defaults_are_table_i() -> None:

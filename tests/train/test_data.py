@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice
 
+import pytest
 import torch
 from laboratory import Lab, tiny
 
-from twinshot.train.data import ShardDataset, batches
+from twinshot.train.data import ShardDataset, Triple, batches
 
 
 def test_a_sample_depends_on_its_number_alone(lab: Lab) -> None:
@@ -38,3 +40,25 @@ def test_the_stream_goes_on_from_any_step(lab: Lab) -> None:
     for step, batch in enumerate(late, start=2):
         expected = [torch.stack(images) for images in zip(dataset[2 * step], dataset[2 * step + 1], strict=True)]
         assert all(torch.equal(a, b) for a, b in zip(batch, expected, strict=True))
+
+
+def pairs_of_streams(lab: Lab, gain_error: float) -> list[tuple[Triple, Triple]]:
+    """The same samples with a clean target and with a noisy one."""
+    data = replace(tiny("twin").data, gain_error=gain_error)
+    clean, noisy = (ShardDataset(each, lab.paths, 3) for each in (data, replace(data, target="noisy")))
+    return [(clean[number], noisy[number]) for number in range(8)]
+
+
+def test_a_noisy_target_has_noise_of_its_own(lab: Lab) -> None:
+    for (noisy, blurry, sharp), (again, same, target) in pairs_of_streams(lab, 0.0):
+        assert torch.equal(noisy, again)
+        assert torch.equal(blurry, same)
+        errors = torch.stack([noisy - sharp, target - sharp])
+        ours, theirs = errors - errors.mean((2, 3), keepdim=True)
+        assert theirs.std().item() == pytest.approx(ours.std().item(), rel=0.2)
+        assert abs((ours * theirs).mean() / (ours.std() * theirs.std())) < 0.3  # what clipping leaves in common
+
+
+def test_a_noisy_target_is_exposed_as_the_noisy_frame(lab: Lab) -> None:
+    for _, (noisy, _, target) in pairs_of_streams(lab, 0.3):
+        torch.testing.assert_close(noisy.mean((1, 2)), target.mean((1, 2)), rtol=0.05, atol=0)

@@ -107,7 +107,7 @@ def stepped(recipe: Recipe, state: State, steps: range) -> list[dict[str, float]
     return [STEPS[recipe.method](state, some_batch(step), recipe) for step in steps]
 
 
-@pytest.mark.parametrize("kind", ["twin", "rnn", "merger"])
+@pytest.mark.parametrize("kind", ["twin", "rnn", "merger", "deblurgan"])
 def test_a_checkpoint_holds_all_that_changes(kind: str, tmp_path: Path) -> None:
     recipe, path = tiny(kind), tmp_path / "checkpoint.pt"
     state = new_state(recipe)
@@ -129,7 +129,7 @@ def test_checkpoints_from_before_there_were_methods_still_load(tmp_path: Path) -
     stepped(recipe, state, range(2))
     save(state, recipe, path)
     table = torch.load(path)
-    for key in ("method", "log_every", "validation", "paper", "discriminator"):
+    for key in ("method", "log_every", "validation", "paper", "discriminator", "loss", "wgan"):
         del table["recipe"][key]
     torch.save(table, path)
     again = load_into(new_state(recipe), recipe, path)
@@ -147,6 +147,7 @@ OTHERS: list[tuple[str, dict[str, Any]]] = [
     ("data", {"data": {**tiny_table("merger")["data"], "batch": 3}}),
     ("paper", {"paper": {"content": 1.0}}),
     ("discriminator", {"discriminator": {"base_channels": 3}}),
+    ("wgan", {"wgan": {"penalty": 1.0}}),
     ("method", {"method": "restoration"}),
 ]
 

@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from twinshot.pair import TwinshotError
+from twinshot.train.config import LossConfig
 from twinshot.train.losses import (
     TABLE_I,
     PaperWeights,
     adversarial_loss,
     content_loss,
+    critic_loss,
     dark_channel,
     dark_channel_loss,
     deblurring_loss,
@@ -23,7 +25,9 @@ from twinshot.train.losses import (
     denoising_loss,
     discriminator_loss,
     gradient_loss,
+    gradient_penalty,
     psnr_loss,
+    restoration_loss,
     sobel,
 )
 
@@ -156,3 +160,59 @@ def test_gradients_of_adversarial_losses(form: str) -> None:
     real, fake = (x.requires_grad_() for x in pictures(3))
     assert torch.autograd.gradcheck(discriminator_loss, (real, fake))
     assert torch.autograd.gradcheck(lambda x: adversarial_loss(x, form), (fake,))  # type: ignore[arg-type]
+
+
+# Restoration at several scales
+
+
+def test_restoration_terms_are_weighted_and_summed_over_scales() -> None:
+    fine, sharp = pictures(2, 3, 8, 12)
+    coarse, _ = pictures(2, 3, 4, 6)
+    small = sharp.reshape(2, 3, 4, 2, 6, 2).mean((3, 5))
+    pairs = [(coarse, small), (fine, sharp)]
+    parts = [2 * psnr_loss(a, b) + 3 * (a - b).square().mean() + 5 * (a - b).abs().mean() for a, b in pairs]
+    weights = LossConfig(psnr=2.0, mse=3.0, l1=5.0)
+    assert restoration_loss([coarse, fine], sharp, weights).item() == pytest.approx(sum(parts).item(), rel=1e-9)
+
+
+def test_by_default_restoration_is_the_psnr_loss() -> None:
+    a, b = pictures(2, 3, 8, 8)
+    assert restoration_loss([a], b, LossConfig()).item() == psnr_loss(a, b).item()
+
+
+# DeblurGAN
+
+
+def test_the_critic_wants_sharp_pictures_higher() -> None:
+    real, fake = torch.tensor([3.0, 5.0]), torch.tensor([1.0, 2.0])
+    assert critic_loss(real, fake).item() == 1.5 - 4.0
+
+
+def test_the_penalty_is_of_each_pixels_slope_on_the_wide_scale() -> None:
+    slope = torch.rand(1, 3, 4, 5)
+    penalty = gradient_penalty(lambda x: slope * x, *torch.rand(2, 2, 3, 4, 5))
+    expected = ((slope / 2).square().sum(1).sqrt() - 1).square().mean()
+    assert penalty.item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_the_penalty_is_taken_between_the_pictures() -> None:
+    seen: list[Tensor] = []
+    sharp, restored = torch.rand(2, 3, 3, 4, 4)
+
+    def critic(image: Tensor) -> Tensor:
+        seen.append(image.detach())
+        return image.square()
+
+    gradient_penalty(critic, sharp, restored)
+    shares = (seen[0] - restored) / (sharp - restored)
+    assert (shares > 0).all()
+    assert (shares < 1).all()
+    torch.testing.assert_close(shares, shares[:, :1, :1, :1].expand_as(shares), rtol=0, atol=1e-2)
+    assert len(shares[:, 0, 0, 0].unique()) == 3
+
+
+def test_the_penalty_trains_the_critic() -> None:
+    critic = torch.nn.Conv2d(3, 1, 3)
+    gradient_penalty(critic, *torch.rand(2, 1, 3, 8, 8)).backward()
+    assert critic.weight.grad is not None
+    assert critic.weight.grad.any()

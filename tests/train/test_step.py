@@ -13,7 +13,14 @@ from torch import Tensor, nn
 
 from twinshot.pair import TwinshotError
 from twinshot.train.config import OptimConfig, PaperWeights
-from twinshot.train.losses import deblurring_loss, denoising_loss, discriminator_loss
+from twinshot.train.losses import (
+    content_loss,
+    deblurring_loss,
+    denoising_loss,
+    discriminator_loss,
+    gradient_penalty,
+    restoration_loss,
+)
 from twinshot.train.step import STEPS, State, frozen, learning_rate, new_state, update_average
 
 TERMS = {"content", "gradient", "dark_channel", "adversarial"}
@@ -21,6 +28,9 @@ ROWS = {
     "twin": {"loss", "gradient", "lr"},
     "merger": {"loss", "gradient_norm", "lr", "discriminator", *TERMS},
     "rnn": {"loss", "gradient_norm", "lr", "discriminator", "denoising", *TERMS},
+    "dcdeblurgan": {"loss", "gradient_norm", "lr", "discriminator", *TERMS},
+    "deblurgan": {"loss", "gradient_norm", "lr", "critic", "penalty", "content", "adversarial"},
+    "srn": {"loss", "gradient", "lr"},
 }
 
 
@@ -40,7 +50,7 @@ def same(a: nn.Module, b: nn.Module) -> bool:
 
 
 @pytest.mark.parametrize("bf16", [False, True])
-@pytest.mark.parametrize("kind", ["twin", "rnn", "merger"])
+@pytest.mark.parametrize("kind", ROWS)
 def test_one_iteration(kind: str, bf16: bool) -> None:
     recipe = tiny(kind, bf16=bf16)
     state = new_state(recipe)
@@ -55,7 +65,7 @@ def test_one_iteration(kind: str, bf16: bool) -> None:
     assert not any(p.requires_grad for p in state.average.parameters())
 
 
-@pytest.mark.parametrize("kind", ["twin", "rnn", "merger"])
+@pytest.mark.parametrize("kind", ["twin", "rnn", "merger", "srn"])
 def test_the_loss_falls(kind: str) -> None:
     recipe = tiny(kind, optim={"name": "adamw", "lr": 0.003, "warmup": 0, "cooldown": 0.0})
     state, batch = new_state(recipe), some_batch()
@@ -89,12 +99,85 @@ def test_the_papers_step_by_hand() -> None:
     STEPS["paper"](state, some_batch(), recipe)
     torch.manual_seed(5)
     paper_step_by_hand(hand, *some_batch(), lr=0.01)
+    assert_alike(state, hand)
+    for ours, theirs in ((state.net, hand.net), (state.discriminator, hand.discriminator)):
+        assert ours is not None
+        assert theirs is not None
+        for p, expected in zip(ours.parameters(), theirs.parameters(), strict=True):
+            torch.testing.assert_close(p.grad, expected.grad, rtol=1e-4, atol=1e-5)
+
+
+def assert_alike(state: State, hand: State) -> None:
+    """The same weights and statistics, whoever made the step."""
     for ours, theirs in ((state.net, hand.net), (state.discriminator, hand.discriminator)):
         assert ours is not None
         assert theirs is not None
         torch.testing.assert_close(dict(ours.state_dict()), dict(theirs.state_dict()), rtol=0, atol=1e-6)
-        for p, expected in zip(ours.parameters(), theirs.parameters(), strict=True):
-            torch.testing.assert_close(p.grad, expected.grad, rtol=1e-4, atol=1e-5)
+
+
+def two_steps_of_the_generator_by_hand(state: State, noisy: Tensor, blurry: Tensor, sharp: Tensor, lr: float) -> None:
+    """DCDeblurGAN's iteration: the discriminator once, the generator twice on the same batch."""
+    net, judge = state.net, state.discriminator
+    assert judge is not None
+    of_net, of_judge = (torch.optim.Adam(n.parameters(), lr, (0.5, 0.999)) for n in (net, judge))
+    restored = net(noisy, blurry)
+    discriminator_loss(judge(sharp, blurry), judge(restored.detach(), blurry)).backward()
+    of_judge.step()
+    judge.requires_grad_(False)
+    deblurring_loss(restored, sharp, judge(restored, blurry), HEAVY).backward()
+    of_net.step()
+    of_net.zero_grad()
+    restored = net(noisy, blurry)
+    deblurring_loss(restored, sharp, judge(restored, blurry), HEAVY).backward()
+    of_net.step()
+
+
+def test_two_steps_of_the_generator_by_hand() -> None:
+    weights = {"adversarial": 100.0, "generator_steps": 2}
+    recipe = tiny("dcdeblurgan", bf16=False, optim={**ADAM, "lr": 0.01}, paper=weights)
+    state, hand = new_state(recipe), new_state(recipe)
+    torch.manual_seed(5)  # dropout
+    STEPS["paper"](state, some_batch(), recipe)
+    torch.manual_seed(5)
+    two_steps_of_the_generator_by_hand(hand, *some_batch(), lr=0.01)
+    assert_alike(state, hand)
+
+
+def wgan_step_by_hand(state: State, noisy: Tensor, blurry: Tensor, sharp: Tensor, lr: float) -> None:
+    """DeblurGAN's iteration with two updates of the critic on one batch."""
+    net, critic = state.net, state.discriminator
+    assert critic is not None
+    of_net, of_critic = (torch.optim.Adam(n.parameters(), lr, (0.5, 0.999)) for n in (net, critic))
+    restored = net(noisy, blurry)
+    for _ in range(2):
+        of_critic.zero_grad()
+        scores = critic(restored.detach()).mean() - critic(sharp).mean()
+        (scores + 10 * gradient_penalty(critic, sharp, restored.detach())).backward()
+        of_critic.step()
+    (100 * content_loss(restored, sharp) - critic(restored).mean()).backward()
+    of_net.step()
+
+
+def test_the_wgan_step_by_hand() -> None:
+    recipe = tiny("deblurgan", bf16=False, optim={**ADAM, "lr": 0.01})
+    state, hand = new_state(recipe), new_state(recipe)
+    torch.manual_seed(5)  # dropout and the penalty's shares
+    STEPS["wgan"](state, some_batch(), recipe)
+    torch.manual_seed(5)
+    wgan_step_by_hand(hand, *some_batch(), lr=0.01)
+    assert_alike(state, hand)
+    assert list(state.parts) == ["discriminator", "generator"]
+    assert all(p.grad is not None for p in state.net.parameters())
+
+
+def test_all_scales_are_trained() -> None:
+    recipe = tiny("srn", bf16=False)
+    state, (noisy, blurry, sharp) = new_state(recipe), some_batch()
+    with torch.no_grad():
+        pictures = state.net.scales(noisy, blurry)  # type: ignore[operator]
+        expected = restoration_loss(pictures, sharp, recipe.loss).item()
+    assert len(pictures) == 3
+    assert STEPS["restoration"](state, (noisy, blurry, sharp), recipe)["loss"] == pytest.approx(expected, rel=1e-5)
 
 
 def test_each_net_answers_to_its_own_loss() -> None:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 from torch import nn
 
 from ..pair import TwinshotError
-from .merger import DeblurMerger
-from .rnn import DeblurRNN
-from .twin import TwinNet
 
 FRAMES = ("noisy", "blurry")
-NETS: dict[str, type[nn.Module]] = {"twin": TwinNet, "rnn": DeblurRNN, "merger": DeblurMerger}
+NETS = {
+    "twin": ".twin:TwinNet",
+    "rnn": ".rnn:DeblurRNN",
+    "merger": ".merger:DeblurMerger",
+    "deblurgan": "..baselines.deblurgan:DeblurGAN",
+    "srn": "..baselines.srn:SRN",
+    "deepdeblur": "..baselines.deepdeblur:DeepDeblur",
+    "dcdeblurgan": "..baselines.dcdeblurgan:DCDeblurGAN",
+    "noise2noise": "..baselines.noise2noise:Noise2Noise",
+    "unet": "..baselines.unet:UNet",
+}
+"""Module and class of each kind; imported when asked for, as the baselines are built of this package's blocks."""
 
 
 def build(kind: str, settings: dict[str, Any]) -> nn.Module:
@@ -22,7 +31,9 @@ def build(kind: str, settings: dict[str, Any]) -> nn.Module:
     inputs = settings.get("inputs", FRAMES)
     if not inputs or not set(inputs) <= set(FRAMES):
         raise TwinshotError(f"network {kind!r}: inputs = {inputs!r}; give one or both of {', '.join(FRAMES)}")
+    module, name = NETS[kind].split(":")
     try:
-        return NETS[kind](**settings)
+        net: nn.Module = getattr(import_module(module, __package__), name)(**settings)
     except TypeError as error:
         raise TwinshotError(f"network {kind!r}: {error}") from error
+    return net

@@ -28,13 +28,8 @@ def export(checkpoint: Path, output: Path) -> dict[str, Any]:
     Raises:
         TwinshotError: no such checkpoint, or the stored graph differs from the network by 1/255 or more.
     """
-    if not checkpoint.is_file():
-        raise TwinshotError(f"{checkpoint}: no such checkpoint; a run keeps its own in runs/NAME/checkpoint.pt")
-    table = torch.load(checkpoint, weights_only=True)
-    recipe = table["recipe"]
-    net = build(recipe["net"]["kind"], recipe["net"]["settings"])
-    net.load_state_dict(table["average"])
-    graph = to_onnx(remove_spectral_norm(net.eval()))
+    net, table = averaged(checkpoint)
+    graph = to_onnx(net)
     data = halved(graph).SerializeToString()
     difference = largest_difference(net, data)
     if difference >= 1 / 255:
@@ -46,8 +41,22 @@ def export(checkpoint: Path, output: Path) -> dict[str, Any]:
         "multiple": int(net.multiple),  # type: ignore[arg-type]
         "parameters": sum(p.numel() for p in net.parameters()),
         "half_precision_error": round(difference, 6),
-        "training": {"recipe": recipe, "steps": table["step"], "hours": round(table["seconds"] / 3600, 2)},
+        "training": {"recipe": table["recipe"], "steps": table["step"], "hours": round(table["seconds"] / 3600, 2)},
     }
+
+
+def averaged(checkpoint: Path) -> tuple[nn.Module, dict[str, Any]]:
+    """The network of a checkpoint with its averaged weights, spectral norm written out, and the checkpoint's table.
+
+    Raises:
+        TwinshotError: no such checkpoint.
+    """
+    if not checkpoint.is_file():
+        raise TwinshotError(f"{checkpoint}: no such checkpoint; a run keeps its own in runs/NAME/checkpoint.pt")
+    table: dict[str, Any] = torch.load(checkpoint, weights_only=True)
+    net = build(table["recipe"]["net"]["kind"], table["recipe"]["net"]["settings"])
+    net.load_state_dict(table["average"])
+    return remove_spectral_norm(net.eval()), table
 
 
 def to_onnx(net: nn.Module) -> onnx.ModelProto:

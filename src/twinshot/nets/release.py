@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import nn
+
 from ..io import write_bytes
-from .export import export
+from ..pair import TwinshotError
+from . import build
+from .export import averaged, export
 
 TRAINED_ON = "409 photographs moved by a simulated camera; 88 frames of GOPRO_Large_all"
 LICENCE = "Apache-2.0 (weights); training data CC0, CC BY, CC BY-SA, Unsplash: see MODEL_CARD.md"
@@ -22,12 +28,43 @@ def add_to_manifest(checkpoint: Path, name: str, weights: Path) -> dict[str, Any
     return card
 
 
-def record_quality(name: str, results: Sequence[dict[str, Any]], weights: Path) -> None:
-    """Enter the model's PSNR and SSIM from benchmark results, a set each."""
+def save_weights(checkpoint: Path, output: Path) -> None:
+    """The averaged weights as safetensors in half precision (1-D ones whole), with what `load_weights` builds.
+
+    Spectral norm is written out: the weights are those the network computes with.
+    """
+    net, table = averaged(checkpoint)
+    settings = table["recipe"]["net"]["settings"]
+    if "spectral" in signature(type(net)).parameters:
+        settings = {**settings, "spectral": False}
+    state = {name: value.half() if value.ndim > 1 else value for name, value in net.state_dict().items()}
+    contiguous = {name: value.contiguous() for name, value in state.items()}
+    write_bytes(output, save(contiguous, {"kind": table["recipe"]["net"]["kind"], "settings": json.dumps(settings)}))
+
+
+def load_weights(path: Path) -> nn.Module:
+    """The network of a safetensors file that `save_weights` wrote, float32, in evaluation mode.
+
+    Raises:
+        TwinshotError: not such a file.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            about = file.metadata()
+            state = {name: file.get_tensor(name) for name in list(file.keys())}
+        net = build(about["kind"], json.loads(about["settings"]))
+        net.load_state_dict(state)
+    except (OSError, SafetensorError, KeyError, TypeError, RuntimeError) as error:
+        raise TwinshotError(f"{path}: holds no network of twinshot ({error}); export it anew") from error
+    return net.eval()
+
+
+def record_quality(name: str, results: dict[str, Any], weights: Path) -> None:
+    """Enter the model's PSNR and SSIM on each set of a benchmark's results."""
     card = json.loads((weights / "manifest.json").read_text("utf-8"))[name]
-    for result in results:
+    for set_name, result in results["sets"].items():
         row = result["systems"][name]
-        card["quality"][result["set"]] = f"{row['psnr']:.2f} dB / {row['ssim']:.4f}"
+        card["quality"][set_name] = f"{row['psnr']:.2f} dB / {row['ssim_paper']:.4f}"
     _update(weights, name, card)
 
 

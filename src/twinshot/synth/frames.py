@@ -40,6 +40,11 @@ class Window(Protocol):
         """Blur of that exposure in px, as `motion.blur_extent` measures it; None where the motion is not known."""
         ...
 
+    @property
+    def label(self) -> str:
+        """Where it is from: folder and file."""
+        ...
+
 
 @dataclass(frozen=True)
 class FrameWindow:
@@ -66,6 +71,11 @@ class FrameWindow:
 
     def extent(self, light: Light, rng: np.random.Generator, timing: Timing = "before") -> None:
         """See `Window`: nobody knows how the camera moved."""
+
+    @property
+    def label(self) -> str:
+        """See `Window`."""
+        return _label(self.frames[0])
 
     def _read(self, path: Path) -> Image:
         frame = read_photo(path)
@@ -99,6 +109,11 @@ class StillWindow:
         scene, _, _ = self._scene(light, rng, timing)
         return blur_extent(scene.camera, scene.size)
 
+    @property
+    def label(self) -> str:
+        """See `Window`."""
+        return _label(self.photo)
+
     def _scene(self, light: Light, rng: np.random.Generator, timing: Timing) -> tuple[Scene, float, bool]:
         """What `motion.expose` takes: the scene, the short frame's time, whether it comes registered."""
         photo = _rescale(read_photo(self.photo), self.size, rng)
@@ -118,6 +133,30 @@ class StillWindow:
             chosen = rng.choice(len(self.others), rng.integers(1, 4))
             movers = [decode(read_photo(self.others[i]), light) for i in chosen]
         return motion.random_scene(rng, moved, backdrop, margin, size, movers)
+
+
+@dataclass(frozen=True)
+class PublishedWindow:
+    """A blurry picture and its sharp one, as a data set has them."""
+
+    blurry: Path
+    sharp: Path
+
+    def expose(self, light: Light, rng: np.random.Generator, timing: Timing = "before") -> tuple[Image, Image]:
+        """See `Window`; both are read as they are."""
+        return read_photo(self.sharp), read_photo(self.blurry)
+
+    def follow(self, light: Light, rng: np.random.Generator, count: int) -> tuple[Image, ...]:
+        """Raises TwinshotError: there is nothing to make a burst of."""
+        raise TwinshotError(f"{self.blurry}: a published pair has no frames between for a burst; leave the burst away")
+
+    def extent(self, light: Light, rng: np.random.Generator, timing: Timing = "before") -> None:
+        """See `Window`: nobody knows how the camera moved."""
+
+    @property
+    def label(self) -> str:
+        """See `Window`."""
+        return _label(self.sharp)
 
 
 @lru_cache(maxsize=640)
@@ -163,6 +202,10 @@ def scenes_in(root: Path) -> list[tuple[Path, ...]]:
     if not folders:
         raise TwinshotError(f"{root}: no frames found there; GOPRO_Large_all keeps them in train/SCENE/NNNNNN.png")
     return [images_in(folder) for folder in folders]
+
+
+def _label(path: Path) -> str:
+    return f"{path.parent.name}/{path.name}"
 
 
 def _rescale(photo: Image, size: tuple[int, int] | None, rng: np.random.Generator) -> Image:

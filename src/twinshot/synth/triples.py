@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import cv2
@@ -18,50 +19,70 @@ from .profiles import Sample, profile_named
 from .sample import sample
 
 
-def write_triples(
-    source: Path,
-    output: Path,
-    profile: str,
-    count: int | None = None,
-    seed: int = 0,
-    side: int | None = None,
-    burst: int = 1,
-) -> int:
-    """Write the triples that are missing; returns how many there are then.
+@dataclass(frozen=True)
+class Plan:
+    """How triples are made of windows.
 
-    Args:
-        source: a folder of photographs, or one of numbered frames (or of folders of them, as in GOPRO_Large_all).
-        output: gets noisy/NAME.png, blurry/NAME.png, sharp/NAME.png and meta.jsonl. A triple is there once its line
-            is, so a killed call leaves nothing half-made that is counted.
-        profile: how pairs are spoiled.
-        count: triples to make; None: one a window, or one a photograph.
+    Attributes:
+        profile: how the frames are spoiled.
+        count: triples to make; None: one a window. Windows of photographs are used again, seen anew each time.
         seed: triple i is a pure function of (window i, profile, seed, i).
         side: height and width of the views cut from photographs; None: each whole but for a margin.
         burst: short frames a triple; from 2 on, burst/NAME/00.png (the noisy frame), 01.png ... hold them, the last
             one taken at the end of the long exposure.
+    """
+
+    profile: str = "paper"
+    count: int | None = None
+    seed: int = 0
+    side: int | None = None
+    burst: int = 1
+
+
+def write_triples(source: Path, output: Path, plan: Plan) -> int:
+    """Write the triples of a folder of photographs or high-speed frames that are missing; returns how many there are.
+
+    Args:
+        source: a folder of photographs, or one of numbered frames (or of folders of them, as in GOPRO_Large_all).
+        output: see `write_windows`.
+        plan: what to make.
 
     Raises:
-        TwinshotError: no images in `source`, `output` holds triples of other settings, or the profile has no bursts.
+        TwinshotError: no images in `source`, or what `write_windows` says.
     """
-    windows = windows_in(source, side)
-    spoil = profile_named(profile)
-    if burst > 1 and spoil.timing != "before":
-        raise TwinshotError(f"profile {profile!r} has its sharp frame inside the exposure: leave the burst away")
-    total = len(windows) if count is None else count
+    return write_windows(windows_in(source, plan.side), output, plan)
+
+
+def write_windows(windows: Sequence[Window], output: Path, plan: Plan) -> int:
+    """Write the triples of windows that are missing; returns how many there are then.
+
+    Args:
+        windows: what to expose.
+        output: gets noisy/NAME.png, blurry/NAME.png, sharp/NAME.png and meta.jsonl. A triple is there once its line
+            is, so a killed call leaves nothing half-made that is counted.
+        plan: what to make.
+
+    Raises:
+        TwinshotError: `output` holds triples of other settings, or a burst was asked for that there cannot be.
+    """
+    profile = profile_named(plan.profile)
+    if plan.burst > 1 and profile.timing != "before":
+        raise TwinshotError(f"profile {plan.profile!r} has its sharp frame inside the exposure: leave the burst away")
+    total = len(windows) if plan.count is None else plan.count
     if isinstance(windows[0], StillWindow):
         windows = [windows[i % len(windows)] for i in range(total)]
-    settings = {"profile": profile, "seed": seed, "side": side, "burst": burst}
-    done = _lines(output / "meta.jsonl", [{**settings, "source": _label(window)} for window in windows])
+    settings = {key: value for key, value in asdict(plan).items() if key != "count"}
+    done = _lines(output / "meta.jsonl", [{**settings, "source": window.label} for window in windows])
     for kind in ("noisy", "blurry", "sharp"):
         (output / kind).mkdir(parents=True, exist_ok=True)
     cv2.setNumThreads(1)
     with (output / "meta.jsonl").open("a", encoding="utf-8") as file:
         for index, window in list(enumerate(windows[:total]))[done:]:
-            triple = sample(window, spoil, [seed, index], burst - 1)
-            name = f"{index:06d}.png"
+            seed, name = [plan.seed, index], f"{index:06d}.png"
+            triple = sample(window, profile, seed, plan.burst - 1)
             _write(output, name, triple)
-            blur = window.extent(spoil.light, np.random.default_rng([seed, index]), spoil.timing)
-            row = {"name": name, **settings, "source": _label(window), "blur": blur, **triple.meta}
+            blur = window.extent(profile.light, np.random.default_rng(seed), profile.timing)
+            row = {"name": name, **settings, "source": window.label, "blur": blur, **triple.meta}
             file.write(json.dumps(row) + "\n")
             file.flush()
     return max(done, min(total, len(windows)))
@@ -104,8 +125,3 @@ def _write(output: Path, name: str, triple: Sample) -> None:
         pictures |= {folder / f"{i:02d}.png": frame for i, frame in enumerate((triple.noisy, *triple.burst))}
     for path, image in pictures.items():
         io.write(path, noise.quantise(image), Metadata())
-
-
-def _label(window: Window) -> str:
-    path = window.photo if isinstance(window, StillWindow) else window.frames[0]  # type: ignore[attr-defined]
-    return f"{path.parent.name}/{path.name}"

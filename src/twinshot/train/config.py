@@ -10,9 +10,10 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from ..pair import TwinshotError
 
-Method = Literal["restoration", "paper"]
+Method = Literal["restoration", "paper", "wgan"]
 Optimiser = Literal["muon", "adamw"]
 AdversarialForm = Literal["minimax", "non_saturating"]
+Target = Literal["clean", "noisy"]
 Table = TypeVar("Table")
 
 
@@ -35,6 +36,7 @@ class DataConfig:
     per_shard: int = 500
     side: int = 256
     gain_error: float = 0.03  # sigma of the log gain that the exposure match leaves behind
+    target: Target = "clean"  # noisy: a second short frame, with noise of its own (Noise2Noise)
 
 
 @dataclass(frozen=True)
@@ -56,9 +58,11 @@ class OptimConfig:
 
 @dataclass(frozen=True)
 class LossConfig:
-    """What the method `restoration` minimises: weights of the terms."""
+    """What the method `restoration` minimises: weights of the terms, summed over the scales a net gives."""
 
     psnr: float = 1.0
+    mse: float = 0.0
+    l1: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,7 @@ class PaperWeights:
     adversarial: float = 1.0
     denoising: float = 50.0  # content loss of DeblurRNN's denoising net
     adversarial_form: AdversarialForm = "minimax"
+    generator_steps: int = 1  # updates of the generator for each of the discriminator
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,16 @@ class DiscriminatorConfig:
     base_channels: int = 64
     levels: int = 4
     spectral: bool = True
+
+
+@dataclass(frozen=True)
+class WganConfig:
+    """What the method `wgan` minimises, and its critic: as published for DeblurGAN. The adversarial term weighs 1."""
+
+    content: float = 100.0
+    penalty: float = 10.0  # for slopes of the critic other than 1
+    critic_steps: int = 5  # updates of the critic for each of the generator
+    critic_width: int = 64
 
 
 @dataclass(frozen=True)
@@ -108,6 +123,7 @@ class Recipe:
     loss: LossConfig = LossConfig()
     paper: PaperWeights = PaperWeights()
     discriminator: DiscriminatorConfig = DiscriminatorConfig()
+    wgan: WganConfig = WganConfig()
 
 
 def load_recipe(path: Path) -> Recipe:
@@ -123,6 +139,7 @@ def recipe_from(table: Mapping[str, Any], where: str = "recipe") -> Recipe:
     """A recipe from plain tables, as a checkpoint stores them."""
     recipe = _fill(Recipe, table, where)
     counts = {"steps": recipe.steps, "batch": recipe.data.batch, "crop": recipe.data.crop, "shards": recipe.data.shards}
+    counts |= {"generator_steps": recipe.paper.generator_steps, "critic_steps": recipe.wgan.critic_steps}
     if wrong := [key for key, value in counts.items() if value < 1]:
         raise TwinshotError(f"{where}: {wrong[0]} = {counts[wrong[0]]}; give 1 or more")
     if recipe.data.crop > recipe.data.side:

@@ -7,7 +7,7 @@ worker processes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -49,8 +49,10 @@ class ShardDataset(Dataset[Triple]):
         rng = np.random.default_rng([self.seed, number])
         profile = self.profiles[number % len(self.profiles)]
         sharp, blurry = self._pair(self.shards[profile.light, profile.timing], rng)
-        spoiled = profile.degrade(sharp, blurry, rng)
-        return as_triple(spoiled, np.exp(rng.normal(size=3) * self.data.gain_error))
+        twice = self.data.target == "noisy"
+        spoiled = profile.degrade(sharp, blurry, rng, (sharp,) if twice else ())
+        error = np.exp(rng.normal(size=3) * self.data.gain_error)
+        return as_triple(noisy_target(spoiled, error) if twice else spoiled, error)
 
     def _pair(self, shards: Sequence[NDArray[np.uint16]], rng: np.random.Generator) -> tuple[Image, Image]:
         shard = shards[int(rng.integers(len(shards)))]
@@ -68,6 +70,11 @@ def matched(spoiled: Sample, error: NDArray[Any] | float = 1.0) -> Image:
     """The noisy frame brought to the blurry frame's exposure by the known gain, times `error`."""
     gain = np.asarray(spoiled.meta["gain"]) * error
     return apply(spoiled.noisy, Exposure(tuple(gain.tolist()), spoiled.meta["gain_light"], "known"))
+
+
+def noisy_target(spoiled: Sample, error: NDArray[Any] | float = 1.0) -> Sample:
+    """The sample with its second short frame as the truth, brought to the same exposure as the first (Noise2Noise)."""
+    return replace(spoiled, sharp=matched(replace(spoiled, noisy=spoiled.burst[0]), error))
 
 
 def as_triple(spoiled: Sample, error: NDArray[Any] | float = 1.0) -> Triple:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import get_args
 
 import torch
@@ -9,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..pair import TwinshotError
-from .config import AdversarialForm, PaperWeights
+from .config import AdversarialForm, LossConfig, PaperWeights
 
 
 def psnr_loss(restored: Tensor, sharp: Tensor, floor: float = 1e-4) -> Tensor:
@@ -20,6 +21,21 @@ def psnr_loss(restored: Tensor, sharp: Tensor, floor: float = 1e-4) -> Tensor:
     """
     error = (restored - sharp).square().mean((1, 2, 3))
     return torch.log10(error + floor).mean()
+
+
+def restoration_loss(pictures: Sequence[Tensor], sharp: Tensor, weights: LossConfig) -> Tensor:
+    """The weighted terms of `restoration`, summed over a net's scales.
+
+    Args:
+        pictures: (n, 3, h / k, w / k) for one or several k; each is compared with the means of k x k pixels of `sharp`.
+        sharp: (n, 3, h, w).
+        weights: of the terms; one of weight 0 is not computed.
+    """
+    terms = ((weights.psnr, psnr_loss), (weights.mse, F.mse_loss), (weights.l1, F.l1_loss))
+    targets = [F.interpolate(sharp, picture.shape[-2:], mode="area") for picture in pictures]
+    pairs = list(zip(pictures, targets, strict=True))
+    losses = [weight * term(*pair) for pair in pairs for weight, term in terms if weight]
+    return torch.stack(losses).sum()
 
 
 # The paper's losses (Section III-B). Its tensors run over [-1, 1] and ours over [0, 1]: differences count double.
@@ -112,3 +128,34 @@ def deblurring_loss(
 def denoising_loss(denoised: Tensor, sharp: Tensor, weights: PaperWeights = TABLE_I) -> Tensor:
     """Eq. (7) times its weight in Table I: the only loss of DeblurRNN's denoising net."""
     return weights.denoising * content_loss(denoised, sharp)
+
+
+# DeblurGAN's losses, after WGAN-GP (Gulrajani et al. 2017).
+
+
+def critic_loss(sharp_scores: Tensor, restored_scores: Tensor) -> Tensor:
+    """How much higher the critic scores restored pictures than sharp ones, on average: it makes this small.
+
+    The restored picture must come detached, or without gradient.
+    """
+    return restored_scores.mean() - sharp_scores.mean()
+
+
+def gradient_penalty(critic: Callable[[Tensor], Tensor], sharp: Tensor, restored: Tensor) -> Tensor:
+    """Mean squared distance of the critic's slope from 1, at pictures mixed of sharp and restored ones.
+
+    The slope is taken as DeblurGAN's public code takes it: the norm over the channels, pixel by pixel, of the gradient
+    of the sum of all scores, for a picture in [-1, 1]. WGAN-GP itself has one norm a picture: under that the mean of
+    the scores would pull at the generator several times as hard against the same weight of the content loss. Each
+    picture is mixed by a share of its own, drawn from torch's global generator. Give float32: it is differentiated
+    twice.
+
+    Args:
+        critic: pictures (n, 3, h, w) in [0, 1] to scores.
+        sharp, restored: (n, 3, h, w) in [0, 1], without gradient.
+    """
+    share = torch.rand(len(sharp), 1, 1, 1)
+    mixed = (share * sharp + (1 - share) * restored).requires_grad_()
+    (slope,) = torch.autograd.grad(critic(mixed).sum(), mixed, create_graph=True)
+    norms: Tensor = torch.linalg.vector_norm(slope / _SPAN, dim=1)
+    return (norms - 1).square().mean()

@@ -1,6 +1,6 @@
 """One step of training, every update in plain sight.
 
-Two methods: `restoration`, one network and one loss, and `paper`, the updates of Section IV-A.
+Three methods: `restoration`, one network and one loss; `paper`, the updates of Section IV-A; `wgan`, DeblurGAN's.
 """
 
 from __future__ import annotations
@@ -14,13 +14,22 @@ from math import cos, inf, pi
 import torch
 from torch import Tensor, nn
 
+from ..baselines.deblurgan import Critic
 from ..nets import build
 from ..nets.discriminator import Discriminator
 from ..nets.rnn import DeblurRNN
 from ..pair import TwinshotError
-from .config import Method, OptimConfig, PaperWeights, Recipe
+from .config import Method, OptimConfig, Recipe
 from .data import Triple
-from .losses import deblurring_terms, denoising_loss, discriminator_loss, psnr_loss
+from .losses import (
+    content_loss,
+    critic_loss,
+    deblurring_terms,
+    denoising_loss,
+    discriminator_loss,
+    gradient_penalty,
+    restoration_loss,
+)
 from .muon import Muon
 
 
@@ -38,7 +47,7 @@ class State:
 
     net: nn.Module
     average: nn.Module  # exponential moving average of the weights: what is validated and exported
-    parts: dict[str, Part]  # net (restoration); denoising, discriminator, generator (paper)
+    parts: dict[str, Part]  # net (restoration); denoising, discriminator, generator (paper); the last two (wgan)
     discriminator: nn.Module | None = None
     step: int = 0
     seconds: float = 0.0
@@ -54,8 +63,8 @@ def restoration_step(state: State, batch: Triple, recipe: Recipe) -> dict[str, f
     noisy, blurry, sharp = (image.contiguous(memory_format=torch.channels_last) for image in batch)
     rate = set_rate(state, recipe)
     with autocast(recipe):
-        restored = state.net(noisy, blurry).float()
-    loss = recipe.loss.psnr * psnr_loss(restored, sharp)
+        restored = [picture.float() for picture in scales(state.net, noisy, blurry)]
+    loss = restoration_loss(restored, sharp, recipe.loss)
     norm = descend(state.parts["net"], loss, recipe.optim.clip)
     state.step += 1
     update_average(state, recipe.optim.ema)
@@ -66,8 +75,8 @@ def paper_step(state: State, batch: Triple, recipe: Recipe) -> dict[str, float]:
     """Update the denoising net, then the discriminator, then the generator (Section IV-A, Table I).
 
     The pictures come from one pass before the updates: what the denoising net hands on carries no gradient, and the
-    discriminator is asked again after its own update. DeblurMerger has no denoising net; without an adversarial term
-    there is no discriminator.
+    discriminator is asked again after its own update. Only further updates of the generator, which the predecessor has,
+    start from a new pass. DeblurMerger has no denoising net; without an adversarial term there is no discriminator.
     """
     noisy, blurry, sharp = (image.contiguous(memory_format=torch.channels_last) for image in batch)
     judge, weights, clip = state.discriminator, recipe.paper, recipe.optim.clip
@@ -80,19 +89,20 @@ def paper_step(state: State, batch: Triple, recipe: Recipe) -> dict[str, float]:
         descend(state.parts["denoising"], loss, clip)
         row["denoising"] = loss.item()
 
-    fake_logits = None
     if judge is not None:  # eq. (4), upwards
         with autocast(recipe):
             real, fake = judge(sharp, blurry), judge(restored.detach(), blurry)
         loss = discriminator_loss(real.float(), fake.float())
         descend(state.parts["discriminator"], loss, clip)
         row["discriminator"] = loss.item()
-        with autocast(recipe), frozen(judge):
-            fake_logits = judge(restored, blurry).float()
 
-    terms = deblurring_terms(restored, sharp, fake_logits, weights)  # eq. (3)
-    loss = torch.stack(list(terms.values())).sum()
-    norm = descend(state.parts["generator"], loss, clip)
+    for again in range(weights.generator_steps):  # eq. (3)
+        with autocast(recipe):
+            restored = pictures(state.net, noisy, blurry)[1] if again else restored
+            fake_logits = judged(judge, restored, blurry)
+        terms = deblurring_terms(restored, sharp, fake_logits, weights)
+        loss = torch.stack(list(terms.values())).sum()
+        norm = descend(state.parts["generator"], loss, clip)
     row |= {name: term.item() for name, term in terms.items()}
 
     state.step += 1
@@ -100,9 +110,42 @@ def paper_step(state: State, batch: Triple, recipe: Recipe) -> dict[str, float]:
     return {"loss": loss.item(), **row, "gradient_norm": norm, "lr": rate}
 
 
+def wgan_step(state: State, batch: Triple, recipe: Recipe) -> dict[str, float]:
+    """Update the critic several times, then the generator (DeblurGAN).
+
+    The critic's updates share one batch and its restored pictures, as in the public code: the generator stands still
+    meanwhile, so it runs once a step, and only the penalty's mixing is drawn anew. Its losses are of its last update.
+    """
+    noisy, blurry, sharp = (image.contiguous(memory_format=torch.channels_last) for image in batch)
+    critic, weights, clip = state.discriminator, recipe.wgan, recipe.optim.clip
+    assert critic is not None
+    rate = set_rate(state, recipe)
+    with autocast(recipe):
+        restored = state.net(noisy, blurry).float()
+
+    for _ in range(weights.critic_steps):
+        with autocast(recipe):
+            real, fake = critic(sharp), critic(restored.detach())
+        distance = critic_loss(real.float(), fake.float())
+        penalty = gradient_penalty(critic, sharp, restored.detach())
+        descend(state.parts["discriminator"], distance + weights.penalty * penalty, clip)
+    row = {"critic": distance.item(), "penalty": penalty.item()}
+
+    with autocast(recipe), frozen(critic):
+        adversarial = -critic(restored).float().mean()
+    content = weights.content * content_loss(restored, sharp)
+    norm = descend(state.parts["generator"], content + adversarial, clip)
+    row |= {"content": content.item(), "adversarial": adversarial.item()}
+
+    state.step += 1
+    update_average(state, recipe.optim.ema)
+    return {"loss": row["content"] + row["adversarial"], **row, "gradient_norm": norm, "lr": rate}
+
+
 STEPS: dict[Method, Callable[[State, Triple, Recipe], dict[str, float]]] = {
     "restoration": restoration_step,
     "paper": paper_step,
+    "wgan": wgan_step,
 }
 
 
@@ -117,10 +160,25 @@ def descend(part: Part, loss: Tensor, clip: float) -> float:
     return norm.item()
 
 
+def scales(net: nn.Module, noisy: Tensor, blurry: Tensor) -> list[Tensor]:
+    """The net's pictures from coarse to fine, where it makes several, or its one."""
+    each: Callable[[Tensor, Tensor], list[Tensor]] | None = getattr(net, "scales", None)
+    return each(noisy, blurry) if each else [net(noisy, blurry)]
+
+
 def pictures(net: nn.Module, noisy: Tensor, blurry: Tensor) -> tuple[Tensor, Tensor]:
     """The denoised picture, where the net makes one (else the noisy frame), and the restored one, in float32."""
     denoised, restored = net.both(noisy, blurry) if isinstance(net, DeblurRNN) else (noisy, net(noisy, blurry))
     return denoised.float(), restored.float()
+
+
+def judged(judge: nn.Module | None, restored: Tensor, blurry: Tensor) -> Tensor | None:
+    """What the discriminator, where there is one, says of the restored picture, for the generator to learn from."""
+    if judge is None:
+        return None
+    with frozen(judge):
+        logits: Tensor = judge(restored, blurry).float()
+    return logits
 
 
 @contextmanager
@@ -142,10 +200,8 @@ def new_state(recipe: Recipe) -> State:
     torch.manual_seed(recipe.seed)
     net = _for_training(build(recipe.net.kind, recipe.net.settings))
     average = copy.deepcopy(net).requires_grad_(False)
-    if recipe.method == "restoration":
-        return State(net, average, {"net": part_of(net, recipe.optim)})
-    judge = _for_training(Discriminator(**asdict(recipe.discriminator))) if recipe.paper.adversarial else None
-    trained = _paper_nets(net, judge, recipe.paper)
+    judge = _judge(recipe)
+    trained = {"net": net} if recipe.method == "restoration" else _adversaries(net, judge, recipe)
     return State(net, average, {name: part_of(each, recipe.optim) for name, each in trained.items()}, judge)
 
 
@@ -153,10 +209,19 @@ def _for_training(net: nn.Module) -> nn.Module:
     return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
-def _paper_nets(net: nn.Module, judge: nn.Module | None, weights: PaperWeights) -> dict[str, nn.Module]:
-    """What each loss of Table I trains, in the paper's order."""
+def _judge(recipe: Recipe) -> nn.Module | None:
+    """What tells sharp pictures from restored ones, where the method has such a net."""
+    if recipe.method == "wgan":
+        return _for_training(Critic(recipe.wgan.critic_width))
+    if recipe.method == "paper" and recipe.paper.adversarial:
+        return _for_training(Discriminator(**asdict(recipe.discriminator)))
+    return None
+
+
+def _adversaries(net: nn.Module, judge: nn.Module | None, recipe: Recipe) -> dict[str, nn.Module]:
+    """What each loss of `paper` (Table I, in the paper's order) or `wgan` trains."""
     judges: dict[str, nn.Module] = {} if judge is None else {"discriminator": judge}
-    if not (isinstance(net, DeblurRNN) and weights.denoising):
+    if recipe.method == "wgan" or not (isinstance(net, DeblurRNN) and recipe.paper.denoising):
         return {**judges, "generator": net}
     if net.joint:
         raise TwinshotError("joint = true lets a second loss at the denoising net; set joint = false or denoising = 0")

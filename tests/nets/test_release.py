@@ -1,0 +1,54 @@
+"""Weights kept for torch, and the manifest of models."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from twinshot.nets.export import averaged
+from twinshot.nets.release import add_to_manifest, load_weights, record_quality, save_weights
+from twinshot.pair import TwinshotError
+from twinshot.train.config import recipe_from
+from twinshot.train.loop import save
+from twinshot.train.step import new_state
+
+NETS = {"merger": {"base_channels": 4, "levels": 3}, "twin": {"channels": [4, 6, 8, 8]}}
+
+
+@pytest.fixture(params=list(NETS))
+def checkpoint(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    recipe = recipe_from({"name": "small", "net": {"kind": request.param, "settings": NETS[request.param]}})
+    path = tmp_path / "checkpoint.pt"
+    save(new_state(recipe), recipe, path)
+    return path
+
+
+@torch.no_grad()
+def test_kept_weights_compute_what_the_checkpoint_computes(checkpoint: Path, tmp_path: Path) -> None:
+    save_weights(checkpoint, tmp_path / "small.safetensors")
+    net, _ = averaged(checkpoint)
+    kept = load_weights(tmp_path / "small.safetensors")
+    assert not kept.training
+    frames = torch.rand(2, 1, 3, 64, 96)
+    torch.testing.assert_close(kept(*frames), net(*frames), atol=2e-3, rtol=0)
+    weights = sum(value.numel() for value in net.state_dict().values())
+    assert (tmp_path / "small.safetensors").stat().st_size < 2.6 * weights + 8000
+
+
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.safetensors").write_bytes(b"something else")
+    for name in ("x", "missing"):
+        with pytest.raises(TwinshotError, match=rf"{name}\.safetensors: holds no network of twinshot"):
+            load_weights(tmp_path / f"{name}.safetensors")
+
+
+def test_quality_is_entered_beside_what_the_export_says(checkpoint: Path, tmp_path: Path) -> None:
+    card = add_to_manifest(checkpoint, "small", tmp_path)
+    results = {"sets": {"night": {"systems": {"small": {"psnr": 30.123, "ssim_paper": 0.87654}}}}}
+    record_quality("small", results, tmp_path)
+    stored = json.loads((tmp_path / "manifest.json").read_text())["small"]
+    assert stored["quality"] == {"night": "30.12 dB / 0.8765"}
+    assert stored["sha256"] == card["sha256"]
