@@ -1,8 +1,9 @@
 """Export a run, measure the model on held-out sets, and enter its quality in the manifest.
 
-    python scripts/release.py runs/twin/checkpoint.pt --data DATA_ROOT
+    python scripts/release.py runs/twin/checkpoint.pt --name twin --data DATA_ROOT
 
-Sets: 40 triples of each profile, 256x256, from photos/val, and the real windows of frames/val, whole.
+Models of the package go to src/twinshot/weights; with --further, to weights/, their safetensors beside them. Results of
+`twinshot benchmark` are in docs/benchmark, where rows of the other systems are kept.
 """
 
 import argparse
@@ -13,36 +14,25 @@ from pathlib import Path
 from twinshot.nets.release import record_quality
 
 ROOT = Path(__file__).parent.parent
-WEIGHTS = ROOT / "src" / "twinshot" / "weights"
-SEED, SIDE = 1, 256
-SETS = {"paper": ("photos/val", "paper", "40"), "camera": ("photos/val", "camera", "40")}
-SETS["real"] = ("frames/val", "paper", "3")
+PACKAGE, FURTHER = ROOT / "src" / "twinshot" / "weights", ROOT / "weights"
+SETS = ("paper", "camera", "real")
 
 
 def main() -> None:
-    """Run the three commands, then record."""
+    """Run the two commands, then record."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--name", default="twin")
-    parser.add_argument("--systems", default="noisy,blurry,nlm,bm3d")
+    parser.add_argument("--further", action="store_true")
     options = parser.parse_args()
-    twinshot("export", options.checkpoint, "--name", options.name, "--weights", WEIGHTS)
-    results = [measure(options.data, set_name, f"{options.systems},{options.name}") for set_name in SETS]
-    record_quality(options.name, results, WEIGHTS)
-
-
-def measure(data: Path, name: str, systems: str) -> dict[str, object]:
-    """Make one set where it is missing and benchmark the systems on it."""
-    source, profile, count = SETS[name]
-    folder = ROOT / "runs" / "sets" / name
-    made = ("--profile", profile, "--count", count, "--seed", SEED, "--side", SIDE)
-    twinshot("synth", data / source, "-o", folder, *made)
-    target = ROOT / "docs" / "benchmark" / f"{name}.json"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    twinshot("benchmark", folder, "--systems", systems, "--out", target)
-    result: dict[str, object] = json.loads(target.read_text("utf-8"))
-    return result
+    weights = FURTHER if options.further else PACKAGE
+    kept = ("--safetensors",) if options.further else ()
+    twinshot("export", options.checkpoint, "--name", options.name, "--weights", weights, *kept)
+    out = ROOT / "docs" / "benchmark"
+    sets = [argument for name in SETS for argument in ("--set", name)]
+    twinshot("benchmark", *sets, "--quality", "--systems", options.name, "--data", options.data, "--out", out)
+    record_quality(options.name, json.loads((out / "results.json").read_text("utf-8")), weights)
 
 
 def twinshot(*arguments: object) -> None:

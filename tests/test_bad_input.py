@@ -465,13 +465,19 @@ def test_synth_refuses(command, tmp_path, photos):
 
 
 def test_benchmark_refuses(command, tmp_path):
-    assert_one_line(command("benchmark", tmp_path), "noisy: no such folder")
-    assert_one_line(command("benchmark", tmp_path, "--out", tmp_path / "none" / "r.json"), "none does not exist")
+    out = ("--out", tmp_path / "out")
+    assert_one_line(command("benchmark", "--set", tmp_path, *out), "test: no such folder", "GOPRO_Large")
+    assert_one_line(command("benchmark", "--set", "magic", *out), "magic: no such set")
+    assert_one_line(command("benchmark", "--set", "camera", *out), "give --data DIR")
+    assert_one_line(command("benchmark", "--systems", "magic", *out), "no system is called 'magic'")
     for kind in ("noisy", "blurry", "sharp"):
         (tmp_path / kind).mkdir()
-    assert_one_line(command("benchmark", tmp_path), "holds no pictures")
+    assert_one_line(command("benchmark", "--set", tmp_path, *out), "holds no pictures")
     save(tmp_path / "sharp" / "a.png", np.zeros((20, 20, 3), np.uint8))
-    assert_one_line(command("benchmark", tmp_path), "missing", "a triple needs all three")
+    assert_one_line(command("benchmark", "--set", tmp_path, *out), "missing", "a triple needs all three")
+    (tmp_path / "blurry").rmdir()
+    assert_one_line(command("benchmark", "--set", tmp_path, *out), "blurry: no such folder")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_damaged_model_is_not_run(monkeypatch, tmp_path, frames):

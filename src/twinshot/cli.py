@@ -87,12 +87,12 @@ def restore(
 
 @app.command()
 def models() -> None:
-    """List the models that ship."""
-    from .engine import WEIGHTS, manifest
+    """List the models at hand: those of the package, and of TWINSHOT_WEIGHTS or a checkout's `weights`."""
+    from .engine import manifest
 
     table = Table("model", "size", "trained on", "licence", "measured quality")
     for name, card in manifest().items():
-        size = (WEIGHTS / card["file"]).stat().st_size / 1e6
+        size = Path(card["folder"], card["file"]).stat().st_size / 1e6
         quality = ", ".join(f"{key} {value}" for key, value in card["quality"].items())
         table.add_row(name, f"{size:.1f} MB", card["trained_on"], card["licence"], quality)
     out.print(table)
@@ -111,9 +111,9 @@ def synth(
     burst: Annotated[int, typer.Option(min=1, help="Short frames a triple; from 2 on, burst/ holds them.")] = 1,
 ) -> None:
     """Make training or test triples; a second call goes on where a killed one stopped."""
-    from .synth.triples import write_triples
+    from .synth.triples import Plan, write_triples
 
-    total = write_triples(source, output, profile, count, seed, side, burst)
+    total = write_triples(source, output, Plan(profile, count, seed, side, burst))
     out.print(f"{output}: {total} triples", markup=False, highlight=False, soft_wrap=True)
 
 
@@ -138,55 +138,60 @@ def export(
     checkpoint: Annotated[Path, typer.Argument(help="A run's checkpoint.pt.")],
     name: Annotated[str, typer.Option(help="What the model will be called.")],
     weights: Annotated[Path, typer.Option(help="Folder of the ONNX files and their manifest.")],
+    safetensors: Annotated[bool, typer.Option("--safetensors", help="Keep the weights for torch, too.")] = False,
 ) -> None:
     """Export the averaged weights of a checkpoint to ONNX, stored in half precision, and enter them in a manifest."""
     _need("torch", "train")
-    from .nets.release import add_to_manifest
+    from .nets.release import add_to_manifest, save_weights
 
     card = add_to_manifest(checkpoint, name, weights)
+    if safetensors:
+        save_weights(checkpoint, weights / f"{name}.safetensors")
     out.print_json(json.dumps({key: value for key, value in card.items() if key != "training"}))
 
 
 @app.command()
 def benchmark(
-    folder: Annotated[Path, typer.Argument(help="A folder of triples: noisy/ blurry/ sharp/ and meta.jsonl.")],
-    systems: Annotated[str, typer.Option(help="Systems, separated by commas.")] = "noisy,blurry,nlm,bm3d,twin",
-    output: Annotated[
-        Path | None, typer.Option("--out", help="Write the results to this .json, and a table to the .md beside it.")
+    sets: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A folder of triples or of GOPRO_Large, or a named set; repeat it."),
     ] = None,
+    systems: Annotated[str | None, typer.Option(help="Systems, separated by commas; otherwise all.")] = None,
+    output: Annotated[Path, typer.Option("--out", help="Folder for results.json and report.html.")] = Path("benchmark"),
+    data: DataRoot = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of noise and motion of the sets that are made.")] = 0,
+    quick: Annotated[bool, typer.Option("--quick", help="A few small pictures: minutes instead of hours.")] = False,
+    quality: Annotated[
+        bool, typer.Option("--quality", help="Only what the options of this kind name: quality.")
+    ] = False,
+    speed: Annotated[bool, typer.Option("--speed", help="The same: seconds and memory.")] = False,
+    robustness: Annotated[bool, typer.Option("--robustness", help="The same: robustness curves.")] = False,
 ) -> None:
-    """Compare systems on a folder of triples: PSNR and SSIM by the convention `paper`, and seconds.
+    """Compare systems on sets of pictures: quality, speed, robustness, and a report to read in a browser.
 
-    Rows that an earlier call left in --out are kept where the set and the system are still the same.
+    Without --set: every named set that the data root has, or pictures of scikit-image. What an earlier call left in
+    --out is kept where set and system are still the same.
     """
-    from . import io
-    from .bench.report import markdown
-    from .bench.run import run
+    from .bench.benchmark import Options, Part, benchmark
 
-    if output:  # a long run should not end at a folder that is not there
-        io.check_target(output, (), force=True)
-    before = _earlier(output) if output and output.exists() else None
-
-    def keep(results: dict[str, Any]) -> None:
-        if output:
-            io.write_bytes(output, json.dumps(results, indent=1).encode())
-            io.write_bytes(output.with_suffix(".md"), markdown(results).encode())
-
-    results = run(folder, systems.split(","), before, keep)
-    title = f"{folder}: {results['pictures']} pictures, convention {results['convention']}"
-    table = Table("system", "PSNR", "SSIM", "s / picture", title=title)
-    for name, row in results["systems"].items():
-        figures = (f"{row[key]:.{digits}f}" for key, digits in (("psnr", 2), ("ssim", 4), ("seconds", 2)) if key in row)
-        table.add_row(name, *([row["error"]] if "error" in row else figures))
-    out.print(table)
+    chosen = tuple(systems.split(",")) if systems else ()
+    asked: dict[Part, bool] = {"quality": quality, "speed": speed, "robustness": robustness}
+    parts = tuple(part for part, wanted in asked.items() if wanted)
+    with out.status("benchmark") as status:
+        results = benchmark(Options(tuple(sets or ()), chosen, data, output, seed, quick, parts), status.update)
+    for name, found in results["sets"].items():
+        out.print(_scores(name, found))
+    out.print(f"{output / 'report.html'}: the whole report", markup=False, highlight=False, soft_wrap=True)
 
 
-def _earlier(path: Path) -> dict[str, Any]:
-    try:
-        results: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        return {"set_sha256": results["set_sha256"], "systems": results["systems"]}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise TwinshotError(f"{path}: holds no benchmark's results; name another file or remove it") from error
+def _scores(name: str, found: dict[str, Any]) -> Table:
+    """One set's results, convention `paper`."""
+    table = Table("system", "PSNR", "SSIM", "s / picture", title=f"{name}: {found['pictures']} pictures")
+    for system, row in found["systems"].items():
+        columns = {"psnr": ".2f", "ssim_paper": ".4f", "seconds": ".2f"}
+        cells = [f"{row[key]:{form}}" if key in row else "" for key, form in columns.items()]
+        table.add_row(system, *([row["error"]] if "error" in row else cells))
+    return table
 
 
 @contextmanager

@@ -22,6 +22,8 @@ Run = Callable[[Tensor, Tensor], Tensor]
 
 ENGINES = ("onnx",)
 WEIGHTS = Path(__file__).with_name("weights")
+MORE_WEIGHTS = Path(__file__).parents[2] / "weights"
+"""In a checkout: models too large, or too little use to photographers, for the package."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +54,29 @@ class Model:
 
 
 def manifest() -> dict[str, dict[str, Any]]:
-    """The models that ship, by name."""
-    entries: dict[str, dict[str, Any]] = json.loads((WEIGHTS / "manifest.json").read_text("utf-8"))
+    """The models at hand, by name: the package's, then those of TWINSHOT_WEIGHTS, or else of a checkout's `weights`.
+
+    Each entry is that of the manifest.json beside the model, and `folder`.
+    """
+    entries: dict[str, dict[str, Any]] = {}
+    for folder in (Path(os.environ.get("TWINSHOT_WEIGHTS", MORE_WEIGHTS)), WEIGHTS):  # the package's names go first
+        for name, card in read_manifest(folder).items():
+            entries[name] = {**card, "folder": str(folder)}
+    return dict(sorted(entries.items(), key=lambda entry: entry[1]["folder"] != str(WEIGHTS)))
+
+
+def read_manifest(folder: Path) -> dict[str, dict[str, Any]]:
+    """The entries of a folder of models; none where it has no manifest.json. Raises TwinshotError for a broken one."""
+    path = folder / "manifest.json"
+    try:
+        entries: dict[str, dict[str, Any]] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    except (OSError, ValueError) as error:
+        raise TwinshotError(f"{path}: cannot be read as a list of models ({error}); export them anew") from error
     return entries
 
 
 def load_model(name: str = "twin", engine: str = "onnx") -> Model:
-    """A shipped model by its name.
+    """A model at hand by its name.
 
     Raises:
         TwinshotError: no such model or engine, or its file is missing or not the one the manifest lists.
@@ -68,7 +86,7 @@ def load_model(name: str = "twin", engine: str = "onnx") -> Model:
         raise TwinshotError(f"no model is called {name!r}; `twinshot models` lists: {', '.join(models)}")
     if engine not in ENGINES:
         raise TwinshotError(f"no engine is called {engine!r}; choose one of {', '.join(ENGINES)}")
-    path = WEIGHTS / models[name]["file"]
+    path = Path(models[name]["folder"]) / models[name]["file"]
     try:
         found = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:

@@ -114,16 +114,38 @@ def read_pair(noisy: Source, blurry: Source) -> Pair:
 def _run(
     pair: Pair, match: exposure.Exposure, registered: align.Alignment, model: Model, progress: Progress | None
 ) -> NDArray[np.uint16]:
-    """The network over all tiles, band by band into one 16-bit picture."""
-    height, width = pair.noisy.size
-    rows, columns = (tile.plan(side, LARGEST_TILE, OVERLAP, model.multiple) for side in (height, width))
+    """The network over the pair, matched and registered a tile at a time."""
     matrix = registered.matrix if registered.applied else None
+
+    def parts(top: int, left: int, size: tuple[int, int]) -> tuple[Image, Image]:
+        short = exposure.apply(as_float(window(pair.noisy.pixels, top, left, size)), match)
+        return short, as_float(window(pair.blurry.pixels, top, left, size, matrix)).clip(0, 1)
+
+    return over_tiles(model, pair.noisy.size, parts, progress)
+
+
+Parts = Callable[[int, int, tuple[int, int]], tuple[Image, Image]]
+"""(top, left, size) -> what a network sees there of the noisy and of the blurry frame."""
+
+
+def over_tiles(
+    model: Model, size: tuple[int, int], parts: Parts, progress: Progress | None = None
+) -> NDArray[np.uint16]:
+    """The network over a picture of any size, band by band; memory stays bounded where `parts` keeps it so.
+
+    Args:
+        model: the network.
+        size: height and width of the picture.
+        parts: called for each tile; tiles may reach over the picture's edge.
+        progress: called after each tile.
+    """
+    height, width = size
+    rows, columns = (tile.plan(side, LARGEST_TILE, OVERLAP, model.multiple) for side in size)
     count, done = len(rows.starts) * len(columns.starts), 0
 
     def one(top: int, left: int, size: tuple[int, int]) -> Image:
         nonlocal done
-        short = exposure.apply(as_float(window(pair.noisy.pixels, top, left, size)), match)
-        long = as_float(window(pair.blurry.pixels, top, left, size, matrix)).clip(0, 1)
+        short, long = parts(top, left, size)
         out: Image = model.run(_tensor(short), _tensor(long))[0].transpose(1, 2, 0)
         done += 1
         if progress:

@@ -1,4 +1,4 @@
-"""The benchmark: every system gets a row, also one that fails."""
+"""The benchmark's table: every system gets a row, also one that fails."""
 
 from __future__ import annotations
 
@@ -7,61 +7,103 @@ import sys
 
 import numpy as np
 import pytest
-from helpers import save
+from helpers import bytes_of, save
 
 from twinshot.bench import systems
 from twinshot.bench.datasets import triples_in
-from twinshot.bench.metrics import psnr, ssim
-from twinshot.bench.report import markdown
-from twinshot.bench.run import run
+from twinshot.bench.metrics import CONVENTIONS, psnr
+from twinshot.bench.run import Bench, run
+from twinshot.bench.systems import Plain
+from twinshot.io import read
 from twinshot.pair import TwinshotError
 
 
 @pytest.fixture
-def folder(tmp_path, triple, frames):
-    """A set of two small triples, the second of them half as large."""
-    pictures = {"noisy": frames[0], "blurry": frames[1], "sharp": np.round(triple.sharp * 255).astype(np.uint8)}
-    for kind, pixels in pictures.items():
-        (tmp_path / kind).mkdir()
-        save(tmp_path / kind / "a.png", pixels)
-        save(tmp_path / kind / "b.png", pixels[:80])
-    rows = [{"name": "a.png", "sigma": 1}, {"name": "b.png", "sigma": 2}]
-    (tmp_path / "meta.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows) + '{"name": "c.png", "si')
-    return tmp_path
+def bench(folder, tmp_path):
+    """Runs systems on the small set; returns its part of the results."""
+
+    def call(*names):
+        return run(Bench({"night": folder}, names, 0, tmp_path / "out"))["sets"]["night"]
+
+    return call
 
 
-def test_figures(folder, triple, frames):
-    found = run(folder, ["blurry", "noisy"])
-    assert (found["set"], found["pictures"], found["convention"]) == (folder.name, 2, "paper")
+@pytest.fixture
+def add(monkeypatch):
+    """Adds a system that is one function."""
+
+    def call(name, method, takes="pair"):
+        monkeypatch.setitem(systems.CLASSICAL, name, Plain(name, takes, method))
+
+    return call
+
+
+def test_figures(bench, triple, frames):
+    found = bench("blurry", "noisy")
+    assert found["pictures"] == 2
     assert list(found["systems"]) == ["blurry", "noisy"]
+    assert found["cases"]["a.png"]["blur"] == 9
     row = found["systems"]["blurry"]
     blurry = frames[1] / np.float32(255)
-    wanted = [(score(blurry, triple.sharp), score(blurry[:80], triple.sharp[:80])) for score in (psnr, ssim)]
-    for key, figures in zip(("psnr", "ssim"), wanted, strict=True):
-        assert [case[key] for case in row["cases"]] == pytest.approx(figures)
-        assert row[key] == pytest.approx(np.mean(figures))
+    pairs = [(blurry, triple.sharp), (blurry[:80], triple.sharp[:80])]
+    metrics = {"psnr": psnr, **{f"ssim_{name}": convention.ssim for name, convention in CONVENTIONS.items()}}
+    for key, metric in metrics.items():
+        wanted = [metric(*pair) for pair in pairs]
+        assert [case[key] for case in row["cases"]] == pytest.approx(wanted, abs=1e-4)
+        assert row[key] == pytest.approx(np.mean(wanted), abs=1e-4)
+    assert abs(row["checkerboard"]) < 3
     assert [case["name"] for case in row["cases"]] == ["a.png", "b.png"]
-    assert row["seconds"] >= 0
-    assert json.loads(json.dumps(found)) == found
+    assert row["takes"] == "blurry"
 
 
-def test_a_killed_benchmark_goes_on(folder, monkeypatch):
-    kept = []
-    first = run(folder, ["blurry"], keep=lambda results: kept.append(json.loads(json.dumps(results))))
-    assert kept == [first]
-    monkeypatch.setitem(systems._CLASSICAL, "blurry", lambda pair, meta, truth: pytest.fail("run again"))
-    both = run(folder, ["blurry", "noisy"], before=first)
+def test_results_are_on_disk_with_the_first_pictures(bench, tmp_path, triple):
+    found = bench("blurry")
+    stored = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert stored["sets"]["night"] == found
+    assert stored["seed"] == 0
+    shown = tmp_path / "out" / "pictures" / "night" / "a"
+    assert sorted(path.name for path in shown.iterdir()) == ["blurry.png", "sharp.png"]
+    np.testing.assert_array_equal(read(shown / "sharp.png").pixels, bytes_of(triple.sharp))
+
+
+def test_the_same_but_for_timings(bench, tmp_path):
+    def stripped(value):
+        if isinstance(value, dict):
+            return {key: stripped(item) for key, item in value.items() if key != "seconds"}
+        return [stripped(item) for item in value] if isinstance(value, list) else value
+
+    first = stripped(bench("noisy", "nlm", "twin"))
+    (tmp_path / "out" / "results.json").unlink()
+    assert stripped(bench("noisy", "nlm", "twin")) == first
+
+
+def test_a_perfect_picture_is_a_number_that_json_has(bench, add, triple):
+    add("perfect", lambda shot: triple.sharp[: len(shot.noisy)])
+    assert bench("perfect")["systems"]["perfect"]["psnr"] == 100
+
+
+def test_a_killed_benchmark_goes_on(bench, add):
+    first = bench("blurry")
+
+    def stop(shot):
+        raise KeyboardInterrupt
+
+    add("noisy", stop)
+    with pytest.raises(KeyboardInterrupt):
+        bench("blurry", "noisy")
+    add("blurry", lambda shot: pytest.fail("run again"))
+    add("noisy", lambda shot: shot.noisy)
+    both = bench("blurry", "noisy")
     assert both["systems"]["blurry"] == first["systems"]["blurry"]
-    assert both["systems"]["noisy"] == run(folder, ["noisy"])["systems"]["noisy"] | {
-        key: both["systems"]["noisy"][key] for key in ("seconds", "cases")
-    }
+    assert "error" not in both["systems"]["noisy"]
 
 
 @pytest.mark.parametrize("change", ["set", "system", "failed"])
-def test_rows_of_another_set_or_system_are_made_again(folder, monkeypatch, change):
-    before = run(folder, ["blurry"])
-    row = before["systems"]["blurry"]
-    truth = row["psnr"]
+def test_rows_of_another_set_or_system_are_made_again(bench, folder, tmp_path, change):
+    truth = bench("blurry")["systems"]["blurry"]["psnr"]
+    path = tmp_path / "out" / "results.json"
+    results = json.loads(path.read_text())
+    row = results["sets"]["night"]["systems"]["blurry"]
     row["psnr"] = -1.0
     if change == "set":
         save(folder / "noisy" / "a.png", np.zeros((160, 224, 3), np.uint8) + 9)
@@ -69,12 +111,22 @@ def test_rows_of_another_set_or_system_are_made_again(folder, monkeypatch, chang
         row["version"] = "older"
     else:
         row["error"] = "out of luck"
-    assert run(folder, ["blurry"], before)["systems"]["blurry"]["psnr"] == pytest.approx(truth)
+    path.write_text(json.dumps(results))
+    assert bench("blurry")["systems"]["blurry"]["psnr"] == pytest.approx(truth)
 
 
-def test_ours_is_ahead_of_what_it_was_given(folder):
-    rows = run(folder, ["noisy", "blurry", "nlm", "twin"])["systems"]
-    assert rows["twin"]["psnr"] > max(rows[name]["psnr"] for name in ("noisy", "blurry", "nlm")) + 1
+def test_a_folder_of_something_else_is_refused(bench, tmp_path):
+    (tmp_path / "out").mkdir()
+    for text in ("no json", "[]", '{"sets": 1}'):
+        (tmp_path / "out" / "results.json").write_text(text)
+        with pytest.raises(TwinshotError, match=r"results\.json: holds no benchmark's results"):
+            bench("blurry")
+        assert (tmp_path / "out" / "results.json").read_text() == text
+
+
+def test_ours_is_ahead_of_what_it_was_given(bench):
+    rows = bench("noisy", "blurry", "nlm", "wavelet", "twin")["systems"]
+    assert rows["twin"]["psnr"] > max(rows[name]["psnr"] for name in ("noisy", "blurry", "nlm", "wavelet")) + 1
 
 
 @pytest.mark.parametrize(
@@ -86,59 +138,72 @@ def test_ours_is_ahead_of_what_it_was_given(folder):
         (ValueError("shapes (1,) and (2,)\nmore"), "ValueError"),
     ],
 )
-def test_a_failing_system_becomes_a_row(folder, monkeypatch, error, said):
-    def broken(pair, meta, truth):
+def test_a_failing_system_becomes_a_row(bench, add, error, said):
+    def broken(shot):
         raise error
 
-    monkeypatch.setitem(systems._CLASSICAL, "broken", broken)
-    found = run(folder, ["blurry", "broken", "noisy"])
-    assert said in found["systems"]["broken"]["error"]
-    assert "\n" not in found["systems"]["broken"]["error"]
-    assert "psnr" not in found["systems"]["broken"]
-    assert found["systems"]["noisy"]["psnr"] > 10
-    table = markdown(found)
-    assert said in table
-    assert f"| noisy | {found['systems']['noisy']['psnr']:.2f} |" in table
+    add("broken", broken)
+    found = bench("blurry", "broken", "noisy")["systems"]
+    assert said in found["broken"]["error"]
+    assert "\n" not in found["broken"]["error"]
+    assert "psnr" not in found["broken"]
+    assert found["noisy"]["psnr"] > 10
 
 
-def test_a_system_that_fails_on_one_picture_has_no_mean(folder, monkeypatch):
-    def sometimes(pair, meta, truth):
-        if meta["sigma"] == 2:
+def test_a_system_that_fails_on_one_picture_has_no_mean(bench, add):
+    def sometimes(shot):
+        if len(shot.noisy) == 80:
             raise RuntimeError("no more")
-        return truth * 0
+        return shot.noisy
 
-    monkeypatch.setitem(systems._CLASSICAL, "sometimes", sometimes)
-    row = run(folder, ["sometimes"])["systems"]["sometimes"]
+    add("sometimes", sometimes)
+    row = bench("sometimes")["systems"]["sometimes"]
     assert "psnr" not in row
     assert "b.png" in row["error"]
 
 
-def test_a_picture_of_another_size_is_a_failure_not_a_score(folder, monkeypatch):
-    monkeypatch.setitem(systems._CLASSICAL, "cropped", lambda pair, meta, truth: truth[:1])
-    assert "error" in run(folder, ["cropped"])["systems"]["cropped"]
+def test_a_set_without_bursts(bench):
+    """The first triple has one, the second has none."""
+    for name in ("mean", "hdrplus", "ringaby"):
+        assert "takes a burst, and this set has none" in bench(name)["systems"][name]["error"]
 
 
-def test_ctrl_c_stops_the_benchmark(folder, monkeypatch):
-    def stopped(pair, meta, truth):
-        raise KeyboardInterrupt
-
-    monkeypatch.setitem(systems._CLASSICAL, "stopped", stopped)
-    with pytest.raises(KeyboardInterrupt):
-        run(folder, ["stopped", "noisy"])
+def test_a_picture_of_another_size_is_a_failure_not_a_score(bench, add):
+    add("cropped", lambda shot: shot.noisy[:1])
+    assert "error" in bench("cropped")["systems"]["cropped"]
 
 
-def test_unknown_systems_and_missing_packages_are_rows(folder, monkeypatch):
+def test_missing_packages_are_rows(bench, monkeypatch):
     monkeypatch.setitem(sys.modules, "bm3d", None)
-    found = run(folder, ["bm3d", "magic"])["systems"]
+    monkeypatch.setitem(sys.modules, "skimage.restoration", None)
+    found = bench("bm3d", "wavelet", "magic")["systems"]
     assert "pip install 'twinshot[bench]'" in found["bm3d"]["error"]
+    assert "pip install 'twinshot[bench]'" in found["wavelet"]["error"]
     assert "'magic'" in found["magic"]["error"]
 
 
-def test_sets_that_are_incomplete(folder):
+def test_sets_that_are_incomplete(bench, folder):
     (folder / "noisy" / "b.png").unlink()
     with pytest.raises(TwinshotError, match=r"noisy/b\.png: missing"):
-        run(folder, ["noisy"])
+        bench("noisy")
     (folder / "sharp" / ".b.png.tmp").touch()
     (folder / "sharp" / "b.png").unlink()
-    assert [triple.name for triple in triples_in(folder)] == ["a.png"]
-    assert triples_in(folder)[0].meta == {"name": "a.png", "sigma": 1}
+    found = triples_in(folder)
+    assert [triple.name for triple in found] == ["a.png"]
+    assert found[0].meta == {"name": "a.png", "blur": 9.0}
+    assert len(found[0].burst) == 3
+
+
+def test_several_truths_are_scored_by_their_own_protocol(bench, folder):
+    """The restored picture fits the second truth, shifted: the best of them counts."""
+    sharp = read(folder / "sharp" / "b.png").pixels
+    others = [save(folder / f"{number}.png", np.roll(sharp, number, 1)[:, ::-1].copy()) for number in range(2)]
+    own = save(folder / "own.png", np.roll(sharp, 3, 1))
+    truths = {name: [str(path) for path in (*others, own)] for name in ("b.png",)}
+    (folder / "truths.json").write_text(json.dumps(truths))
+    found = {triple.name: triple for triple in triples_in(folder)}
+    assert [path.name for path in found["b.png"].truths] == ["0.png", "1.png", "own.png"]
+    assert found["a.png"].truths == ()
+    cases = {case["name"]: case for case in bench("blurry")["systems"]["blurry"]["cases"]}
+    assert set(cases["b.png"]) == {"name", "psnr", "ssim_matlab", "seconds"}
+    assert cases["b.png"]["psnr"] > 15

@@ -1,17 +1,464 @@
-"""Results as a table to read."""
+"""Results to read: a page that needs nothing but itself, and a summary in Markdown."""
 
 from __future__ import annotations
 
+import re
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.resources import files
+from io import BytesIO, StringIO
+from itertools import cycle, product
+from pathlib import Path
 from typing import Any
 
+from PIL import Image
 
-def markdown(results: dict[str, Any]) -> str:
-    """The results of one set as a Markdown table."""
-    rows = ["| system | PSNR, dB | SSIM | seconds a picture |", "| --- | --- | --- | --- |"]
-    for name, row in results["systems"].items():
-        if "error" in row:
-            rows.append(f"| {name} | {row['error']} | | |")
-        else:
-            rows.append(f"| {name} | {row['psnr']:.2f} | {row['ssim']:.4f} | {row['seconds']:.2f} |")
-    made = f"{results['pictures']} pictures, metrics by the convention `{results['convention']}`, {results['machine']}."
-    return "\n".join([f"# {results['set']}", "", made, "", *rows, ""])
+from .. import io
+from ..pair import TwinshotError
+from .analysis import FusionGain, Group, fusion_gains, ratio
+from .published import PAPER, PUBLISHED, PUBLISHED_SECONDS, SYSTEMS, Described
+from .run import open_results
+from .sets import SETS
+
+Values = Mapping[str, Any]
+Source = tuple[str, tuple[int, int]]
+"""A picture's data URL, its width and height."""
+
+TRUTH = "sharp"
+_INPUTS = ("noisy", "blurry")  # nobody restored them, so they are never the best of a column
+
+_LARGEST = 4_000_000  # bytes of all pictures together
+_QUALITIES = (90, 80, 65, 50)  # of WebP: the first at which they are no larger, else the last
+
+_COLOURS = ("#3b82c4", "#d97706", "#2a9d6f", "#d64550", "#9b6bd6", "#17a2b8", "#a9744f", "#d4619f")  # on light and dark
+_DASHES = ("", "5 2", "1.5 2")
+_INK = "#010203"  # becomes the page's own text colour, which changes with the scheme
+_STAMPS = ("Date", "Creator", "Format", "Type")
+_INKED = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color", "grid.color")
+_DRAWING: dict[Any, Any] = dict.fromkeys(_INKED, _INK) | {
+    "svg.fonttype": "none",
+    "text.parse_math": False,
+    "font.size": 9,
+    "lines.linewidth": 1.5,
+    "lines.scale_dashes": False,
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """Of a table: the figure's key in a row, its title and format; the best value is the one of least `rank`."""
+
+    key: str
+    title: str
+    spec: str
+    rank: Callable[[float], float] | None = None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A figure as it is shown; empty where there is none."""
+
+    text: str
+    best: bool
+
+
+@dataclass(frozen=True)
+class Row:
+    """One system: its figures, or why it has none, and what was published of it."""
+
+    name: str
+    takes: str
+    reason: str
+    cells: tuple[Cell, ...]
+    published: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under columns; `published` are the columns of figures that were not measured here."""
+
+    columns: tuple[Column, ...]
+    published: tuple[Column, ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def has_takes(self) -> bool:
+        """Whether it is known of any system what it takes."""
+        return any(row.takes for row in self.rows)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A system's picture of a case: a data URL, width and height, its figures."""
+
+    system: str
+    source: str
+    size: tuple[int, int]
+    figures: str
+
+
+@dataclass(frozen=True)
+class Case:
+    """The pictures of one case; `best` is the place of the restored one with the highest PSNR."""
+
+    name: str
+    conditions: str
+    pictures: tuple[Picture, ...]
+    best: int
+
+
+@dataclass(frozen=True)
+class Section:
+    """What the page says of a set."""
+
+    name: str
+    what: str
+    facts: str
+    table: Table
+    gains: list[FusionGain]
+    cases: list[Case]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Restored pictures' PSNR along one difficulty: drawn, and as figures."""
+
+    title: str
+    pictures: int
+    svg: str
+    table: Table
+
+
+@dataclass(frozen=True)
+class Style:
+    """Of a system's curves."""
+
+    colour: str
+    dash: str
+
+
+def _most(value: float) -> float:
+    return -value
+
+
+_PSNR = Column("psnr", "PSNR, dB", ".2f", _most)
+_SSIM = Column("ssim_paper", "SSIM paper", ".4f", _most)
+_MATLAB = Column("ssim_matlab", "SSIM matlab", ".4f", _most)
+_SKIMAGE = Column("ssim_skimage", "SSIM skimage", ".4f", _most)
+_GRID = Column("checkerboard", "checkerboard, dB", ".2f", abs)
+_SECONDS = Column("seconds", "seconds", ".2f", float)
+_MEASURED = (_PSNR, _SSIM, _MATLAB, _SKIMAGE, _GRID, _SECONDS)
+_IN_SHORT = (_PSNR, _SSIM, _GRID, _SECONDS)
+_PUBLISHED = (_PSNR, Column("ssim", "SSIM", ".4f", _most))
+_PUBLISHED_SPEED = (Column("seconds", "seconds, GTX 1080 Ti", ".1f", float),)
+_SPEED = (
+    _SECONDS,
+    Column("seconds_ratio", "time / rnn", ".2f"),
+    Column("memory_mb", "peak memory, MB", ",.0f", float),
+    Column("memory_mb_ratio", "memory / rnn", ".2f"),
+    Column("runs", "runs", ".0f"),
+)
+_MARKDOWN_HEAD = (
+    "PSNR and SSIM by the convention `paper`; the best figures are bold.",
+    "",
+    "The noisy frame is made from the true picture: systems that take it see structure that lies on the truth to the",
+    "pixel, those that take the blurry frame alone do not.",
+)
+_TRAINING = (
+    Column("parameters", "parameters", ",.0f"),
+    Column("width", "width", ".0f"),
+    Column("samples", "crops seen", ",.0f"),
+    Column("crop", "crop, px", ".0f"),
+    Column("hours", "hours", ".1f"),
+)
+
+
+def write_report(out: Path) -> Path:
+    """Write `out`/report.html from results.json and pictures/ beside it; the same input gives the same bytes.
+
+    Raises:
+        TwinshotError: no results, a damaged picture, a missing package, or the page cannot be written.
+    """
+    if not (out / "results.json").is_file():
+        raise TwinshotError(f"{out / 'results.json'}: no such file; run `twinshot benchmark` first")
+    page: str = _template().render(_view(open_results(out), out / "pictures"))
+    io.write_bytes(out / "report.html", page.encode())
+    return out / "report.html"
+
+
+def markdown(results: Values) -> str:
+    """The results in Markdown: a table a set, speed, and fusion gain."""
+    made = f"twinshot {results.get('twinshot')}, seed {results.get('seed')}, {results.get('machine')}."
+    lines = ["# Benchmark", "", made, *_MARKDOWN_HEAD]
+    for name, found in results["sets"].items():
+        table = _table(found["systems"], _IN_SHORT)
+        lines += ["", f"## {_plain(name)}", "", _facts(found), "", *_markdown_table(table)]
+    if speed := results.get("speed"):
+        lines += ["", f"## Speed, {_size(speed)}", "", *_markdown_table(_table(_speed_rows(speed), _SPEED))]
+    if gains := [(name, gain) for name, found in results["sets"].items() for gain in fusion_gains(found)]:
+        lines += ["", "## Fusion gain", "", "| set | systems | cases | gain, dB | fifths of blur | thirds of noise |"]
+        lines += ["| --- " * 6 + "|", *(_markdown_gain(name, gain) for name, gain in gains)]
+    return "\n".join([*lines, ""])
+
+
+def _markdown_table(table: Table) -> list[str]:
+    heads = ["system", *["takes"] * table.has_takes, *(column.title for column in table.columns)]
+    lines = [f"| {' | '.join(heads)} |", "| --- " * len(heads) + "|"]
+    for row in table.rows:
+        cells = [f"**{cell.text}**" if cell.best else cell.text for cell in row.cells]
+        if row.reason:
+            cells = [_plain(row.reason), *[""] * (len(cells) - 1)]
+        lines.append(f"| {' | '.join([_plain(row.name), *[row.takes] * table.has_takes, *cells])} |")
+    return lines
+
+
+def _markdown_gain(name: str, gain: FusionGain) -> str:
+    parts = [" / ".join(_decibels(group.gain) for group in part) for part in (gain.blur_fifths, gain.noise_thirds)]
+    cells = [_plain(name), f"{gain.pair} over {gain.alone}", str(gain.cases), _decibels(gain.mean), *parts]
+    return f"| {' | '.join(cells)} |"
+
+
+def _plain(text: str) -> str:
+    """Text that neither ends a table's cell nor becomes markup."""
+    return re.sub(r"([\\`*\[\]<>|])", r"\\\1", " ".join(text.split()))
+
+
+def _template() -> Any:
+    try:
+        from jinja2 import Environment, StrictUndefined
+    except ImportError as error:
+        raise TwinshotError("the report needs Jinja: pip install 'twinshot[bench]'") from error
+    source = files(__package__).joinpath("report.html.j2").read_text("utf-8")
+    env = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
+    env.filters |= {"extent": _extent, "decibels": _decibels}
+    return env.from_string(source)
+
+
+def _view(results: Values, pictures: Path) -> dict[str, Any]:
+    """What the template is given."""
+    axes, speed, models = (results.get(part) or {} for part in ("robustness", "speed", "models"))
+    drawn = [axis for axis in axes.values() if any(axis["systems"].values())]
+    styles = _styles(axis["systems"] for axis in drawn)
+    elsewhere = {name: found for name, found in PUBLISHED.items() if name not in results["sets"]}
+    return {
+        "results": results,
+        "sections": _sections(results["sets"], pictures),
+        "elsewhere": {name: _table({}, (), _as_rows(found), _PUBLISHED) for name, found in elsewhere.items()},
+        "speed": _table(_speed_rows(speed), _SPEED, _published_seconds(), _PUBLISHED_SPEED) if speed else None,
+        "speed_size": _size(speed),
+        "models": models,
+        "training": _table(models, _TRAINING),
+        "curves": [_curve(axis, styles) for axis in drawn],
+        "styles": styles,
+        "systems": _described(results["sets"]),
+        "paper": PAPER,
+    }
+
+
+def _sections(sets: Values, folder: Path) -> list[Section]:
+    shown = {name: _files(found, folder / name) for name, found in sets.items()}
+    sources = _embedded([path for cases in shown.values() for systems in cases.values() for path in systems.values()])
+    return [_section(name, found, shown[name], sources) for name, found in sets.items()]
+
+
+def _section(name: str, found: Values, shown: dict[str, dict[str, Path]], sources: dict[Path, Source]) -> Section:
+    what = SETS[name].what if name in SETS else "a folder of triples"
+    table = _table(found["systems"], _MEASURED, _as_rows(PUBLISHED.get(name, {})), _PUBLISHED)
+    cases = [_case(case, systems, found, sources) for case, systems in shown.items()]
+    return Section(name, what, _facts(found), table, fusion_gains(found), cases)
+
+
+def _facts(found: Values) -> str:
+    """A set's size, checksum, and range of difficulties."""
+    known = found.get("cases", {}).values()
+    blur, sigma = "{:.1f} to {:.1f} px of blur", "noise sigma {:.3f} to {:.3f}"
+    ranges = [_range(known, "blur", blur), _range(known, "sigma", sigma)]
+    said = [f"{found['pictures']} pictures", *(text for text in ranges if text)]
+    return f"{', '.join(said)}; SHA-256 {found['sha256'][:12]}"
+
+
+def _range(known: Iterable[Values], key: str, text: str) -> str:
+    values = [case[key] for case in known if case.get(key) is not None]
+    return text.format(min(values), max(values)) if values else ""
+
+
+def _table(
+    rows: Values, columns: Sequence[Column], copied: Values | None = None, beside: Sequence[Column] = ()
+) -> Table:
+    """A table of systems in their order, then of those that are only published.
+
+    Args:
+        rows: figures by system.
+        columns: of those; where no system has a figure, the column is left out.
+        copied: published figures by system.
+        beside: columns of those; none where there are no such figures.
+    """
+    copied = copied or {}
+    names = [*rows, *(name for name in copied if name not in rows)]
+    ours, others = [rows.get(name, {}) for name in names], [copied.get(name, {}) for name in names]
+    columns = tuple(column for column in columns if any(row.get(column.key) is not None for row in ours))
+    beside = tuple(beside) if copied else ()
+    cells = zip(_cells(names, ours, columns), _cells(names, others, beside), strict=True)
+    told = [(name, row.get("takes", ""), _reason(row)) for name, row in zip(names, ours, strict=True)]
+    return Table(columns, beside, tuple(Row(*said, *figures) for said, figures in zip(told, cells, strict=True)))
+
+
+def _reason(row: Values) -> str:
+    """Why a row has no figures; empty where it has some."""
+    return str(row.get("error", "")) if row else "not run here"
+
+
+def _cells(names: Sequence[str], rows: Sequence[Values], columns: Sequence[Column]) -> list[tuple[Cell, ...]]:
+    by_column = [_marked(names, [row.get(column.key) for row in rows], column) for column in columns]
+    return [tuple(cells[index] for cells in by_column) for index in range(len(rows))]
+
+
+def _marked(names: Sequence[str], values: Sequence[float | None], column: Column) -> list[Cell]:
+    """A column's figures; all that are printed alike with the best one are best."""
+    texts = ["" if value is None else _shown(value, column.spec) for value in values]
+    rank = column.rank
+    if rank is None:
+        return [Cell(text, False) for text in texts]
+    rivals = [text for name, text in zip(names, texts, strict=True) if text and name not in _INPUTS]
+    best = min(rivals, key=lambda text: rank(_value(text)), default="")
+    return [Cell(text, text == best != "" and name not in _INPUTS) for name, text in zip(names, texts, strict=True)]
+
+
+def _shown(value: float, spec: str) -> str:
+    text = format(value, spec)
+    return text if _value(text) else format(0.0, spec)  # never -0.00
+
+
+def _decibels(gain: float) -> str:
+    return _shown(gain, "+.2f")
+
+
+def _value(text: str) -> float:
+    return float(text.replace(",", ""))
+
+
+def _as_rows(found: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    return {name: asdict(figures) for name, figures in found.items()}
+
+
+def _published_seconds() -> dict[str, dict[str, float]]:
+    return {name: {"seconds": seconds} for name, seconds in PUBLISHED_SECONDS.items()}
+
+
+def _speed_rows(speed: Values) -> dict[str, dict[str, Any]]:
+    """Seconds and memory, and their ratios to DeblurRNN's."""
+    rows = speed["systems"]
+    ratios = {name: {f"{key}_ratio": ratio(rows, name, key) for key in ("seconds", "memory_mb")} for name in rows}
+    return {name: {**row, **ratios[name]} for name, row in rows.items()}
+
+
+def _size(speed: Values) -> str:
+    return "x".join(map(str, speed.get("size", ())))
+
+
+def _described(sets: Values) -> list[tuple[str, str, Described | None]]:
+    """Every system once: name, what it takes, what it is."""
+    takes: dict[str, str] = {}
+    for found in sets.values():
+        for name, row in found["systems"].items():
+            takes[name] = takes.get(name) or row.get("takes", "")
+    return [(name, taken, SYSTEMS.get(name)) for name, taken in takes.items()]
+
+
+def _extent(group: Group, digits: int) -> str:
+    return f"{group.low:.{digits}f} to {group.high:.{digits}f}"
+
+
+def _files(found: Values, folder: Path) -> dict[str, dict[str, Path]]:
+    """The pictures that are there, by case and system; those of a system without figures are an older run's."""
+    names = [*(name for name, row in found["systems"].items() if "error" not in row), TRUTH]
+    stems = {case: folder / Path(case).stem for case in found.get("cases", {})}
+    paths = {case: {name: stem / f"{name}.png" for name in names} for case, stem in stems.items()}
+    there = {case: {name: path for name, path in row.items() if path.is_file()} for case, row in paths.items()}
+    return {case: row for case, row in there.items() if row.keys() - {TRUTH}}
+
+
+def _embedded(paths: Sequence[Path]) -> dict[Path, Source]:
+    """Pictures as WebP, as good as leaves the page small."""
+    pixels = {path: Image.fromarray(io.read(path).pixels) for path in paths}
+    encoded: dict[Path, bytes] = {}
+    for quality in _QUALITIES:
+        encoded = {path: _webp(image, quality) for path, image in pixels.items()}
+        if sum(map(len, encoded.values())) <= _LARGEST:
+            break
+    urls = {path: f"data:image/webp;base64,{b64encode(data).decode()}" for path, data in encoded.items()}
+    return {path: (urls[path], image.size) for path, image in pixels.items()}
+
+
+def _webp(image: Image.Image, quality: int) -> bytes:
+    file = BytesIO()
+    image.save(file, "WEBP", quality=quality)
+    return file.getvalue()
+
+
+def _case(name: str, shown: dict[str, Path], found: Values, sources: dict[Path, Source]) -> Case:
+    rows = {system: _row_of(found["systems"].get(system, {}), name) for system in shown}
+    pictures = [Picture(system, *sources[path], _figures(rows[system])) for system, path in shown.items()]
+    restored = [place for place, picture in enumerate(pictures) if picture.system not in (*_INPUTS, TRUTH)]
+    best = max(restored, key=lambda place: rows[pictures[place].system].get("psnr", 0.0), default=len(pictures) - 1)
+    known = found["cases"][name]
+    said = [_range([known], "blur", "{:.1f} px of blur"), _range([known], "sigma", "noise sigma {:.3f}")]
+    return Case(name, ", ".join(text for text in said if text), tuple(pictures), best)
+
+
+def _row_of(row: Values, case: str) -> Values:
+    rows: list[Values] = row.get("cases", [])
+    return next((found for found in rows if found["name"] == case), {})
+
+
+def _figures(row: Values) -> str:
+    """PSNR and SSIM, the latter by the convention `paper` or, where a set has but that, `matlab`."""
+    found = [row.get("psnr"), row.get("ssim_paper", row.get("ssim_matlab"))]
+    return " / ".join(text.format(value) for text, value in zip(("{:.2f} dB", "{:.4f}"), found, strict=True) if value)
+
+
+def _styles(tables: Iterable[Values]) -> dict[str, Style]:
+    names = dict.fromkeys(name for systems in tables for name, scores in systems.items() if scores)
+    looks = product(_DASHES, _COLOURS)
+    # More systems than looks: the last ones look alike, and their figures stand below.
+    return {name: Style(colour, dash) for name, (dash, colour) in zip(names, cycle(looks), strict=False)}
+
+
+def _curve(axis: Values, styles: Mapping[str, Style]) -> Curve:
+    columns = [Column(str(place), f"{value:g}", ".2f", _most) for place, value in enumerate(axis["values"])]
+    lines = {name: scores for name, scores in axis["systems"].items() if scores}
+    rows = {name: {str(place): score for place, score in enumerate(scores)} for name, scores in lines.items()}
+    title = f"{axis['label']}, {axis['unit']}"
+    return Curve(title, axis["pictures"], _svg(title, axis["values"], lines, styles), _table(rows, columns))
+
+
+def _svg(title: str, values: Sequence[float], lines: Values, styles: Mapping[str, Style]) -> str:
+    """Curves as SVG to stand in a page: text as text, in the page's own colour, no background, no legend."""
+    try:
+        from matplotlib import rc_context
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise TwinshotError("the report needs Matplotlib: pip install 'twinshot[bench]'") from error
+    file = StringIO()
+    with rc_context({**_DRAWING, "svg.hashsalt": title}):
+        figure = Figure(figsize=(4.4, 2.9), layout="constrained")
+        axes = figure.subplots()
+        for name, scores in lines.items():
+            look, drawn = styles[name], [float("nan") if score is None else score for score in scores]
+            axes.plot(values, drawn, color=look.colour, linestyle=_linestyle(look), marker="o", markersize=3)
+        axes.set(xlabel=title, ylabel="PSNR, dB")
+        axes.grid(alpha=0.15)
+        axes.spines[["top", "right"]].set_visible(False)
+        figure.savefig(file, format="svg", transparent=True, metadata=dict.fromkeys(_STAMPS))
+    return _inline(file.getvalue())
+
+
+def _linestyle(look: Style) -> Any:
+    return (0, tuple(map(float, look.dash.split()))) if look.dash else "solid"
+
+
+def _inline(svg: str) -> str:
+    """A document as an element: no prologue, no namespaces, no names that a second one would have too."""
+    element = svg[svg.index("<svg") :].replace(_INK, "currentColor")
+    return re.sub(r' xmlns(:xlink)?="[^"]*"|(?<=<g) id="[^"]*"', "", element)

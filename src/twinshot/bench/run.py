@@ -1,89 +1,168 @@
-"""Run systems over a set and gather what they scored."""
+"""Run systems over sets and gather what they scored."""
 
 from __future__ import annotations
 
-import hashlib
+import json
 import platform
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
+import numpy as np
+
+from .. import __version__, io
+from ..baselines.system import System
 from ..engine import threads
-from ..pair import TwinshotError
-from .datasets import Triple, triples_in
-from .metrics import psnr, ssim
-from .systems import System, system, version_of
+from ..light import Image
+from ..pair import Metadata, TwinshotError, as_float
+from . import koehler
+from .datasets import Triple, digest, triples_in
+from .metrics import CONVENTIONS, checkerboard
+from .systems import system, version_of
 
 Results = dict[str, Any]
+Keep = Callable[[], None]
+
+SHOWN = 3  # cases a set whose pictures are kept for the report
+CROP = 256  # px: side of those pictures
+IDENTICAL = 100.0  # dB: what stands for infinity, which JSON has no number for
+_SMALLEST_GRID = 64  # px: the checkerboard's window
 
 
-def run(
-    folder: Path, names: Sequence[str], before: Results | None = None, keep: Callable[[Results], None] | None = None
-) -> Results:
-    """Every system on every triple of a folder: means, and each picture's figures.
+@dataclass(frozen=True)
+class Bench:
+    """What is run: `sets` are folders of triples by name; `out` gets results.json and pictures/."""
 
-    A system that fails becomes a row that says why; the others go on.
+    sets: dict[str, Path]
+    systems: tuple[str, ...]
+    seed: int
+    out: Path
+
+
+def run(bench: Bench, say: Callable[[str], None] = lambda line: None) -> Results:
+    """Every system on every set: means, and each picture's figures, in `out`/results.json and returned.
+
+    A system that fails becomes a row that says why; the others go on. Rows that an earlier, perhaps killed run left in
+    `out` are kept where set and system are still the same; all else it left there, too.
 
     Args:
-        folder: the set.
-        names: the systems.
-        before: earlier results: their rows are taken over where set and system are still the same.
-        keep: called with the results after each new row, so that a killed run goes on where it was.
+        bench: what to run.
+        say: called with a line for each row.
+
+    Raises:
+        TwinshotError: a set is incomplete, or `out` holds another file of that name.
     """
-    triples = triples_in(folder)
-    results: Results = {
-        "set": folder.name,
-        "set_sha256": _digest(triples),
-        "pictures": len(triples),
-        "convention": "paper",
-        "machine": f"{platform.machine()}, {threads()} cores",
-        "systems": {},
-    }
-    if before and before["set_sha256"] == results["set_sha256"]:
-        results["systems"] |= before["systems"]
-    for name in names:
-        row = results["systems"].get(name, {"error": "not run"})
-        if "error" in row or row["version"] != version_of(name):
-            results["systems"] = _ordered({**results["systems"], name: _row(name, triples)}, names)
-            if keep:
-                keep(results)
+    results = open_results(bench.out)
+    results |= {"twinshot": __version__, "seed": bench.seed, "machine": machine()}
+    for name, folder in bench.sets.items():
+        triples = triples_in(folder)
+        found = results["sets"].setdefault(name, {})
+        if found.get("sha256") != digest(triples):
+            found |= {"sha256": digest(triples), "pictures": len(triples), "systems": {}}
+            found["cases"] = {triple.name: _known(triple) for triple in triples}
+        for chosen in bench.systems:
+            row = found["systems"].get(chosen, {"error": "not run"})
+            if "error" in row or row["version"] != version_of(chosen):
+                row = row_of(chosen, triples, bench.out / "pictures" / name)
+                found["systems"] = _ordered({**found["systems"], chosen: row}, bench.systems)
+                keep_results(results, bench.out)
+            say(f"{name}: {chosen} {row.get('error') or '{psnr:.2f} dB'.format(**row)}")
+    keep_results(results, bench.out)
     return results
 
 
-def _ordered(rows: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    """The rows that were asked for, in that order, then the others."""
-    return {name: rows[name] for name in [*names, *rows] if name in rows}
+def open_results(out: Path) -> Results:
+    """What is in `out`/results.json; empty where there is none. Raises TwinshotError for a file of another kind."""
+    path = out / "results.json"
+    if not path.exists():
+        return {"sets": {}}
+    try:
+        results: Results = json.loads(path.read_text("utf-8"))
+        if not isinstance(results["sets"], dict):
+            raise ValueError("no table of sets")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise TwinshotError(f"{path}: holds no benchmark's results; name another folder or remove it") from error
+    return results
 
 
-def _digest(triples: Sequence[Triple]) -> str:
-    """SHA-256 over all files of the set."""
-    files = [path for triple in triples for path in (triple.noisy, triple.blurry, triple.sharp)]
-    return hashlib.sha256(b"".join(hashlib.sha256(path.read_bytes()).digest() for path in files)).hexdigest()
+def keep_results(results: Results, out: Path) -> None:
+    """Write results.json, whole or not at all."""
+    out.mkdir(parents=True, exist_ok=True)
+    io.write_bytes(out / "results.json", json.dumps(results, indent=1).encode())
 
 
-def _row(name: str, triples: Sequence[Triple]) -> dict[str, Any]:
-    cases = []
+def machine() -> str:
+    """Processor and cores, as far as the system tells."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text("utf-8").splitlines() if cpuinfo.is_file() else []
+    model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+    return f"{model}, {threads()} cores"
+
+
+def row_of(name: str, triples: Sequence[Triple], pictures: Path) -> dict[str, Any]:
+    """One system's figures on a set, or {"error": why not}."""
+    cases: list[dict[str, Any]] = []
     try:
         chosen = system(name)
-        for triple in triples:
-            cases.append(_case(chosen, triple))
+        for index, triple in enumerate(triples):
+            cases.append(_case(chosen, triple, pictures if index < SHOWN else None))
     except TwinshotError as error:
         return {"error": str(error)}
     except Exception as error:  # systems are others' code too, and raise what they like
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         return {"error": f"{triples[len(cases)].name}: {reason}"}
-    means = {key: sum(case[key] for case in cases) / len(cases) for key in ("psnr", "ssim")}
+    shared = [key for key in cases[0] if key not in ("name", "seconds") and all(key in case for case in cases)]
+    means = {key: round(fmean(case[key] for case in cases), 4) for key in shared}
     seconds = median(case["seconds"] for case in cases)
-    return {**means, "seconds": seconds, "version": version_of(name), "cases": cases}
+    return {"takes": chosen.takes, "version": version_of(name), **means, "seconds": seconds, "cases": cases}
 
 
-def _case(chosen: System, triple: Triple) -> dict[str, Any]:
-    pair, truth = triple.pair(), triple.truth()
+def _case(chosen: System, triple: Triple, pictures: Path | None) -> dict[str, Any]:
+    shot, truth = triple.shot(), triple.truth()
     began = time.perf_counter()
-    picture = chosen(pair, triple.meta, truth)
+    picture = chosen.restore(shot)
     seconds = time.perf_counter() - began
     if picture.shape != truth.shape:
         raise TwinshotError(f"{triple.name}: the picture has shape {picture.shape}, the truth {truth.shape}")
-    return {"name": triple.name, "psnr": psnr(picture, truth), "ssim": ssim(picture, truth), "seconds": seconds}
+    if pictures:
+        _show(picture, pictures / Path(triple.name).stem / f"{chosen.name}.png")
+        _show(truth, pictures / Path(triple.name).stem / "sharp.png")
+    return {"name": triple.name, **score(picture, triple, truth), "seconds": round(seconds, 4)}
+
+
+def score(picture: Image, triple: Triple, truth: Image) -> dict[str, float]:
+    """All measures of one picture: PSNR, SSIM by each convention, and the grid of period 2, 4, 8."""
+    if triple.truths:
+        psnr, ssim = koehler.score(picture, (as_float(io.read(path).pixels) for path in triple.truths))
+        return {"psnr": _finite(psnr), "ssim_matlab": round(ssim, 4)}
+    found = {"psnr": _finite(CONVENTIONS["paper"].psnr(picture, truth))}
+    found |= {f"ssim_{name}": round(convention.ssim(picture, truth), 4) for name, convention in CONVENTIONS.items()}
+    if min(truth.shape[:2]) >= _SMALLEST_GRID:
+        found["checkerboard"] = round(checkerboard(picture, truth), 3)
+    return found
+
+
+def _finite(psnr: float) -> float:
+    return round(min(psnr, IDENTICAL), 4)
+
+
+def _show(image: Image, path: Path) -> None:
+    """Keep the middle of a picture at 100 %."""
+    height, width = image.shape[:2]
+    top, left = max(0, (height - CROP) // 2), max(0, (width - CROP) // 2)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    crop = image[top : top + CROP, left : left + CROP]
+    io.write(path, np.round(crop.clip(0, 1) * 255).astype(np.uint8), Metadata())
+
+
+def _known(triple: Triple) -> dict[str, Any]:
+    """What a report groups cases by: blur in px, and the noisy frame's error."""
+    return {"blur": triple.meta.get("blur"), "sigma": round(triple.shot().sigma, 5)}
+
+
+def _ordered(rows: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """The rows that were asked for, in that order, then the others."""
+    return {name: rows[name] for name in [*names, *rows] if name in rows}

@@ -1,33 +1,67 @@
-"""What is compared: every system takes a pair and gives a picture in the noisy frame's geometry."""
+"""The compared systems by name: inputs as they are, classical methods, and networks."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
 import numpy as np
 
-from .. import __version__, exposure
-from ..engine import load_model, manifest
+from .. import __version__
+from ..baselines import hdrplus, ringaby, yuan
+from ..baselines.system import Shot, System, Takes
+from ..engine import Model, load_model, manifest
 from ..light import Image
-from ..pair import Pair, TwinshotError, as_float
-from ..restoration import restore
+from ..pair import TwinshotError, as_float
+from ..restoration import over_tiles, restore
+from ..window import window
 
-System = Callable[[Pair, dict[str, Any], Image], Image]
-"""(pair, meta, truth) -> picture. The truth is for oracles alone: BM3D is told its noise."""
+_SINGLE: dict[str, Takes] = {
+    "deblurgan": "blurry",
+    "srn": "blurry",
+    "deepdeblur": "blurry",
+    "dcdeblurgan": "blurry",
+    "noise2noise": "noisy",
+}
+
+
+@dataclass(frozen=True)
+class Plain:
+    """A system that is one function."""
+
+    name: str
+    takes: Takes
+    method: Callable[[Shot], Image]
+
+    def restore(self, shot: Shot) -> Image:
+        """See `System`. Raises TwinshotError where it takes a burst and the shot has none."""
+        if self.takes == "burst" and not shot.burst:
+            raise TwinshotError("takes a burst, and this set has none: make it with `twinshot synth --burst 11`")
+        return self.method(shot)
 
 
 def system(name: str) -> System:
-    """A system by its name: an input as it is, a classical denoiser, or a shipped model.
+    """A system by its name.
 
     Raises:
-        TwinshotError: unknown name, or a package the system needs is missing.
+        TwinshotError: unknown name, or a network's weights are missing.
     """
-    if name in _CLASSICAL:
-        return _CLASSICAL[name]
+    if name in CLASSICAL:
+        return CLASSICAL[name]
+    models = manifest()
+    if name not in models:
+        raise TwinshotError(f"no system is called {name!r}; choose of {', '.join(known_systems())}")
+    takes = takes_of(models[name]["training"]["recipe"]["net"])
+    method = _from_blurry if takes == "blurry" else _from_pair
     model = load_model(name)
-    return lambda pair, meta, truth: restore(pair.noisy.pixels, pair.blurry.pixels, model).image
+    return Plain(name, takes, lambda shot: method(shot, model))
+
+
+def known_systems() -> list[str]:
+    """All names: inputs, classical methods, the networks at hand."""
+    return [*CLASSICAL, *manifest()]
 
 
 def version_of(name: str) -> str:
@@ -36,43 +70,85 @@ def version_of(name: str) -> str:
     return str(models[name]["sha256"]) if name in models else __version__
 
 
-def matched_noisy(pair: Pair) -> Image:
-    """The noisy frame at the blurry frame's exposure, as `restore` brings it there."""
-    match = exposure.estimate(pair.noisy.pixels, pair.blurry.pixels, exposure.exif_gain(pair))
-    return exposure.apply(as_float(pair.noisy.pixels), match)
+def takes_of(net: dict[str, Any]) -> Takes:
+    """What a network is given, by its kind and settings in a recipe."""
+    inputs: list[Takes] = net["settings"].get("inputs", [])
+    return inputs[0] if len(inputs) == 1 else _SINGLE.get(net["kind"], "pair")
 
 
-def _noisy(pair: Pair, meta: dict[str, Any], truth: Image) -> Image:
-    return matched_noisy(pair)
+def _from_pair(shot: Shot, model: Model) -> Image:
+    return restore(shot.pair.noisy.pixels, shot.pair.blurry.pixels, model).image
 
 
-def _blurry(pair: Pair, meta: dict[str, Any], truth: Image) -> Image:
-    return as_float(pair.blurry.pixels)
+def _from_blurry(shot: Shot, model: Model) -> Image:
+    """The blurry frame as it is: the system is not told where the noisy one would have it."""
+    frame = shot.pair.blurry
+
+    def parts(top: int, left: int, size: tuple[int, int]) -> tuple[Image, Image]:
+        part = as_float(window(frame.pixels, top, left, size))
+        return part, part
+
+    return as_float(over_tiles(model, frame.size, parts))
 
 
-def _known(pair: Pair, meta: dict[str, Any], truth: Image) -> tuple[Image, float]:
-    """The gain-matched noisy frame and its true noise, which the denoisers are given."""
-    noisy = matched_noisy(pair)
-    return noisy, float(np.sqrt(np.mean((noisy - truth) ** 2)))
-
-
-def _nlm(pair: Pair, meta: dict[str, Any], truth: Image) -> Image:
+def _nlm(shot: Shot) -> Image:
     """OpenCV's non-local means, its strength the true noise."""
-    noisy, sigma = _known(pair, meta, truth)
-    bytes_ = np.round(noisy * 255).astype(np.uint8)
-    strength = 255 * sigma
-    clean = cv2.fastNlMeansDenoisingColored(bytes_, None, strength, strength, 7, 21)
-    return as_float(clean)
+    strength = 255 * shot.sigma
+    return as_float(cv2.fastNlMeansDenoisingColored(_bytes(shot.noisy), None, strength, strength, 7, 21))
 
 
-def _bm3d(pair: Pair, meta: dict[str, Any], truth: Image) -> Image:
+def _bm3d(shot: Shot) -> Image:
     """BM3D in its colour form (package bm3d), told the true noise."""
     try:
         import bm3d
     except ImportError as error:
         raise TwinshotError("BM3D needs its package: pip install 'twinshot[bench]'") from error
-    noisy, sigma = _known(pair, meta, truth)
-    return np.asarray(np.clip(bm3d.bm3d_rgb(noisy, sigma), 0, 1), np.float32)
+    return np.asarray(np.clip(bm3d.bm3d_rgb(shot.noisy, shot.sigma), 0, 1), np.float32)
 
 
-_CLASSICAL: dict[str, System] = {"noisy": _noisy, "blurry": _blurry, "nlm": _nlm, "bm3d": _bm3d}
+def _wavelet(shot: Shot) -> Image:
+    """scikit-image's wavelet shrinkage (BayesShrink in YCbCr), told the true noise."""
+    try:
+        from skimage.restoration import denoise_wavelet
+    except ImportError as error:
+        raise TwinshotError("wavelets need scikit-image: pip install 'twinshot[bench]'") from error
+    clean = denoise_wavelet(shot.noisy, shot.sigma, convert2ycbcr=True, channel_axis=-1, rescale_sigma=True)
+    return np.asarray(np.clip(clean, 0, 1), np.float32)
+
+
+def _mean(shot: Shot) -> Image:
+    """The burst's plain mean: what its alignment and its merging are worth is measured from here."""
+    return np.asarray(np.mean(shot.burst, axis=0), np.float32)
+
+
+def _hdrplus(shot: Shot) -> Image:
+    return hdrplus.merge(shot.burst, hdrplus.Noise(shot.sigma))
+
+
+def _ringaby(shot: Shot) -> Image:
+    return ringaby.stack(shot.burst).image
+
+
+def _yuan(shot: Shot) -> Image:
+    """Yuan et al. start from a denoised frame; here non-local means denoises it."""
+    return yuan.deblur(_nlm(shot), shot.blurry)
+
+
+def _bytes(image: Image) -> np.typing.NDArray[np.uint8]:
+    return np.round(image * 255).astype(np.uint8)
+
+
+CLASSICAL: dict[str, System] = {
+    found.name: found
+    for found in (
+        Plain("noisy", "noisy", lambda shot: shot.noisy),
+        Plain("blurry", "blurry", lambda shot: shot.blurry),
+        Plain("nlm", "noisy", _nlm),
+        Plain("bm3d", "noisy", _bm3d),
+        Plain("wavelet", "noisy", _wavelet),
+        Plain("mean", "burst", _mean),
+        Plain("hdrplus", "burst", _hdrplus),
+        Plain("ringaby", "burst", _ringaby),
+        Plain("yuan", "pair", _yuan),
+    )
+}

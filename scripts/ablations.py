@@ -1,0 +1,72 @@
+"""The ablation table: every run of recipes/ablations that is there, measured alike, written to docs/ablations.md.
+
+    for recipe in recipes/ablations/*.toml; do twinshot train $recipe --data DATA_ROOT --resume; done
+    python scripts/ablations.py --data DATA_ROOT
+
+A row says what its recipe's first line says; the runs' steps and hours stand beside it.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+SETS = {"paper": "photographs, profile paper", "camera": "photographs, profile camera", "real": "real windows"}
+HEADER = """# Ablations
+
+What each part of the paper's training does, at one small budget: `recipes/ablations`, each an overlay of `full-merger`
+(DeblurMerger) or `full-rnn` (DeblurRNN) that takes one thing away. Written by `scripts/ablations.py`, which measures
+with `twinshot benchmark`; PSNR in dB and SSIM by the convention `paper`. The grid is the benchmark's measure of
+checkerboards, in dB over the truth's own: 0 is none.
+
+"""
+
+
+def main() -> None:
+    """Export, measure, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--runs", type=Path, default=ROOT / "runs")
+    options = parser.parse_args()
+    recipes = sorted((ROOT / "recipes" / "ablations").glob("*.toml"))
+    done = [path for path in recipes if (options.runs / path.stem / "checkpoint.pt").is_file()]
+    weights, out = options.runs / "ablations", options.runs / "ablations-benchmark"
+    for path in done:
+        twinshot(
+            weights, "export", options.runs / path.stem / "checkpoint.pt", "--name", path.stem, "--weights", weights
+        )
+    names = ",".join(["noisy", "blurry", *(path.stem for path in done)])
+    sets = [argument for name in SETS for argument in ("--set", name)]
+    twinshot(weights, "benchmark", *sets, "--quality", "--systems", names, "--data", options.data, "--out", out)
+    results = json.loads((out / "results.json").read_text("utf-8"))
+    page = HEADER + "\n".join(table(name, results, {path.stem: path for path in done}) for name in SETS)
+    (ROOT / "docs" / "ablations.md").write_text(page, "utf-8")
+
+
+def table(name: str, results: dict[str, Any], recipes: dict[str, Path]) -> str:
+    """One set's rows as Markdown."""
+    found = results["sets"][name]
+    lines = [f"## {SETS[name]}: {found['pictures']} pictures", ""]
+    lines += ["| run | what | steps | hours | PSNR | SSIM | grid |", "| --- | --- | --- | --- | --- | --- | --- |"]
+    for system, row in found["systems"].items():
+        said = (
+            recipes[system].read_text("utf-8").splitlines()[0].lstrip("# ") if system in recipes else "as it comes in"
+        )
+        model = results["models"].get(system, {})
+        cells = [system, said, model.get("steps", ""), model.get("hours", "")]
+        cells += [f"{row['psnr']:.2f}", f"{row['ssim_paper']:.4f}", f"{row['checkerboard']:.2f}"]
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return "\n".join([*lines, ""])
+
+
+def twinshot(weights: Path, *arguments: object) -> None:
+    """The command with a folder of models, stopping at its first failure."""
+    environment = {**os.environ, "TWINSHOT_WEIGHTS": str(weights)}
+    subprocess.run(["twinshot", *map(str, arguments)], check=True, env=environment)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""What the results say beyond means: what the second frame is worth, and how systems relate in time and memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from operator import itemgetter
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+
+FUSION_PAIRS = (("twin", "twin-noisy"), ("merger", "noisy-only"), ("full-merger", "noisy-only"))
+"""A network that takes both frames, and the same design given the noisy one alone."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Cases of like difficulty.
+
+    Attributes:
+        low: the least value among them.
+        high: the largest.
+        cases: how many.
+        gain: mean gain in dB.
+    """
+
+    low: float
+    high: float
+    cases: int
+    gain: float
+
+
+@dataclass(frozen=True)
+class FusionGain:
+    """PSNR of `pair` less that of `alone` on the same cases, dB.
+
+    Attributes:
+        pair: the system with both frames.
+        alone: the one with the noisy frame.
+        cases: how many.
+        mean: over all of them.
+        blur_fifths: by blur in px, least first, of the cases whose blur is known; empty where they are too few.
+        noise_thirds: the same by the noisy frame's error, in [0, 1].
+        noise_fifths: the same, finer.
+    """
+
+    pair: str
+    alone: str
+    cases: int
+    mean: float
+    blur_fifths: tuple[Group, ...]
+    noise_thirds: tuple[Group, ...]
+    noise_fifths: tuple[Group, ...]
+
+
+def fusion_gain(set_results: Mapping[str, Any], pair: str, alone: str) -> FusionGain | None:
+    """What the second frame adds on a set.
+
+    Args:
+        set_results: one of results.json's sets.
+        pair: the system with both frames.
+        alone: the one with the noisy frame.
+
+    Returns:
+        None where either was not run, or failed.
+    """
+    scores = [_scores(set_results["systems"].get(name, {})) for name in (pair, alone)]
+    gains = {case: psnr - scores[1][case] for case, psnr in scores[0].items() if case in scores[1]}
+    if not gains:
+        return None
+    known = set_results.get("cases", {})
+    blur, noise = ([(known.get(case, {}).get(key), gain) for case, gain in gains.items()] for key in ("blur", "sigma"))
+    mean = fmean(gains.values())
+    return FusionGain(pair, alone, len(gains), mean, _groups(blur, 5), _groups(noise, 3), _groups(noise, 5))
+
+
+def fusion_gains(set_results: Mapping[str, Any]) -> list[FusionGain]:
+    """What the second frame adds on a set, for those of `FUSION_PAIRS` that were run."""
+    found = (fusion_gain(set_results, *names) for names in FUSION_PAIRS)
+    return [gain for gain in found if gain]
+
+
+def ratio(rows: Mapping[str, Any], name: str, key: str, reference: str = "rnn") -> float | None:
+    """A system's seconds or memory over the reference's; None where either is not known."""
+    figure, base = (rows.get(row, {}).get(key) for row in (name, reference))
+    return None if figure is None or not base else float(figure / base)
+
+
+def _scores(row: Mapping[str, Any]) -> dict[str, float]:
+    return {case["name"]: case["psnr"] for case in row.get("cases", [])}
+
+
+def _groups(gains: list[tuple[float | None, float]], parts: int) -> tuple[Group, ...]:
+    """The gains in `parts` groups of like value, the first with one more where they do not come out even.
+
+    None where that leaves fewer than two cases a group.
+    """
+    known = sorted(((value, gain) for value, gain in gains if value is not None), key=itemgetter(0))
+    if len(known) < 2 * parts:
+        return ()
+    split = [known[part[0] : part[-1] + 1] for part in np.array_split(np.arange(len(known)), parts)]
+    return tuple(Group(part[0][0], part[-1][0], len(part), fmean(gain for _, gain in part)) for part in split)

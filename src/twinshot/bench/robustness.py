@@ -1,0 +1,157 @@
+"""How systems bear what a photographer may do wrong: PSNR along one difficulty at a time, all others kept.
+
+The usual case is a short frame at 1/8 of the long one's time, 8 px of camera blur, a medium noise level, nothing that
+moves in the scene, frames registered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import cv2
+import numpy as np
+
+from ..baselines.system import Shot, System
+from ..light import Image, to_linear, to_srgb
+from ..pair import TwinshotError
+from ..synth.frames import StillWindow, images_in
+from ..synth.motion import MotionRange
+from ..synth.noise import quantise
+from ..synth.profiles import CameraProfile
+from .datasets import shot_of
+from .metrics import psnr
+from .systems import system
+
+SIDE = 192
+_MARGIN = 48  # px around the view, so that a moved long frame still covers it
+_INNER = np.s_[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Of one simulated pair.
+
+    Attributes:
+        ratio: of the exposure times; the short frame's noise grows with it.
+        blur: extent of the camera's blur, px.
+        shift: of the long frame against the short one, px.
+        turn: the same in degrees.
+        noise: level of the `camera` profile at a ratio of 8, 0 (light) to 1 (night).
+        clipped: share of the long frame's pixels with a channel at its limit.
+    """
+
+    ratio: float = 8.0
+    blur: float = 8.0
+    shift: float = 0.0
+    turn: float = 0.0
+    noise: float = 0.5
+    clipped: float = 0.0
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One difficulty: the field of `Conditions` that varies, and over what."""
+
+    field: str
+    label: str
+    unit: str
+    values: tuple[float, ...]
+
+
+AXES = (
+    Axis("ratio", "exposure ratio", "times", (2, 4, 8, 16)),
+    Axis("blur", "blur length", "px", (0, 2, 5, 10, 20, 40, 60)),
+    Axis("shift", "misregistration", "px", (0, 5, 10, 20, 40)),
+    Axis("turn", "misregistration", "degrees", (0, 0.5, 1, 2, 3)),
+    Axis("noise", "noise level", "of the profile camera", (0, 0.25, 0.5, 0.75, 1)),
+    Axis("clipped", "clipped share of the long frame", "of its pixels", (0, 0.05, 0.1, 0.2, 0.4)),
+)
+_USUAL = Conditions()
+
+
+def curve(axis: Axis, name: str, photos: Path, count: int, seed: int) -> list[float] | None:
+    """A system's mean PSNR in dB at each of the axis's values; None where the system cannot run on pairs.
+
+    Args:
+        axis: what varies.
+        name: the system.
+        photos: a folder of photographs; the first `count` are used.
+        count: pictures a value.
+        seed: of motion and noise, the same along the axis.
+
+    Raises:
+        TwinshotError: there are no photographs, or one is smaller than 288 px.
+    """
+    usual = [replace(_USUAL, **{axis.field: value}) for value in axis.values]
+    chosen = images_in(photos)[:count]
+    pairs = [[simulated(photo, case, [seed, i]) for i, photo in enumerate(chosen)] for case in usual]
+    try:
+        return [round(_mean(system(name), point), 3) for point in pairs]
+    except TwinshotError:
+        return None
+
+
+def table(axis: Axis, count: int) -> dict[str, Any]:
+    """An axis as results.json has it, without systems yet."""
+    return {
+        "label": axis.label,
+        "unit": axis.unit,
+        "values": list(axis.values),
+        "pictures": count,
+        "systems": {},
+        "versions": {},
+    }
+
+
+def _mean(system: System, pairs: Sequence[tuple[Shot, Image]]) -> float:
+    return fmean(psnr(system.restore(shot), truth) for shot, truth in pairs)
+
+
+def simulated(photo: Path, conditions: Conditions, seed: Sequence[int]) -> tuple[Shot, Image]:
+    """A pair under the given conditions, and its truth; (192, 192, 3)."""
+    rng = np.random.default_rng(seed)
+    extent = (conditions.blur, conditions.blur)
+    motion = MotionRange(blur=extent, gap=(0.1, 0.1), registered=1.0, movers=0.0)
+    side = SIDE + 2 * _MARGIN
+    sharp, blurry = StillWindow(photo, (), (side, side), motion).expose("linear", rng)
+    brighter = _brightening(blurry, conditions.clipped)
+    frames = (sharp, _moved(blurry, conditions, rng))
+    sharp, blurry = (to_srgb((to_linear(frame) * brighter).clip(0, 1))[_INNER] for frame in frames)
+    found = _profile(conditions).degrade(sharp, blurry, rng)
+    return shot_of(quantise(found.noisy), quantise(found.blurry), (), found.sharp), found.sharp
+
+
+def _moved(frame: Image, conditions: Conditions, rng: np.random.Generator) -> Image:
+    """The frame shifted in a direction of its own and turned about its middle."""
+    angle, middle = rng.uniform(0, 2 * np.pi), ((frame.shape[1] - 1) / 2, (frame.shape[0] - 1) / 2)
+    move = conditions.shift * np.array([[0, 0, np.cos(angle)], [0, 0, np.sin(angle)]])
+    matrix = cv2.getRotationMatrix2D(middle, conditions.turn, 1.0) + move
+    size = (frame.shape[1], frame.shape[0])
+    moved = cv2.warpAffine(frame, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
+    return np.asarray(moved, np.float32).clip(0, 1)
+
+
+def _brightening(frame: Image, share: float) -> np.float32:
+    """The factor in linear light that clips a share of the frame's pixels; 1 for none."""
+    peaks = to_linear(frame[_INNER]).max(-1)
+    return np.float32(1 / max(np.quantile(peaks, 1 - share), 1e-3)) if share else np.float32(1)
+
+
+def _profile(conditions: Conditions) -> CameraProfile:
+    """The camera at a fixed noise level; a shorter frame gathers less light, so that noise grows with the ratio."""
+    usual = CameraProfile()
+    factor = conditions.ratio / _USUAL.ratio
+    return replace(
+        usual,
+        ratio=(conditions.ratio, conditions.ratio),
+        level=(conditions.noise, conditions.noise),
+        shot=(usual.shot[0] * factor, usual.shot[1] * factor),
+        read=(usual.read[0] * factor, usual.read[1] * factor),
+        dark_file=1.0,
+        mosaic=1.0,
+        jpeg=0.0,
+    )

@@ -1,0 +1,146 @@
+"""Sets by name, made where they are asked for: each becomes a folder of triples."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from .. import io
+from ..pair import Metadata, TwinshotError
+from ..synth.frames import PublishedWindow, Window
+from ..synth.triples import Plan, windows_in, write_windows
+from .datasets import KINDS
+from .gopro import Blur, Split, gopro_large
+from .koehler import cases
+
+BURST = 11  # short frames in the time of a pair of the paper: 1 + 1 dropped + 9 averaged
+EXAMPLES = ("example", "example-paper")
+"""The sets that need no data root."""
+_PICTURES = ("astronaut", "chelsea", "coffee", "rocket")
+
+
+@dataclass(frozen=True)
+class NamedSet:
+    """A set and where it comes from.
+
+    Attributes:
+        what: in a few words.
+        source: what it is made of under the data root; None: pictures of scikit-image.
+        windows: the windows in that source, given the plan's side.
+        plan: how they become triples; its seed is the benchmark's.
+    """
+
+    what: str
+    source: str | None
+    windows: Callable[[Path, int | None], Sequence[Window]]
+    plan: Plan
+
+
+def _gopro(root: Path, side: int | None) -> list[Window]:
+    return [PublishedWindow(pair.blur, pair.sharp) for pair in gopro_large(root)]
+
+
+def _gopro_gamma(root: Path, side: int | None) -> list[Window]:
+    return [PublishedWindow(pair.blur, pair.sharp) for pair in gopro_large(root, blur="blur_gamma")]
+
+
+def _gopro_layout(root: Path, side: int | None) -> list[Window]:
+    """What is there of GOPRO_Large's layout: its test pictures before those for training, `blur` before the other."""
+    split: Split = "train" if (root / "train").is_dir() and not (root / "test").is_dir() else "test"
+    blur: Blur = "blur" if any(root.glob(f"{split}/*/blur")) else "blur_gamma"
+    return [PublishedWindow(pair.blur, pair.sharp) for pair in gopro_large(root, split, blur)]
+
+
+def _koehler(root: Path, side: int | None) -> list[Window]:
+    """The sharp frame that noise is put on is the trajectory's middle one; what counts are all of them."""
+    return [PublishedWindow(case.blurry, case.truth_files[len(case.truth_files) // 2]) for case in cases(root)]
+
+
+SETS = {
+    "example": NamedSet("pictures of scikit-image, profile camera", None, windows_in, Plan("camera", 4, 0, 256, BURST)),
+    "example-paper": NamedSet(
+        "pictures of scikit-image, profile paper", None, windows_in, Plan("paper", 4, 0, 256, BURST)
+    ),
+    "camera": NamedSet(
+        "held-out photographs, profile camera", "photos/val", windows_in, Plan("camera", 40, 0, 256, BURST)
+    ),
+    "paper": NamedSet(
+        "held-out photographs, profile paper", "photos/val", windows_in, Plan("paper", 40, 0, 256, BURST)
+    ),
+    "blur": NamedSet("held-out photographs, blur without noise", "photos/val", windows_in, Plan("gopro", 40, 0, 256)),
+    "real": NamedSet(
+        "windows of high-speed frames, profile paper", "frames/val", windows_in, Plan("paper", burst=BURST)
+    ),
+    "gopro": NamedSet("GOPRO_Large, blur", "GOPRO_Large", _gopro, Plan("gopro")),
+    "gopro-gamma": NamedSet("GOPRO_Large, blur_gamma", "GOPRO_Large", _gopro_gamma, Plan("gopro")),
+    "gopro2": NamedSet("GOPRO2 of GOPRO_Large_all", "GOPRO_Large_all/test", windows_in, Plan("paper", burst=BURST)),
+    "koehler": NamedSet("Koehler et al.", "Koehler", _koehler, Plan("gopro")),
+}
+
+
+def prepare(name: str, data: Path | None, folder: Path, seed: int, quick: bool) -> Path:
+    """The folder of triples of a set; what is missing of it is made.
+
+    Args:
+        name: one of `SETS`, a folder of triples, or one in the layout of GOPRO_Large.
+        data: where the named sets' sources are.
+        folder: gets the sets that have to be made, NAME each.
+        seed: of the noise, and of the motion of photographs.
+        quick: four small triples at most.
+
+    Raises:
+        TwinshotError: no such set, or its source is missing.
+    """
+    if name in SETS:
+        return _made(SETS[name], _source(name, data, folder), folder / name, seed, quick)
+    given = Path(name)
+    if any((given / kind).is_dir() for kind in KINDS):
+        return given
+    if given.is_dir():
+        published = NamedSet(name, name, _gopro_layout, Plan("gopro"))
+        return _made(published, given, folder / given.resolve().name, seed, quick)
+    raise TwinshotError(f"{name}: no such set; name a folder of triples or of GOPRO_Large, or one of {', '.join(SETS)}")
+
+
+def available(data: Path | None) -> list[str]:
+    """The named sets whose source is there; those of `EXAMPLES` always are."""
+    return [name for name, found in SETS.items() if found.source is None or (data and (data / found.source).is_dir())]
+
+
+def _source(name: str, data: Path | None, folder: Path) -> Path:
+    source = SETS[name].source
+    if source is None:
+        return examples(folder / "photographs")
+    if data is None:
+        raise TwinshotError(f"set {name!r} is made of {source} in a data root: give --data DIR or set TWINSHOT_DATA")
+    if not (data / source).is_dir():
+        raise TwinshotError(f"{data / source}: no such folder; set {name!r} is made of it")
+    return data / source
+
+
+def _made(found: NamedSet, source: Path, output: Path, seed: int, quick: bool) -> Path:
+    plan = replace(found.plan, seed=seed)
+    windows = found.windows(source, plan.side)
+    if quick:
+        plan = replace(plan, count=min(plan.count or len(windows), 4), side=plan.side and 160)
+        windows = found.windows(source, plan.side)
+    write_windows(windows, output, plan)
+    if found.windows is _koehler:
+        truths = {f"{i:06d}.png": list(map(str, case.truth_files)) for i, case in enumerate(cases(source))}
+        io.write_bytes(output / "truths.json", json.dumps(truths).encode())
+    return output
+
+
+def examples(folder: Path) -> Path:
+    """Photographs that come with scikit-image (public domain or CC0), as files."""
+    try:
+        from skimage import data
+    except ImportError as error:
+        raise TwinshotError("the example sets need scikit-image: pip install 'twinshot[bench]'") from error
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in _PICTURES:
+        if not (folder / f"{name}.png").exists():
+            io.write(folder / f"{name}.png", getattr(data, name)(), Metadata())
+    return folder

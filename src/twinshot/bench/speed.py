@@ -1,0 +1,77 @@
+"""Seconds and peak memory of a system on one 1280x720 picture, each system in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from .. import io
+from ..pair import Metadata
+from ..synth.frames import images_in, read_photo
+from ..synth.noise import quantise
+from ..synth.triples import Plan, write_triples
+from .datasets import triples_in
+from .systems import system
+
+SIZE = (1280, 720)
+_RUNS = 3
+_PATIENCE = 10.0  # seconds: what takes longer is run once, and without a first run to warm up
+_MARGIN = 48  # px that `write_triples` takes off each side
+
+
+def measure(name: str, folder: Path) -> dict[str, Any]:
+    """A system's seconds (median) and peak memory in MB, libraries and inputs included; or {"error": why not}.
+
+    Args:
+        name: the system.
+        folder: a set whose first triple is the picture, as `picture` makes it.
+    """
+    script = "from twinshot.bench.speed import main; main()"
+    done = subprocess.run([sys.executable, "-c", script, name, str(folder)], capture_output=True, text=True)
+    lines = done.stdout.splitlines()
+    if done.returncode or not lines:
+        return {"error": (done.stderr.strip().splitlines() or ["ended without a word"])[-1]}
+    found: dict[str, Any] = json.loads(lines[-1])
+    return found
+
+
+def picture(photographs: Path, folder: Path, seed: int, burst: int) -> Path:
+    """A set of one triple of 1280x720 with so many short frames, from photographs side by side and mirrored."""
+    source = folder / "source"
+    source.mkdir(parents=True, exist_ok=True)
+    io.write(source / "quilt.png", quantise(_quilt(images_in(photographs))), Metadata())
+    write_triples(source, folder, Plan("camera", 1, seed, None, burst))
+    return folder
+
+
+def main() -> None:
+    """What the process of one system does: its name and the set's folder are in sys.argv."""
+    name, folder = sys.argv[1], Path(sys.argv[2])
+    shot, chosen = triples_in(folder)[0].shot(), system(name)
+    seconds: list[float] = []
+    while len(seconds) <= _RUNS and not (seconds and seconds[0] > _PATIENCE):
+        began = time.perf_counter()
+        chosen.restore(shot)
+        seconds.append(time.perf_counter() - began)
+    counted = seconds[1:] or seconds
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"seconds": round(median(counted), 3), "runs": len(counted), "memory_mb": round(memory)}))
+
+
+def _quilt(photos: Sequence[Path]) -> np.typing.NDArray[np.float32]:
+    width, height = SIZE[0] + 2 * _MARGIN, SIZE[1] + 2 * _MARGIN
+    side = min(min(read_photo(path).shape[:2]) for path in photos)
+    tiles = [read_photo(path)[:side, :side] for path in photos]
+    row = np.concatenate([*tiles, *(tile[:, ::-1] for tile in tiles)], 1)
+    rows = [np.roll(row, side * turn, 1) for turn in range(-(-height // side))]
+    quilt = np.concatenate(rows, 0)
+    return np.tile(quilt, (1, -(-width // quilt.shape[1]), 1))[:height, :width]

@@ -1,0 +1,105 @@
+"""Simulated pairs under given conditions, one difficulty at a time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from helpers import save
+from skimage import data
+
+from twinshot.bench import robustness
+from twinshot.bench.robustness import AXES, Conditions, curve, simulated, table
+from twinshot.pair import TwinshotError
+
+EASY = Conditions(blur=0, noise=0)
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """Two photographs with room for a view and its margin."""
+    folder = tmp_path_factory.mktemp("large")
+    save(folder / "astronaut.png", data.astronaut())
+    save(folder / "coffee.png", data.coffee())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def picture(large):
+    return large / "astronaut.png"
+
+
+def test_the_usual_pair(picture):
+    shot, truth = simulated(picture, Conditions(), [0, 0])
+    assert shot.noisy.shape == shot.blurry.shape == truth.shape == (192, 192, 3)
+    again, _ = simulated(picture, Conditions(), [0, 0])
+    np.testing.assert_array_equal(shot.noisy, again.noisy)
+    np.testing.assert_array_equal(shot.blurry, again.blurry)
+    assert shot.burst == ()
+
+
+def test_nothing_difficult(picture):
+    shot, truth = simulated(picture, EASY, [0, 0])
+    assert np.abs(shot.blurry - truth).mean() < 0.02  # what the mosaic costs
+    assert shot.sigma < 0.05
+
+
+@pytest.mark.parametrize("field", ["ratio", "noise"])
+def test_noise_grows(picture, field):
+    axis = next(axis for axis in AXES if axis.field == field)
+    sigmas = [simulated(picture, replace(Conditions(), **{field: value}), [0, 0])[0].sigma for value in axis.values]
+    assert sigmas == sorted(sigmas)
+    assert sigmas[-1] > 1.5 * sigmas[0]
+
+
+def test_blur_grows(picture):
+    sharpness = []
+    for blur in (0, 5, 20, 60):
+        shot, _ = simulated(picture, replace(EASY, blur=blur), [0, 0])
+        sharpness.append(np.abs(np.diff(shot.blurry, axis=0)).mean() + np.abs(np.diff(shot.blurry, axis=1)).mean())
+    assert sharpness == sorted(sharpness, reverse=True)
+
+
+@pytest.mark.parametrize("shift", [5, 20])
+def test_the_long_frame_is_moved_as_far_as_asked(picture, shift):
+    shot, truth = simulated(picture, replace(EASY, shift=shift), [0, 0])
+    greys = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (truth, shot.blurry)]
+    found, _ = cv2.phaseCorrelate(*greys, cv2.createHanningWindow(greys[0].shape[::-1], cv2.CV_32F))
+    assert np.hypot(*found) == pytest.approx(shift, abs=0.5)
+
+
+def test_the_long_frame_is_turned(picture):
+    shot, truth = simulated(picture, replace(EASY, turn=3), [0, 0])
+    back = cv2.getRotationMatrix2D((95.5, 95.5), -3, 1)
+    undone = cv2.warpAffine(shot.blurry, back, (192, 192), flags=cv2.INTER_CUBIC)
+    inner = np.s_[30:-30, 30:-30]
+    assert np.abs(undone - truth)[inner].mean() < 0.4 * np.abs(shot.blurry - truth)[inner].mean()
+
+
+@pytest.mark.parametrize("share", [0, 0.1, 0.4])
+def test_as_much_is_clipped_as_asked(picture, share):
+    shot, truth = simulated(picture, replace(EASY, clipped=share), [0, 0])
+    if share:
+        assert (shot.blurry.max(-1) > 0.99).mean() == pytest.approx(share, abs=0.05)
+    assert truth.max() <= 1
+
+
+def test_curve(large, photos):
+    axis = replace(next(axis for axis in AXES if axis.field == "noise"), values=(0, 1))
+    clean, night = curve(axis, "noisy", large, 2, 0)
+    assert clean > night + 5
+    assert curve(axis, "noisy", large, 2, 0) == [clean, night]
+    assert curve(axis, "hdrplus", large, 1, 0) is None
+    with pytest.raises(TwinshotError, match=r"astronaut\.png: 320x260 is too small"):
+        curve(axis, "noisy", photos, 1, 0)
+    assert table(axis, 2)["values"] == [0, 1]
+
+
+def test_every_axis_is_a_condition():
+    assert {axis.field for axis in AXES} <= set(Conditions.__dataclass_fields__)
+    usual = Conditions()
+    for axis in AXES:
+        assert getattr(usual, axis.field) in axis.values or axis.field == "blur"
+    assert robustness.SIDE % 16 == 0
