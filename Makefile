@@ -27,7 +27,7 @@ $(VENV)/.installed: pyproject.toml | $(BIN)/python
 	touch $@
 
 $(VENV)/.developing: pyproject.toml | $(BIN)/python
-	$(PIP) -e '.[train,bench,dev]'
+	$(PIP) -e '.[train,bench,openvino,dev]'
 	touch $@ $(VENV)/.installed
 
 clean:

@@ -110,7 +110,7 @@ def test_benchmark(command, photos, tmp_path, monkeypatch):
     from twinshot.bench import speed
 
     monkeypatch.setattr(speed, "picture", lambda photographs, folder, *_: folder)
-    monkeypatch.setattr(speed, "measure", lambda name, folder: {"seconds": 1.0, "runs": 3, "memory_mb": 90})
+    monkeypatch.setattr(speed, "measure", lambda name, folder, engine: {"seconds": 1.0, "runs": 3, "memory_mb": 90})
     assert command("synth", photos, "-o", tmp_path / "set", "--count", 1, "--side", 96, "--burst", 3).code == 0
     arguments = ("benchmark", "--set", tmp_path / "set", "--systems", "noisy,mean,twin", "--out", tmp_path / "out")
     result = command(*arguments, "--quick")
@@ -120,7 +120,7 @@ def test_benchmark(command, photos, tmp_path, monkeypatch):
     assert list(rows) == ["noisy", "mean", "twin"]
     assert rows["twin"]["psnr"] > rows["noisy"]["psnr"]
     assert results["models"]["twin"]["samples"] > 100_000
-    assert list(results["speed"]["systems"]) == ["twin"]
+    assert list(results["speed"]["systems"]) == ["twin", "twin (openvino)", "twin (torch)"]
     assert "robustness" not in results
     assert f"{rows['twin']['psnr']:.2f}" in result.out
     assert "| twin |" in (tmp_path / "out" / "summary.md").read_text()
@@ -136,7 +136,7 @@ def test_the_whole_benchmark_has_speed_and_curves(command, photos, tmp_path, mon
     from twinshot.bench import robustness, speed
 
     monkeypatch.setattr(speed, "picture", lambda photographs, folder, *_: folder)
-    monkeypatch.setattr(speed, "measure", lambda name, folder: {"error": "out of luck"})
+    monkeypatch.setattr(speed, "measure", lambda name, folder, engine: {"error": "out of luck"})
     monkeypatch.setattr(robustness, "AXES", (replace(robustness.AXES[0], values=(2, 8)),))
     assert command("synth", photos, "-o", tmp_path / "set", "--count", 1, "--side", 96).code == 0
     arguments = ("benchmark", "--set", tmp_path / "set", "--systems", "noisy,mean", "--out", tmp_path / "out")

@@ -5,20 +5,49 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from twinshot import engine
+from twinshot import engine, precision
 from twinshot.pair import TwinshotError
 
 NAMES = list(engine.manifest())
 
 
+@pytest.fixture(autouse=True)
+def _own_cache(monkeypatch, tmp_path):
+    """What is remembered of the processor stays within the test."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
 @pytest.fixture(scope="module")
 def models():
     return {name: engine.load_model(name) for name in NAMES}
+
+
+@pytest.mark.parametrize("kind", engine.ENGINES)
+@pytest.mark.parametrize("name", NAMES)
+def test_every_engine_computes_the_same(models, name, kind):
+    """Within an 8-bit level, also where the engine computes in bf16; exact where it does not."""
+    model = models[name]
+    frames = np.random.default_rng(1).random((2, 1, 3, 64, 3 * 32), np.float32)
+    wanted, found = model.run(*frames), engine.load_model(name, kind).run(*frames)
+    assert found.shape == wanted.shape
+    assert found.dtype == np.float32
+    error = np.sqrt(np.mean((found - wanted) ** 2))
+    assert error < (precision.TOLERANCE if kind == "openvino" else 1e-5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "module", "extra"), [("openvino", "openvino", "openvino"), ("torch", "torch", "train")]
+)
+def test_an_engine_whose_package_is_missing(monkeypatch, kind, module, extra):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(TwinshotError, match=rf"engine '{kind}' needs its package: pip install 'twinshot\[{extra}\]'"):
+        _ = engine.load_model("twin", kind).run
 
 
 @pytest.mark.parametrize("name", NAMES)

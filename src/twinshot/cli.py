@@ -60,7 +60,7 @@ def restore(
         Path, typer.Option("--output", "-o", help="The picture to write: PNG, TIFF, JPEG or WebP.", readable=False)
     ],
     model: Annotated[str, typer.Option(help="A model that `twinshot models` lists.")] = "twin",
-    engine: Annotated[str, typer.Option(help="What runs the network.")] = "onnx",
+    engine: Annotated[str, typer.Option(help="What runs the network: onnx, openvino or torch.")] = "onnx",
     report: Annotated[
         Path | None, typer.Option(help="Write what was decided on the way as JSON.", readable=False)
     ] = None,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
 from .. import io
-from ..engine import manifest
+from ..engine import ENGINES, manifest
 from ..pair import TwinshotError
 from . import robustness, speed
 from .report import markdown, write_report
@@ -99,11 +100,18 @@ def _measure_speed(results: Results, options: Options, systems: Sequence[str], s
     made, burst = options.out / "sets", 1 if options.quick else BURST
     folder = speed.picture(examples(made / "photographs"), made / f"speed-{burst}", options.seed, burst)
     for name in [name for name in systems if name in manifest() or not options.quick]:
-        if table["systems"].get(name, {}).get("version") != version_of(name):
-            table["systems"][name] = {**speed.measure(name, folder), "version": version_of(name)}
-            keep_results(results, options.out)
-        row = table["systems"][name]
-        say(f"speed: {name} {row.get('error') or '{seconds} s, {memory_mb} MB'.format(**row)}")
+        for engine in _engines(name):
+            label = name if engine == "onnx" else f"{name} ({engine})"
+            if table["systems"].get(label, {}).get("version") != version_of(name):
+                table["systems"][label] = {**speed.measure(name, folder, engine), "version": version_of(name)}
+                keep_results(results, options.out)
+            row = table["systems"][label]
+            say(f"speed: {label} {row.get('error') or '{seconds} s, {memory_mb} MB'.format(**row)}")
+
+
+def _engines(name: str) -> list[str]:
+    """What can run a system here: for a network, every engine whose package is installed."""
+    return [engine for engine in ENGINES if engine == "onnx" or (name in manifest() and find_spec(engine))]
 
 
 def _draw_curves(results: Results, options: Options, systems: Sequence[str], say: Say) -> None:

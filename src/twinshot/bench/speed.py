@@ -28,15 +28,16 @@ _PATIENCE = 10.0  # seconds: what takes longer is run once, and without a first 
 _MARGIN = 48  # px that `write_triples` takes off each side
 
 
-def measure(name: str, folder: Path) -> dict[str, Any]:
+def measure(name: str, folder: Path, engine: str = "onnx") -> dict[str, Any]:
     """A system's seconds (median) and peak memory in MB, libraries and inputs included; or {"error": why not}.
 
     Args:
         name: the system.
         folder: a set whose first triple is the picture, as `picture` makes it.
+        engine: what runs it, if it is a network.
     """
     script = "from twinshot.bench.speed import main; main()"
-    done = subprocess.run([sys.executable, "-c", script, name, str(folder)], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", script, name, str(folder), engine], capture_output=True, text=True)
     lines = done.stdout.splitlines()
     if done.returncode or not lines:
         return {"error": (done.stderr.strip().splitlines() or ["ended without a word"])[-1]}
@@ -54,9 +55,9 @@ def picture(photographs: Path, folder: Path, seed: int, burst: int) -> Path:
 
 
 def main() -> None:
-    """What the process of one system does: its name and the set's folder are in sys.argv."""
-    name, folder = sys.argv[1], Path(sys.argv[2])
-    shot, chosen = triples_in(folder)[0].shot(), system(name)
+    """What the process of one system does: its name, the set's folder and the engine are in sys.argv."""
+    name, folder, engine = sys.argv[1:]
+    shot, chosen = triples_in(Path(folder))[0].shot(), system(name, engine)
     seconds: list[float] = []
     while len(seconds) <= _RUNS and not (seconds and seconds[0] > _PATIENCE):
         began = time.perf_counter()

@@ -42,11 +42,11 @@ class Plain:
         return self.method(shot)
 
 
-def system(name: str) -> System:
-    """A system by its name.
+def system(name: str, engine: str = "onnx") -> System:
+    """A system by its name; `engine` is what runs it, if it is a network.
 
     Raises:
-        TwinshotError: unknown name, or a network's weights are missing.
+        TwinshotError: unknown name or engine, or a network's weights are missing.
     """
     if name in CLASSICAL:
         return CLASSICAL[name]
@@ -55,7 +55,7 @@ def system(name: str) -> System:
         raise TwinshotError(f"no system is called {name!r}; choose of {', '.join(known_systems())}")
     takes = takes_of(models[name]["training"]["recipe"]["net"])
     method = _from_blurry if takes == "blurry" else _from_pair
-    model = load_model(name)
+    model = load_model(name, engine)
     return Plain(name, takes, lambda shot: method(shot, model))
 
 

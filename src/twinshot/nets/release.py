@@ -7,10 +7,14 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
+import onnx
+import torch
+from onnx import numpy_helper
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
 
+from ..engine import Model
 from ..io import write_bytes
 from ..pair import TwinshotError
 from . import build
@@ -56,6 +60,25 @@ def load_weights(path: Path) -> nn.Module:
         net.load_state_dict(state)
     except (OSError, SafetensorError, KeyError, TypeError, RuntimeError) as error:
         raise TwinshotError(f"{path}: holds no network of twinshot ({error}); export it anew") from error
+    return net.eval()
+
+
+def network_of(model: Model) -> nn.Module:
+    """The torch network of a model: of the safetensors beside its graph, or else of the graph's own weights.
+
+    Raises:
+        TwinshotError: the graph's weights are no longer those of the network, as where batch norm was folded in.
+    """
+    kept = model.path.with_suffix(".safetensors")
+    if kept.is_file():
+        return load_weights(kept)
+    weights = onnx.load(model.path).graph.initializer
+    state = {w.name.removesuffix("_half"): torch.tensor(numpy_helper.to_array(w)) for w in weights}
+    recipe = model.card["training"]["recipe"]["net"]
+    net = build(recipe["kind"], recipe["settings"])
+    if missing := sorted(set(net.state_dict()) - set(state)):
+        raise TwinshotError(f"{kept}: needed to run this model with torch, as its graph lacks {missing[0]}")
+    net.load_state_dict({name: state[name] for name in net.state_dict()})
     return net.eval()
 
 

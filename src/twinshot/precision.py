@@ -1,0 +1,85 @@
+"""Which arithmetic a processor should run a network in: measured once, then remembered."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .io import write_bytes
+from .pair import TwinshotError
+
+Tensor = NDArray[np.float32]
+Run = Callable[[Tensor, Tensor], Tensor]
+
+EXACT = "f32"
+TOLERANCE = 0.5 / 255  # root mean square of what lower precision may change, half of an 8-bit level
+_SIDE = 256  # px of the frames it is measured on
+_WORTH = 1.1  # times as fast: less is not worth any error
+_ROUNDS = 3
+
+
+def chosen(key: str, runs: Mapping[str, Callable[[], Run]]) -> str:
+    """The name of the fastest arithmetic whose result is as good as exact, as remembered under `key`, or measured now.
+
+    Args:
+        key: network, library and processor: whatever may change the choice.
+        runs: loaders of the network by the name of the arithmetic; `EXACT` is one of them.
+    """
+    path = _memory()
+    known = _read(path)
+    if known.get(key) not in runs:
+        known[key] = fastest({name: load() for name, load in runs.items()}) if len(runs) > 1 else EXACT
+        _keep(path, known)
+    return known[key]
+
+
+def fastest(runs: Mapping[str, Run]) -> str:
+    """The name of the fastest that stays within `TOLERANCE` of the exact one on a pair of noise frames."""
+    noisy, blurry = np.random.default_rng(0).random((2, 1, 3, _SIDE, _SIDE), np.float32)
+    wanted = runs[EXACT](noisy, blurry)
+    good = [name for name, run in runs.items() if _error(run(noisy, blurry), wanted) <= TOLERANCE]
+    seconds = {name: _seconds(runs[name], noisy, blurry) for name in good}
+    best = min(good, key=lambda name: seconds[name])
+    return best if seconds[best] * _WORTH < seconds[EXACT] else EXACT
+
+
+def _error(found: Tensor, wanted: Tensor) -> float:
+    error = float(np.sqrt(np.mean((found - wanted) ** 2)))
+    return error if np.isfinite(error) else float("inf")
+
+
+def _seconds(run: Run, noisy: Tensor, blurry: Tensor) -> float:
+    taken = []
+    for _ in range(_ROUNDS):
+        began = time.perf_counter()
+        run(noisy, blurry)
+        taken.append(time.perf_counter() - began)
+    return median(taken)
+
+
+def _memory() -> Path:
+    """Where choices are kept: a cache, which may be removed at any time."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "twinshot" / "precision.json"
+
+
+def _read(path: Path) -> dict[str, str]:
+    try:
+        known = json.loads(path.read_text("utf-8"))
+        return known if isinstance(known, dict) else {}
+    except (OSError, ValueError):
+        return {}
+
+
+def _keep(path: Path, known: Mapping[str, str]) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(path, json.dumps(known, indent=1).encode())
+    except (OSError, TwinshotError):
+        return  # no cache can be written here: it is measured again next time
