@@ -104,8 +104,16 @@ def test_unrelated_frames_are_left_alone(other):
     np.testing.assert_array_equal(found.matrix, np.eye(3))
 
 
+@pytest.mark.parametrize(("x", "y"), [(70, 0), (-60, 55)])
+def test_far_shifts(x, y):
+    """A hand moves far between two shots; phase correlation alone loses what leaves the frame."""
+    found = align.estimate(*frames(shifted(x, y)), SAME)
+    assert found.applied
+    assert found.shift == pytest.approx((x, y), abs=2)
+
+
 def test_a_move_too_large_to_be_one_is_left_alone():
-    found = align.estimate(*frames(shifted(70, 0)), SAME)
+    found = align.estimate(*frames(shifted(130, 0)), SAME)
     assert not found.applied
 
 

@@ -20,7 +20,8 @@ _WORKING_SIDE = 720  # px of the longer side
 _LEAST_WORKING_SIDE = 16  # px of the shorter one, which a strip would lose
 _LEAST_CORRELATION = 0.5
 _LEAST_GAIN = 0.001  # rise of the correlation that makes a warp worth its resampling
-_LARGEST_SHARE = 0.12  # of the longer side: a larger corner shift is a mistake
+_LARGEST_SHARE = 0.3  # of the longer side: a larger corner shift is a mistake
+_TEMPLATE = 0.5  # share of the sides that is looked for where phase correlation fails
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,10 @@ def estimate(noisy: Pixels, blurry: Pixels, exposure: Exposure) -> Alignment:
     moving = _prepared(_small(blurry, scale))
     before = _correlation(fixed, moving, np.eye(3))
     best, confidence = np.eye(3), before
-    for start in (_translation(fixed, moving), np.eye(3)):
-        matrix = _refined(fixed, moving, start)
+    for start in (_translation, _no_translation, _far_translation):
+        if start is _far_translation and confidence >= _LEAST_CORRELATION:
+            break
+        matrix = _refined(fixed, moving, start(fixed, moving))
         after = _correlation(fixed, moving, matrix)
         if after > confidence:
             best, confidence = matrix, after
@@ -76,6 +79,19 @@ def _translation(fixed: Image, moving: Image) -> Matrix:
     window = cv2.createHanningWindow(fixed.shape[::-1], cv2.CV_32F)
     (x, y), _ = cv2.phaseCorrelate(fixed, moving, window)
     return np.array([[1, 0, x], [0, 1, y], [0, 0, 1]], np.float64)
+
+
+def _no_translation(fixed: Image, moving: Image) -> Matrix:
+    return np.eye(3)
+
+
+def _far_translation(fixed: Image, moving: Image) -> Matrix:
+    """Whole-frame shift by looking for the middle of one frame in the other, which a far shift leaves there."""
+    height, width = (int(side * _TEMPLATE) for side in fixed.shape)
+    top, left = (fixed.shape[0] - height) // 2, (fixed.shape[1] - width) // 2
+    found = cv2.matchTemplate(moving, fixed[top : top + height, left : left + width], cv2.TM_CCOEFF_NORMED)
+    y, x = np.unravel_index(int(found.argmax()), found.shape)
+    return np.array([[1, 0, x - left], [0, 1, y - top], [0, 0, 1]], np.float64)
 
 
 def _refined(fixed: Image, moving: Image, start: Matrix) -> Matrix:

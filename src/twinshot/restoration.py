@@ -92,9 +92,7 @@ def restore(
     match = exposure.estimate(pair.noisy.pixels, pair.blurry.pixels, exposure.exif_gain(pair))
     doubt = order.doubt(pair, match)
     clock.lap("exposure")
-    registered = align.estimate(pair.noisy.pixels, pair.blurry.pixels, match)
-    if registered.applied:
-        match = exposure.estimate(pair.noisy.pixels, pair.blurry.pixels, exposure.exif_gain(pair), registered.matrix)
+    registered, match = register(pair, match)
     clock.lap("align")
     pixels = _run(pair, match, registered, network, progress)
     clock.lap("restore")
@@ -109,6 +107,14 @@ def read_pair(noisy: Source, blurry: Source) -> Pair:
     if len(paths) == 2 and io.same_file(*paths):
         raise TwinshotError(f"{paths[0]} was given twice: give the short and the long exposure")
     return Pair(io.read(noisy, "the noisy array"), io.read(blurry, "the blurry array"))
+
+
+def register(pair: Pair, match: exposure.Exposure) -> tuple[align.Alignment, exposure.Exposure]:
+    """How the blurry frame is read at the noisy one's pixels, and the exposure as registered frames tell it."""
+    registered = align.estimate(pair.noisy.pixels, pair.blurry.pixels, match)
+    if registered.applied:
+        match = exposure.estimate(pair.noisy.pixels, pair.blurry.pixels, exposure.exif_gain(pair), registered.matrix)
+    return registered, match
 
 
 def _run(

@@ -16,7 +16,7 @@ from ..baselines.system import Shot
 from ..io import read
 from ..light import Image
 from ..pair import TwinshotError, as_float
-from ..restoration import Source, read_pair
+from ..restoration import Source, read_pair, register
 
 KINDS = ("noisy", "blurry", "sharp")
 
@@ -58,6 +58,7 @@ def shot_of(noisy: Source, blurry: Source, burst: Sequence[Image], truth: Image)
     """
     pair = read_pair(noisy, blurry)
     match = exposure.estimate(pair.noisy.pixels, pair.blurry.pixels, exposure.exif_gain(pair))
+    _, match = register(pair, match)
     matched = exposure.apply(as_float(pair.noisy.pixels), match)
     sigma = float(np.sqrt(np.mean((matched - truth) ** 2)))
     return Shot(pair, matched, as_float(pair.blurry.pixels), tuple(exposure.apply(f, match) for f in burst), sigma)
