@@ -164,6 +164,7 @@ def benchmark(
     quality: Annotated[
         bool, typer.Option("--quality", help="Only what the options of this kind name: quality.")
     ] = False,
+    reference: Annotated[bool, typer.Option("--reference", help="The same: the known-motion reference.")] = False,
     speed: Annotated[bool, typer.Option("--speed", help="The same: seconds and memory.")] = False,
     robustness: Annotated[bool, typer.Option("--robustness", help="The same: robustness curves.")] = False,
 ) -> None:
@@ -175,7 +176,12 @@ def benchmark(
     from .bench.benchmark import Options, Part, benchmark
 
     chosen = tuple(systems.split(",")) if systems else ()
-    asked: dict[Part, bool] = {"quality": quality, "speed": speed, "robustness": robustness}
+    asked: dict[Part, bool] = {
+        "quality": quality,
+        "reference": reference,
+        "speed": speed,
+        "robustness": robustness,
+    }
     parts = tuple(part for part, wanted in asked.items() if wanted)
     with out.status("benchmark") as status:
         results = benchmark(Options(tuple(sets or ()), chosen, data, output, seed, quick, parts), status.update)

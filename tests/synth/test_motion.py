@@ -36,7 +36,8 @@ def lamp(radius: int = 0) -> np.ndarray:
 
 
 def exposed(scene, short_at=0.0, registered=False, seed=0):
-    return motion.expose(scene, short_at, registered, np.random.default_rng(seed))
+    long = motion.shutter(scene, short_at, registered, np.random.default_rng(seed))
+    return motion.expose(scene, short_at, long)
 
 
 # Paths

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 from operator import itemgetter
 from statistics import fmean
 from typing import Any
@@ -79,6 +80,31 @@ def fusion_gains(set_results: Mapping[str, Any]) -> list[FusionGain]:
     """What the second frame adds on a set, for those of `FUSION_PAIRS` that were run."""
     found = (fusion_gain(set_results, *names) for names in FUSION_PAIRS)
     return [gain for gain in found if gain]
+
+
+_BLURS = ((0.0, 2.0, "under 2 px"), (2.0, 6.0, "2 to 6 px"), (6.0, inf, "6 px and more"), (0.0, inf, "all"))
+
+
+@dataclass(frozen=True)
+class Knowing:
+    """Mean PSNR in dB of samples of like blur: of a network with the noisy frame, with both, of the known motion."""
+
+    blur: str
+    cases: int
+    alone: float
+    pair: float
+    reference: float
+
+
+def by_blur(reference: Mapping[str, Any]) -> list[Knowing]:
+    """The known-motion reference (`bench.reference`) beside the networks, by blur; ranges without samples left out."""
+    found = []
+    for low, high, label in _BLURS:
+        cases = [case for case in reference["cases"] if low <= case["blur"] < high]
+        if cases:
+            means = (fmean(case[key] for case in cases) for key in ("alone", "pair", "reference"))
+            found.append(Knowing(label, len(cases), *means))
+    return found
 
 
 def ratio(rows: Mapping[str, Any], name: str, key: str, reference: str = "rnn") -> float | None:

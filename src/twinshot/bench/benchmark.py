@@ -11,16 +11,18 @@ from typing import Any, Literal
 from .. import io
 from ..engine import ENGINES, manifest
 from ..pair import TwinshotError
-from . import robustness, speed
+from . import reference, robustness, speed
 from .report import markdown, write_report
 from .run import Bench, Results, keep_results, open_results, run
 from .sets import BURST, EXAMPLES, available, examples, prepare
 from .systems import known_systems, version_of
 
 Say = Callable[[str], None]
-Part = Literal["quality", "speed", "robustness"]
+Part = Literal["quality", "reference", "speed", "robustness"]
 
 _CURVE_PICTURES = 6
+_KNOWN_PICTURES = 16
+_KNOWN_PAIR = ("twin", "twin-noisy")
 _SLOW = ("bm3d", "yuan")  # a curve of theirs would take longer than all others together
 
 
@@ -34,7 +36,7 @@ class Options:
         data: the data root of named sets.
         out: gets results.json, report.html, summary.md, pictures/ and the sets that had to be made, in sets/.
         seed: of noise and motion.
-        quick: four small pictures a set, speed of the networks alone, no robustness curves.
+        quick: four small pictures a set, speed of the networks alone, no robustness curves, no known motion.
         parts: what to run; none: all of it.
     """
 
@@ -66,6 +68,8 @@ def benchmark(options: Options, say: Say) -> Results:
     folders = {Path(name).name: prepare(name, options.data, made, options.seed, options.quick) for name in names}
     results = run(Bench(folders, systems, options.seed, options.out), say)
     results["models"] = {name: _training(card) for name, card in manifest().items()}
+    if options.has("reference"):
+        _know_motion(results, options, systems, say)
     if options.has("speed"):
         _measure_speed(results, options, systems, say)
     if options.has("robustness") and not options.quick:
@@ -95,6 +99,24 @@ def _training(card: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _know_motion(results: Results, options: Options, systems: Sequence[str], say: Say) -> None:
+    """The known-motion reference, where both networks it stands beside are run."""
+    if options.quick or not set(_KNOWN_PAIR) <= set(systems):
+        return
+    versions = [version_of(name) for name in _KNOWN_PAIR]
+    if results.get("reference", {}).get("versions") != versions:
+        found = reference.known_motion(_photographs(options), *_KNOWN_PAIR, _KNOWN_PICTURES, options.seed)
+        results["reference"] = {**reference.table(found, *_KNOWN_PAIR), "versions": versions}
+        keep_results(results, options.out)
+    say(f"known motion: {results['reference']['means']}")
+
+
+def _photographs(options: Options) -> Path:
+    """Held-out photographs of the data root, or scikit-image's."""
+    held_out = options.data / "photos" / "val" if options.data else None
+    return held_out if held_out and held_out.is_dir() else examples(options.out / "sets" / "photographs")
+
+
 def _measure_speed(results: Results, options: Options, systems: Sequence[str], say: Say) -> None:
     table = results.setdefault("speed", {"size": list(speed.SIZE), "systems": {}})
     made, burst = options.out / "sets", 1 if options.quick else BURST
@@ -115,8 +137,7 @@ def _engines(name: str) -> list[str]:
 
 
 def _draw_curves(results: Results, options: Options, systems: Sequence[str], say: Say) -> None:
-    held_out = options.data / "photos" / "val" if options.data else None
-    photos = held_out if held_out and held_out.is_dir() else examples(options.out / "sets" / "photographs")
+    photos = _photographs(options)
     curves = results.setdefault("robustness", {})
     for axis in robustness.AXES:
         found = curves.setdefault(axis.field, robustness.table(axis, _CURVE_PICTURES))

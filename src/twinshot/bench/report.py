@@ -16,7 +16,7 @@ from PIL import Image
 
 from .. import io
 from ..pair import TwinshotError
-from .analysis import FusionGain, Group, fusion_gains, ratio
+from .analysis import FusionGain, Group, Knowing, by_blur, fusion_gains, ratio
 from .published import PAPER, PUBLISHED, PUBLISHED_SECONDS, SYSTEMS, Described
 from .run import open_results
 from .sets import SETS
@@ -199,6 +199,14 @@ def markdown(results: Values) -> str:
     if gains := [(name, gain) for name, found in results["sets"].items() for gain in fusion_gains(found)]:
         lines += ["", "## Fusion gain", "", "| set | systems | cases | gain, dB | fifths of blur | thirds of noise |"]
         lines += ["| --- " * 6 + "|", *(_markdown_gain(name, gain) for name, gain in gains)]
+    if reference := results.get("reference"):
+        lines += [
+            "",
+            "## Known motion",
+            "",
+            f"| blur | cases | {reference['alone']} | {reference['pair']} | known motion |",
+        ]
+        lines += ["| --- " * 5 + "|", *(_markdown_knowing(row) for row in by_blur(reference))]
     return "\n".join([*lines, ""])
 
 
@@ -217,6 +225,10 @@ def _markdown_gain(name: str, gain: FusionGain) -> str:
     parts = [" / ".join(_decibels(group.gain) for group in part) for part in (gain.blur_fifths, gain.noise_thirds)]
     cells = [_plain(name), f"{gain.pair} over {gain.alone}", str(gain.cases), _decibels(gain.mean), *parts]
     return f"| {' | '.join(cells)} |"
+
+
+def _markdown_knowing(row: Knowing) -> str:
+    return f"| {row.blur} | {row.cases} | {row.alone:.2f} | {row.pair:.2f} | {row.reference:.2f} |"
 
 
 def _plain(text: str) -> str:
@@ -248,6 +260,8 @@ def _view(results: Values, pictures: Path) -> dict[str, Any]:
         "speed": _table(_speed_rows(speed), _SPEED, _published_seconds(), _PUBLISHED_SPEED) if speed else None,
         "speed_size": _size(speed),
         "models": models,
+        "reference": results.get("reference"),
+        "knowing": by_blur(results["reference"]) if results.get("reference") else [],
         "training": _table(models, _TRAINING),
         "curves": [_curve(axis, styles) for axis in drawn],
         "styles": styles,

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ..light import Image, to_linear, to_srgb
 from ..pair import SMALLEST_SIDE, TwinshotError
 from . import motion
-from .motion import Scene, blur_extent
+from .motion import Scene, Shutter, blur_extent
 from .profiles import Light, Timing
 
 WINDOW = 11  # frames: 1 sharp, 1 dropped, 9 averaged (2058 train and 1111 test windows in GOPRO_Large_all)
@@ -96,8 +96,14 @@ class StillWindow:
 
     def expose(self, light: Light, rng: np.random.Generator, timing: Timing = "before") -> tuple[Image, Image]:
         """See `Window`. In linear light clipped highlights get their light back first, so that they streak."""
-        sharp, blurry = motion.expose(*self._scene(light, rng, timing), rng)
+        scene, short_at, long = self.opened(light, rng, timing)
+        sharp, blurry = motion.expose(scene, short_at, long)
         return encode(sharp, light), encode(blurry, light)
+
+    def opened(self, light: Light, rng: np.random.Generator, timing: Timing = "before") -> tuple[Scene, float, Shutter]:
+        """The scene in `light`, the short frame's time, and the long exposure: all that `expose` draws."""
+        scene, short_at, registered = self._scene(light, rng, timing)
+        return scene, short_at, motion.shutter(scene, short_at, registered, rng)
 
     def follow(self, light: Light, rng: np.random.Generator, count: int) -> tuple[Image, ...]:
         """See `Window`."""
@@ -115,7 +121,7 @@ class StillWindow:
         return _label(self.photo)
 
     def _scene(self, light: Light, rng: np.random.Generator, timing: Timing) -> tuple[Scene, float, bool]:
-        """What `motion.expose` takes: the scene, the short frame's time, whether it comes registered."""
+        """The scene, the short frame's time, whether the pair comes registered."""
         photo = _rescale(read_photo(self.photo), self.size, rng)
         margin = 48 if self.size is None else 64
         size = self.size or (photo.shape[0] - 2 * margin & ~1, photo.shape[1] - 2 * margin & ~1)

@@ -131,11 +131,18 @@ def relight(linear: Image, rng: np.random.Generator) -> Image:
     return np.asarray(scene, np.float32)
 
 
-def expose(scene: Scene, short_at: float, registered: bool, rng: np.random.Generator) -> tuple[Image, Image]:
-    """The sharp frame at time `short_at` and the mean of the sub-frames over [0, 1], in the backdrop's own light.
+@dataclass(frozen=True)
+class Shutter:
+    """The sub-frames of a long exposure: their times (K,), and the poses (K, 6) seen from the sharp frame."""
 
-    The view is fixed to the sharp frame: its pixels are the photograph's, never resampled. With `registered` the
-    camera's mean displacement between the two frames is taken out but for a fraction of a pixel.
+    times: Array
+    poses: Array
+
+
+def shutter(scene: Scene, short_at: float, registered: bool, rng: np.random.Generator) -> Shutter:
+    """Sub-frames over [0, 1], so dense that no step shows.
+
+    With `registered` the camera's mean displacement between the two frames is taken out but for a fraction of a pixel.
     """
     coarse = scene.camera(np.linspace(0, 1, 65))
     origin = scene.camera(short_at)
@@ -143,11 +150,20 @@ def expose(scene: Scene, short_at: float, registered: bool, rng: np.random.Gener
         origin = coarse.mean(0) + (origin - coarse.mean(0)) * rng.uniform(-0.08, 0.08)
     count = _subframes(scene, coarse)
     times = (np.arange(count) + rng.uniform(0.25, 0.75)) / count
+    return Shutter(times, scene.camera(times) - origin)
+
+
+def expose(scene: Scene, short_at: float, long: Shutter) -> tuple[Image, Image]:
+    """The sharp frame at time `short_at` and the mean of the sub-frames, in the backdrop's own light.
+
+    The view is fixed to the sharp frame: its pixels are the photograph's, never resampled.
+    """
+    count = len(long.times)
     total = np.zeros((*scene.size, 3), np.float32)
     # Few sub-frames mean little blur, which bilinear sampling would visibly add to.
     sampling = cv2.INTER_CUBIC if count <= 12 else cv2.INTER_LINEAR
-    for time in times:
-        cv2.accumulate(_view(scene, time, scene.camera(time) - origin, sampling), total)
+    for time, pose in zip(long.times, long.poses, strict=True):
+        cv2.accumulate(_view(scene, time, pose, sampling), total)
     return _view(scene, short_at, np.zeros(6), sampling), np.maximum(total / np.float32(count), 0)
 
 
