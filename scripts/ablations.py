@@ -13,6 +13,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from twinshot.train.config import load_recipe
+
 ROOT = Path(__file__).parent.parent
 SETS = {"paper": "photographs, profile paper", "camera": "photographs, profile camera", "real": "real windows"}
 HEADER = """# Ablations
@@ -32,7 +34,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=ROOT / "runs")
     options = parser.parse_args()
     recipes = sorted((ROOT / "recipes" / "ablations").glob("*.toml"))
-    done = [path for path in recipes if (options.runs / path.stem / "checkpoint.pt").is_file()]
+    done = [path for path in recipes if finished(path, options.runs)]
     weights, out = options.runs / "ablations", options.runs / "ablations-benchmark"
     for path in done:
         twinshot(
@@ -40,10 +42,17 @@ def main() -> None:
         )
     names = ",".join(["noisy", "blurry", *(path.stem for path in done)])
     sets = [argument for name in SETS for argument in ("--set", name)]
-    twinshot(weights, "benchmark", *sets, "--quality", "--systems", names, "--data", options.data, "--out", out)
+    twinshot(weights, "benchmark", *sets, "--only", "quality", "--systems", names, "--data", options.data, "--out", out)
     results = json.loads((out / "results.json").read_text("utf-8"))
     page = HEADER + "\n".join(table(name, results, {path.stem: path for path in done}) for name in SETS)
     (ROOT / "docs" / "ablations.md").write_text(page, "utf-8")
+
+
+def finished(recipe: Path, runs: Path) -> bool:
+    """Whether a recipe's run has come to its last step."""
+    path = runs / recipe.stem / "metrics.jsonl"
+    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.is_file() else []
+    return bool(rows) and "validation" in rows[-1] and rows[-1]["step"] == load_recipe(recipe).steps
 
 
 def table(name: str, results: dict[str, Any], recipes: dict[str, Path]) -> str:

@@ -16,6 +16,8 @@ from twinshot.nets.release import record_quality
 ROOT = Path(__file__).parent.parent
 PACKAGE, FURTHER = ROOT / "src" / "twinshot" / "weights", ROOT / "weights"
 SETS = ("paper", "camera", "real")
+TRAINED_ON = "409 photographs moved by a simulated camera; 88 frames of GOPRO_Large_all"
+LICENCE = "Apache-2.0 (weights); training data CC0, CC BY, CC BY-SA, Unsplash: see MODEL_CARD.md"
 
 
 def main() -> None:
@@ -27,11 +29,11 @@ def main() -> None:
     parser.add_argument("--further", action="store_true")
     options = parser.parse_args()
     weights = FURTHER if options.further else PACKAGE
-    kept = ("--safetensors",) if options.further else ()
-    twinshot("export", options.checkpoint, "--name", options.name, "--weights", weights, *kept)
+    said = ("--trained-on", TRAINED_ON, "--licence", LICENCE, *(("--safetensors",) if options.further else ()))
+    twinshot("export", options.checkpoint, "--name", options.name, "--weights", weights, *said)
     out = ROOT / "docs" / "benchmark"
     sets = [argument for name in SETS for argument in ("--set", name)]
-    twinshot("benchmark", *sets, "--quality", "--systems", options.name, "--data", options.data, "--out", out)
+    twinshot("benchmark", *sets, "--only", "quality", "--systems", options.name, "--data", options.data, "--out", out)
     record_quality(options.name, json.loads((out / "results.json").read_text("utf-8")), weights)
 
 

@@ -426,7 +426,7 @@ main()
 
 @pytest.mark.parametrize(
     ("place", "wait"),
-    [("engine.ENGINES['onnx']", "lambda model: wait"), ("io.os.fsync", "wait"), ("io.read", "wait")],
+    [("engine.ENGINES['onnx']", "lambda model: engine.Loaded(wait)"), ("io.os.fsync", "wait"), ("io.read", "wait")],
     ids=["restoring", "writing", "reading"],
 )
 def test_ctrl_c(files, tmp_path, place, wait):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -104,51 +103,6 @@ def test_synth(command, photos, tmp_path):
     other = command(*arguments[:-1], 6)
     assert other.code == 2
     assert "another source, profile, seed, side or burst" in other.err
-
-
-def test_benchmark(command, photos, tmp_path, monkeypatch):
-    from twinshot.bench import speed
-
-    monkeypatch.setattr(speed, "picture", lambda photographs, folder, *_: folder)
-    monkeypatch.setattr(speed, "measure", lambda name, folder, engine: {"seconds": 1.0, "runs": 3, "memory_mb": 90})
-    assert command("synth", photos, "-o", tmp_path / "set", "--count", 1, "--side", 96, "--burst", 3).code == 0
-    arguments = ("benchmark", "--set", tmp_path / "set", "--systems", "noisy,mean,twin", "--out", tmp_path / "out")
-    result = command(*arguments, "--quick")
-    assert (result.code, result.err) == (0, "")
-    results = json.loads((tmp_path / "out" / "results.json").read_text())
-    rows = results["sets"]["set"]["systems"]
-    assert list(rows) == ["noisy", "mean", "twin"]
-    assert rows["twin"]["psnr"] > rows["noisy"]["psnr"]
-    assert results["models"]["twin"]["samples"] > 100_000
-    assert list(results["speed"]["systems"]) == ["twin", "twin (openvino)", "twin (torch)"]
-    assert "robustness" not in results
-    assert f"{rows['twin']['psnr']:.2f}" in result.out
-    assert "| twin |" in (tmp_path / "out" / "summary.md").read_text()
-    assert f"{rows['twin']['psnr']:.2f}" in (tmp_path / "out" / "report.html").read_text()
-    (tmp_path / "out" / "results.json").write_text("[]")
-    spoilt = command(*arguments)
-    assert spoilt.code == 2
-    assert "holds no benchmark's results" in spoilt.err
-    assert (tmp_path / "out" / "results.json").read_text() == "[]"
-
-
-def test_the_whole_benchmark_has_speed_and_curves(command, photos, tmp_path, monkeypatch):
-    from twinshot.bench import robustness, speed
-
-    monkeypatch.setattr(speed, "picture", lambda photographs, folder, *_: folder)
-    monkeypatch.setattr(speed, "measure", lambda name, folder, engine: {"error": "out of luck"})
-    monkeypatch.setattr(robustness, "AXES", (replace(robustness.AXES[0], values=(2, 8)),))
-    assert command("synth", photos, "-o", tmp_path / "set", "--count", 1, "--side", 96).code == 0
-    arguments = ("benchmark", "--set", tmp_path / "set", "--systems", "noisy,mean", "--out", tmp_path / "out")
-    assert command(*arguments).code == 0
-    results = json.loads((tmp_path / "out" / "results.json").read_text())
-    assert results["speed"]["systems"]["noisy"]["error"] == "out of luck"
-    curve = results["robustness"]["ratio"]
-    assert curve["values"] == [2, 8]
-    assert curve["systems"]["noisy"][0] > curve["systems"]["noisy"][1]
-    assert curve["systems"]["mean"] is None
-    monkeypatch.setattr(robustness, "curve", lambda *_: pytest.fail("drawn again"))
-    assert command(*arguments).code == 0
 
 
 def test_version(command):

@@ -46,7 +46,7 @@ def test_every_engine_computes_the_same(models, name, kind):
 )
 def test_an_engine_whose_package_is_missing(monkeypatch, kind, module, extra):
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(TwinshotError, match=rf"engine '{kind}' needs its package: pip install 'twinshot\[{extra}\]'"):
+    with pytest.raises(TwinshotError, match=rf"engine '{kind}' needs its packages: pip install 'twinshot\[{extra}\]'"):
         _ = engine.load_model("twin", kind).run
 
 

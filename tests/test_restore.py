@@ -27,6 +27,7 @@ REPORT = {
     "model",
     "model_sha256",
     "engine",
+    "arithmetic",
     "seconds",
     "warnings",
 }
@@ -157,7 +158,7 @@ def test_the_report(restored, model):
     assert report["size"] == [224, 160]
     assert report["model"] == "twin"
     assert report["model_sha256"] == model.card["sha256"]
-    assert report["engine"] == "onnx"
+    assert (report["engine"], report["arithmetic"]) == ("onnx", "f32")
     assert (report["noisy"], report["blurry"]) == ("the noisy array", "the blurry array")
     assert len(report["gain"]) == 3
     assert 0.5 < report["confidence"] <= 1

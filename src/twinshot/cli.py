@@ -8,10 +8,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -139,14 +140,14 @@ def export(
     name: Annotated[str, typer.Option(help="What the model will be called.")],
     weights: Annotated[Path, typer.Option(help="Folder of the ONNX files and their manifest.")],
     safetensors: Annotated[bool, typer.Option("--safetensors", help="Keep the weights for torch, too.")] = False,
+    trained_on: Annotated[str, typer.Option(help="What the manifest says of the training data.")] = "",
+    licence: Annotated[str, typer.Option(help="What it says of the weights' licence.")] = "",
 ) -> None:
     """Export the averaged weights of a checkpoint to ONNX, stored in half precision, and enter them in a manifest."""
     _need("torch", "train")
-    from .nets.release import add_to_manifest, save_weights
+    from .nets.release import add_to_manifest
 
-    card = add_to_manifest(checkpoint, name, weights)
-    if safetensors:
-        save_weights(checkpoint, weights / f"{name}.safetensors")
+    card = add_to_manifest(checkpoint, name, weights, safetensors, trained_on, licence)
     out.print_json(json.dumps({key: value for key, value in card.items() if key != "training"}))
 
 
@@ -161,30 +162,22 @@ def benchmark(
     data: DataRoot = None,
     seed: Annotated[int, typer.Option(min=0, help="Of noise and motion of the sets that are made.")] = 0,
     quick: Annotated[bool, typer.Option("--quick", help="A few small pictures: minutes instead of hours.")] = False,
-    quality: Annotated[
-        bool, typer.Option("--quality", help="Only what the options of this kind name: quality.")
-    ] = False,
-    reference: Annotated[bool, typer.Option("--reference", help="The same: the known-motion reference.")] = False,
-    speed: Annotated[bool, typer.Option("--speed", help="The same: seconds and memory.")] = False,
-    robustness: Annotated[bool, typer.Option("--robustness", help="The same: robustness curves.")] = False,
+    only: Annotated[
+        str | None, typer.Option(help="Parts, separated by commas: quality, reference, speed, robustness.")
+    ] = None,
 ) -> None:
     """Compare systems on sets of pictures: quality, speed, robustness, and a report to read in a browser.
 
     Without --set: every named set that the data root has, or pictures of scikit-image. What an earlier call left in
-    --out is kept where set and system are still the same.
+    --out is kept where it is still true.
     """
     from .bench.benchmark import Options, Part, benchmark
 
     chosen = tuple(systems.split(",")) if systems else ()
-    asked: dict[Part, bool] = {
-        "quality": quality,
-        "reference": reference,
-        "speed": speed,
-        "robustness": robustness,
-    }
-    parts = tuple(part for part, wanted in asked.items() if wanted)
+    parts = cast(tuple[Part, ...], tuple(only.split(",")) if only else ())
     with out.status("benchmark") as status:
-        results = benchmark(Options(tuple(sets or ()), chosen, data, output, seed, quick, parts), status.update)
+        options = Options(tuple(sets or ()), chosen, data, output, seed, quick, parts)
+        results = benchmark(options, lambda line: status.update(escape(line)))
     for name, found in results["sets"].items():
         out.print(_scores(name, found))
     out.print(f"{output / 'report.html'}: the whole report", markup=False, highlight=False, soft_wrap=True)
@@ -192,11 +185,11 @@ def benchmark(
 
 def _scores(name: str, found: dict[str, Any]) -> Table:
     """One set's results, convention `paper`."""
-    table = Table("system", "PSNR", "SSIM", "s / picture", title=f"{name}: {found['pictures']} pictures")
+    table = Table("system", "PSNR", "SSIM", "s / picture", title=escape(f"{name}: {found['pictures']} pictures"))
     for system, row in found["systems"].items():
         columns = {"psnr": ".2f", "ssim_paper": ".4f", "seconds": ".2f"}
         cells = [f"{row[key]:{form}}" if key in row else "" for key, form in columns.items()]
-        table.add_row(system, *([row["error"]] if "error" in row else cells))
+        table.add_row(escape(system), *([escape(row["error"])] if "error" in row else cells))
     return table
 
 

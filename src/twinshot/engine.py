@@ -28,6 +28,14 @@ MORE_WEIGHTS = Path(__file__).parents[2] / "weights"
 
 
 @dataclass(frozen=True)
+class Loaded:
+    """A network in its engine, and the arithmetic it computes in: f32, or what OpenVINO was found to do well in."""
+
+    run: Run
+    arithmetic: str = precision.EXACT
+
+
+@dataclass(frozen=True)
 class Model:
     """A network ready to run.
 
@@ -48,9 +56,14 @@ class Model:
         """What the sides of its input must be multiples of."""
         return int(self.card["multiple"])
 
-    @cached_property
+    @property
     def run(self) -> Run:
-        """The loaded network; the file is read, checked and planned at first use."""
+        """The loaded network; the file is read and planned at first use."""
+        return self.loaded.run
+
+    @cached_property
+    def loaded(self) -> Loaded:
+        """The network in its engine."""
         return ENGINES[self.engine](self)
 
 
@@ -88,13 +101,18 @@ def load_model(name: str = "twin", engine: str = "onnx") -> Model:
     if engine not in ENGINES:
         raise TwinshotError(f"no engine is called {engine!r}; choose one of {', '.join(ENGINES)}")
     path = Path(models[name]["folder"]) / models[name]["file"]
+    check_file(path, models[name]["sha256"])
+    return Model(name, models[name], engine, path)
+
+
+def check_file(path: Path, checksum: str) -> None:
+    """Raises TwinshotError where a file cannot be read, or its SHA-256 is another."""
     try:
         found = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
         raise TwinshotError(f"{path}: cannot be read ({error.strerror}); install twinshot again") from error
-    if found != models[name]["sha256"]:
+    if found != checksum:
         raise TwinshotError(f"{path}: is not the file the manifest lists; install twinshot again")
-    return Model(name, models[name], engine, path)
 
 
 def threads() -> int:
@@ -102,7 +120,7 @@ def threads() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _onnx(model: Model) -> Run:
+def _onnx(model: Model) -> Loaded:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -114,15 +132,15 @@ def _onnx(model: Model) -> Run:
         restored: Tensor = session.run(None, {"noisy": noisy, "blurry": blurry})[0]
         return restored
 
-    return run
+    return Loaded(run)
 
 
-def _openvino(model: Model) -> Run:
+def _openvino(model: Model) -> Loaded:
     """OpenVINO, in bf16 where the processor has it, gains by it and stays as good as exact."""
     try:
         import openvino
     except ImportError as error:
-        raise TwinshotError("engine 'openvino' needs its package: pip install 'twinshot[openvino]'") from error
+        raise TwinshotError("engine 'openvino' needs its packages: pip install 'twinshot[openvino]'") from error
     core = openvino.Core()
     graph = core.read_model(model.path)
 
@@ -142,17 +160,18 @@ def _openvino(model: Model) -> Run:
     hints = (precision.EXACT, "bf16") if able else (precision.EXACT,)
     processor = core.get_property("CPU", "FULL_DEVICE_NAME")
     key = f"{model.card['sha256']} openvino {openvino.__version__} {processor} {platform.machine()} {threads()}"
-    return load(precision.chosen(key, {hint: partial(load, hint) for hint in hints}))
+    hint = precision.chosen(key, {hint: partial(load, hint) for hint in hints})
+    return Loaded(load(hint), hint)
 
 
-def _torch(model: Model) -> Run:
+def _torch(model: Model) -> Loaded:
     """torch, on a CUDA device where there is one."""
     try:
         import torch
-    except ImportError as error:
-        raise TwinshotError("engine 'torch' needs its package: pip install 'twinshot[train]'") from error
-    from .nets.release import network_of
 
+        from .nets.release import network_of
+    except ImportError as error:
+        raise TwinshotError("engine 'torch' needs its packages: pip install 'twinshot[train]'") from error
     device = "cuda" if torch.cuda.is_available() else "cpu"
     net = network_of(model).to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -162,8 +181,8 @@ def _torch(model: Model) -> Run:
         restored: Tensor = net(*frames).cpu().numpy()
         return restored
 
-    return run
+    return Loaded(run)
 
 
-ENGINES: dict[str, Callable[[Model], Run]] = {"onnx": _onnx, "openvino": _openvino, "torch": _torch}
+ENGINES: dict[str, Callable[[Model], Loaded]] = {"onnx": _onnx, "openvino": _openvino, "torch": _torch}
 """What can run a model; ONNX Runtime comes with every installation."""

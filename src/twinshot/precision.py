@@ -72,8 +72,8 @@ def _memory() -> Path:
 def _read(path: Path) -> dict[str, str]:
     try:
         known = json.loads(path.read_text("utf-8"))
-        return known if isinstance(known, dict) else {}
-    except (OSError, ValueError):
+        return {key: name for key, name in known.items() if isinstance(name, str)}
+    except (OSError, ValueError, AttributeError):
         return {}
 
 

@@ -89,6 +89,12 @@ def restore(
     network = load_model(model, engine) if isinstance(model, str) else model
     pair = read_pair(noisy, blurry)
     clock.lap("read")
+    return restore_pair(pair, network, progress, clock)
+
+
+def restore_pair(pair: Pair, network: Model, progress: Progress | None = None, clock: Clock | None = None) -> Restored:
+    """The same for frames that were read: exposure, registration, network. Stages add to `clock`."""
+    clock = clock or Clock()
     match = exposure.estimate(pair.noisy.pixels, pair.blurry.pixels, exposure.exif_gain(pair))
     doubt = order.doubt(pair, match)
     clock.lap("exposure")
@@ -197,6 +203,7 @@ def _report(
         "model": model.name,
         "model_sha256": model.card["sha256"],
         "engine": model.engine,
+        "arithmetic": model.loaded.arithmetic,
         "seconds": seconds,
         "warnings": [doubt] if doubt else [],
     }

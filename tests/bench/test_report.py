@@ -76,7 +76,7 @@ def results():
     }
     cases = {"a.png": {"blur": 12.34, "sigma": 0.08}, "b.png": {"blur": None, "sigma": 0.1}}
     found = {"sha256": "abcdef0123456789", "pictures": 2, "cases": cases, "systems": systems}
-    facts = {"parameters": 3817080, "hours": 5.25, "samples": 102400, "sha256": "feed", "recipe": "twin", "width": 48}
+    facts = {"parameters": 3817080, "hours": 5.25, "samples": 102400, "sha256": "feed", "recipe": "twin"}
     speeds = {"rnn": (4.0, 800), "twin": (1.0, 1000)}
     timed = {name: {"seconds": time, "runs": 3, "memory_mb": size} for name, (time, size) in speeds.items()}
     lines = {"rnn": [30.0, None], "twin": [31.0, 29.0], "yuan": None}
@@ -144,7 +144,7 @@ def test_published_sets_are_shown_once(written, results, name):
 
 def test_training_speed_and_gain(written, results):
     page = Page(written(results))
-    assert ["twin", "3,817,080", "48", "102,400", "5.2"] in page.rows
+    assert ["twin", "3,817,080", "102,400", "5.2"] in page.rows
     assert ["twin", "twin", "feed"] in page.rows
     assert ["twin", "1.00", "0.25", "1,000", "1.25", "3", ""] in page.rows
     assert ["rnn", "4.00", "1.00", "800", "1.00", "3", "1.1"] in page.rows
@@ -269,7 +269,7 @@ def test_markdown(results):
     assert "| twin | pair | **32.50** | **0.9500** | 0.25 | **0.25** |" in text
     assert "| bm3d |  | MemoryError: no room |  |  |  |" in text
     assert "| twin | **1.00** | 0.25 | 1,000 | 1.25 | 3 |" in text
-    assert "| mine | twin over twin-noisy | 2 | +1.50 |  |  |" in text
+    assert "| mine | twin over twin-noisy | 102400 / ? | 2 | +1.50 |  |  |" in text
     assert "32.53" not in text
 
 

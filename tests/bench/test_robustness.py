@@ -11,7 +11,9 @@ from helpers import save
 from skimage import data
 
 from twinshot.bench import robustness
-from twinshot.bench.robustness import AXES, Conditions, curve, simulated, table
+from twinshot.bench.metrics import psnr
+from twinshot.bench.robustness import AXES, Conditions, curve, large_enough, pairs_along, simulated, table
+from twinshot.bench.systems import system
 from twinshot.pair import TwinshotError
 
 EASY = Conditions(blur=0, noise=0)
@@ -88,13 +90,19 @@ def test_as_much_is_clipped_as_asked(picture, share):
 
 def test_curve(large, photos):
     axis = replace(next(axis for axis in AXES if axis.field == "noise"), values=(0, 1))
-    clean, night = curve(axis, "noisy", large, 2, 0)
+    pairs = pairs_along(axis, large_enough(large), 0)
+    assert [len(point) for point in pairs] == [2, 2]
+    clean, night = curve(system("noisy"), pairs)
     assert clean > night + 5
-    assert curve(axis, "noisy", large, 2, 0) == [clean, night]
-    assert curve(axis, "hdrplus", large, 1, 0) is None
-    with pytest.raises(TwinshotError, match=r"astronaut\.png: 320x260 is too small"):
-        curve(axis, "noisy", photos, 1, 0)
+    assert clean == pytest.approx(np.mean([psnr(shot.noisy, truth) for shot, truth in pairs[0]]), abs=1e-3)
+    assert curve(system("hdrplus"), pairs) is None
     assert table(axis, 2)["values"] == [0, 1]
+
+
+def test_photographs_must_hold_the_view(large, photos):
+    assert [path.name for path in large_enough(large)] == ["astronaut.png", "coffee.png"]
+    with pytest.raises(TwinshotError, match="no photograph there is 288 px high and wide"):
+        large_enough(photos)
 
 
 def test_every_axis_is_a_condition():

@@ -110,14 +110,14 @@ def test_rows_of_another_set_or_system_are_made_again(bench, folder, tmp_path, c
     elif change == "system":
         row["version"] = "older"
     else:
-        row["error"] = "out of luck"
+        results["sets"]["night"]["systems"]["blurry"] = {"error": "out of luck"}
     path.write_text(json.dumps(results))
     assert bench("blurry")["systems"]["blurry"]["psnr"] == pytest.approx(truth)
 
 
 def test_a_folder_of_something_else_is_refused(bench, tmp_path):
     (tmp_path / "out").mkdir()
-    for text in ("no json", "[]", '{"sets": 1}'):
+    for text in ("no json", "[]", '{"sets": 1}', '{"sets": {"x": []}}'):
         (tmp_path / "out" / "results.json").write_text(text)
         with pytest.raises(TwinshotError, match=r"results\.json: holds no benchmark's results"):
             bench("blurry")

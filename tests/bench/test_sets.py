@@ -10,7 +10,7 @@ import pytest
 from helpers import save
 
 from twinshot.bench.datasets import triples_in
-from twinshot.bench.sets import EXAMPLES, available, prepare
+from twinshot.bench.sets import EXAMPLES, available, label_of, prepare
 from twinshot.io import read
 from twinshot.pair import TwinshotError
 
@@ -54,7 +54,7 @@ def test_examples_need_no_data(tmp_path):
 @pytest.mark.parametrize(("name", "rows"), [("gopro", 1), ("gopro-gamma", 2)])
 def test_gopro(gopro, tmp_path, photo, name, rows):
     found = triples_in(prepare(name, gopro, tmp_path / "sets", 0, quick=False))
-    assert [row.meta["source"] for row in found] == ["sharp/000000.png", "sharp/000001.png"]
+    assert [row.meta["source"] for row in found] == ["GOPR0000_11_00/000000", "GOPR0000_11_00/000001"]
     for number, row in enumerate(found):
         np.testing.assert_array_equal(read(row.sharp).pixels, photo[number : number + 64, :80])
         np.testing.assert_array_equal(read(row.blurry).pixels, photo[number + rows : number + rows + 64, :80])
@@ -73,6 +73,17 @@ def test_koehler_has_all_truths_of_a_trajectory(koehler, tmp_path, photo):
     assert [path.name for path in row.truths] == [f"GroundTruth1_1_{number}.png" for number in (1, 2, 3)]
     np.testing.assert_array_equal(read(row.sharp).pixels, photo[2:66, :80])
     np.testing.assert_array_equal(read(row.blurry).pixels, photo[:64, :80])
+
+
+def test_quick_sets_do_not_mix_with_whole_ones(gopro, tmp_path):
+    quick, whole = (prepare("gopro", gopro, tmp_path / "sets", 0, quick) for quick in (True, False))
+    assert (quick.name, whole.name) == ("gopro-quick", "gopro")
+    assert len(triples_in(quick)) == 2
+
+
+def test_what_sets_are_called(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert (label_of("gopro"), label_of("."), label_of("a/b/")) == ("gopro", tmp_path.name, "b")
 
 
 def test_a_folder_of_triples_is_taken_as_it_is(folder, tmp_path):
@@ -105,4 +116,6 @@ def test_no_data_root(tmp_path):
 
 def test_truths_are_listed_by_picture(koehler, tmp_path):
     folder = prepare("koehler", koehler, tmp_path / "sets", 0, quick=False)
-    assert list(json.loads((folder / "truths.json").read_text())) == ["000000.png"]
+    table = json.loads((folder / "truths.json").read_text())
+    assert list(table) == ["000000.png"]
+    assert all(Path(path).is_absolute() for path in table["000000.png"])

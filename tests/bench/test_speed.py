@@ -22,6 +22,6 @@ def test_a_system_that_fails_says_why(folder):
 
 @pytest.mark.slow
 def test_the_picture_has_the_papers_size(tmp_path, photos):
-    [row] = triples_in(speed.picture(photos, tmp_path, 0, 2))
+    [row] = triples_in(speed.picture(photos, tmp_path, 0))
     assert row.truth().shape == (720, 1280, 3)
-    assert len(row.burst) == 2
+    assert len(row.burst) == 11

@@ -16,6 +16,7 @@ from twinshot.train.config import OptimConfig, PaperWeights
 from twinshot.train.losses import (
     content_loss,
     deblurring_loss,
+    deblurring_terms,
     denoising_loss,
     discriminator_loss,
     gradient_penalty,
@@ -88,7 +89,7 @@ def paper_step_by_hand(state: State, noisy: Tensor, blurry: Tensor, sharp: Tenso
     discriminator_loss(judge(sharp, blurry), judge(restored.detach(), blurry)).backward()
     adams[1].step()
     judge.requires_grad_(False)
-    deblurring_loss(restored, sharp, judge(restored, blurry), HEAVY).backward()
+    deblurring_loss(deblurring_terms(restored, sharp, judge(restored, blurry), HEAVY)).backward()
     adams[2].step()
 
 
@@ -124,11 +125,11 @@ def two_steps_of_the_generator_by_hand(state: State, noisy: Tensor, blurry: Tens
     discriminator_loss(judge(sharp, blurry), judge(restored.detach(), blurry)).backward()
     of_judge.step()
     judge.requires_grad_(False)
-    deblurring_loss(restored, sharp, judge(restored, blurry), HEAVY).backward()
+    deblurring_loss(deblurring_terms(restored, sharp, judge(restored, blurry), HEAVY)).backward()
     of_net.step()
     of_net.zero_grad()
     restored = net(noisy, blurry)
-    deblurring_loss(restored, sharp, judge(restored, blurry), HEAVY).backward()
+    deblurring_loss(deblurring_terms(restored, sharp, judge(restored, blurry), HEAVY)).backward()
     of_net.step()
 
 

@@ -19,13 +19,16 @@ class Shot:
         pair: both files as they are, for systems that go the whole way of a picture.
         noisy: the short frame, brought to the blurry frame's exposure.
         blurry: the long frame.
-        burst: short frames in the order of time, exposed as `noisy`, which is the first; empty where a set has none.
+        registered: the long frame in the noisy one's geometry, as far as it could be registered.
+        burst: short frames in the order of time, exposed as `noisy`, which is the first; empty where a set has none,
+            or where nobody asked for it.
         sigma: the noisy frame's true root mean square error: told to denoisers that ask for one.
     """
 
     pair: Pair
     noisy: Image
     blurry: Image
+    registered: Image
     burst: tuple[Image, ...]
     sigma: float
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-FUSION_PAIRS = (("twin", "twin-noisy"), ("merger", "noisy-only"), ("full-merger", "noisy-only"))
+FUSION_PAIRS = (("twin", "twin-noisy"), ("full-merger", "noisy-only"))
 """A network that takes both frames, and the same design given the noisy one alone."""
 
 
@@ -120,7 +120,7 @@ def _scores(row: Mapping[str, Any]) -> dict[str, float]:
 def _groups(gains: list[tuple[float | None, float]], parts: int) -> tuple[Group, ...]:
     """The gains in `parts` groups of like value, the first with one more where they do not come out even.
 
-    None where that leaves fewer than two cases a group.
+    No groups where that leaves fewer than two cases each.
     """
     known = sorted(((value, gain) for value, gain in gains if value is not None), key=itemgetter(0))
     if len(known) < 2 * parts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -11,15 +12,19 @@ from typing import Any, Literal
 from .. import io
 from ..engine import ENGINES, manifest
 from ..pair import TwinshotError
-from . import reference, robustness, speed
+from ..synth.frames import images_in
+from . import robustness, speed
 from .report import markdown, write_report
-from .run import Bench, Results, keep_results, open_results, run
-from .sets import BURST, EXAMPLES, available, examples, prepare
-from .systems import known_systems, version_of
+from .run import Bench, Results, keep_results, machine, open_results, reason, run
+from .sets import EXAMPLES, QUICK, SETS, available, examples, label_of, prepare
+from .systems import known_systems, system, version_of
 
 Say = Callable[[str], None]
 Part = Literal["quality", "reference", "speed", "robustness"]
 
+PARTS: tuple[Part, ...] = ("quality", "reference", "speed", "robustness")
+QUICK_PARTS: tuple[Part, ...] = ("quality", "speed")
+_PACKAGES = ("jinja2", "matplotlib", "scipy", "skimage")
 _CURVE_PICTURES = 6
 _KNOWN_PICTURES = 16
 _KNOWN_PAIR = ("twin", "twin-noisy")
@@ -36,8 +41,8 @@ class Options:
         data: the data root of named sets.
         out: gets results.json, report.html, summary.md, pictures/ and the sets that had to be made, in sets/.
         seed: of noise and motion.
-        quick: four small pictures a set, speed of the networks alone, no robustness curves, no known motion.
-        parts: what to run; none: all of it.
+        quick: four pictures a set, small where they are made of photographs, and speed of the networks alone.
+        parts: what to run; none: all, or with `quick` quality and speed.
     """
 
     sets: tuple[str, ...]
@@ -48,41 +53,54 @@ class Options:
     quick: bool
     parts: tuple[Part, ...] = ()
 
-    def has(self, part: Part) -> bool:
-        """Whether a part is to be run."""
-        return part in self.parts or not self.parts
-
 
 def benchmark(options: Options, say: Say) -> Results:
     """Run it all; returns what is in results.json.
 
     Raises:
-        TwinshotError: a set that is not there or incomplete, an unknown system, or `out` holds something else.
+        TwinshotError: a set that is not there or incomplete, two of one name, an unknown system or part, a missing
+            package, or `out` holds something else.
     """
     systems = options.systems or tuple(known_systems())
-    if unknown := sorted(set(systems) - set(known_systems())):
-        raise TwinshotError(f"no system is called {unknown[0]!r}; choose of {', '.join(known_systems())}")
-    open_results(options.out)  # a folder of something else is refused before any work
-    names = (options.sets or _default_sets(options)) if options.has("quality") else ()
-    made = options.out / "sets"
-    folders = {Path(name).name: prepare(name, options.data, made, options.seed, options.quick) for name in names}
-    results = run(Bench(folders, systems, options.seed, options.out), say)
+    parts = options.parts or (QUICK_PARTS if options.quick else PARTS)
+    _check(options, systems, parts)
+    folders = _folders(options) if "quality" in parts else {}
+    limit = QUICK if options.quick else None
+    results = run(Bench(folders, systems, options.seed, options.out, limit), say)
     results["models"] = {name: _training(card) for name, card in manifest().items()}
-    if options.has("reference"):
-        _know_motion(results, options, systems, say)
-    if options.has("speed"):
-        _measure_speed(results, options, systems, say)
-    if options.has("robustness") and not options.quick:
-        _draw_curves(results, options, systems, say)
+    work = {"reference": _know_motion, "speed": _measure_speed, "robustness": _draw_curves}
+    for part in [part for part in parts if part in work]:
+        work[part](results, options, systems, say)
     keep_results(results, options.out)
     io.write_bytes(options.out / "summary.md", markdown(results).encode())
     write_report(options.out)
     return results
 
 
-def _default_sets(options: Options) -> list[str]:
+def _check(options: Options, systems: Sequence[str], parts: Sequence[str]) -> None:
+    """What would end a long run late is refused before it begins."""
+    for wanted, known, what in ((systems, known_systems(), "system"), (parts, PARTS, "part")):
+        if unknown := sorted(set(wanted) - set(known)):
+            raise TwinshotError(f"no {what} is called {unknown[0]!r}; choose of {', '.join(known)}")
+    if missing := [package for package in _PACKAGES if find_spec(package) is None]:
+        raise TwinshotError(f"the benchmark needs {missing[0]}: pip install 'twinshot[bench]'")
+    if options.data and not options.data.is_dir():
+        raise TwinshotError(f"{options.data}: no such folder; name the data root, or leave it away")
+    if options.quick and options.parts and (late := sorted(set(options.parts) - set(QUICK_PARTS))):
+        raise TwinshotError(f"{late[0]} takes long: ask for it without --quick")
+    open_results(options.out)
+
+
+def _folders(options: Options) -> dict[str, Path]:
+    """The sets' folders, by what they are called in the results."""
     own = [] if options.quick else [name for name in available(options.data) if name not in EXAMPLES]
-    return own or list(EXAMPLES)
+    folders: dict[str, Path] = {}
+    for name in options.sets or own or EXAMPLES:
+        label = f"{label_of(name)} (quick)" if options.quick else label_of(name)
+        if label in folders or (name not in SETS and label in SETS):
+            raise TwinshotError(f"{name}: another set is called {label!r}, too; rename the folder, or run them apart")
+        folders[label] = prepare(name, options.data, options.out / "sets", options.seed, options.quick)
+    return folders
 
 
 def _training(card: dict[str, Any]) -> dict[str, Any]:
@@ -91,6 +109,7 @@ def _training(card: dict[str, Any]) -> dict[str, Any]:
     recipe = training["recipe"]
     return {
         "parameters": card["parameters"],
+        "steps": training["steps"],
         "hours": training["hours"],
         "samples": training["steps"] * recipe["data"]["batch"],
         "crop": recipe["data"]["crop"],
@@ -101,12 +120,16 @@ def _training(card: dict[str, Any]) -> dict[str, Any]:
 
 def _know_motion(results: Results, options: Options, systems: Sequence[str], say: Say) -> None:
     """The known-motion reference, where both networks it stands beside are run."""
-    if options.quick or not set(_KNOWN_PAIR) <= set(systems):
+    if missing := [name for name in _KNOWN_PAIR if name not in systems]:
+        say(f"known motion: left out, as {missing[0]} is not among the systems")
         return
-    versions = [version_of(name) for name in _KNOWN_PAIR]
-    if results.get("reference", {}).get("versions") != versions:
-        found = reference.known_motion(_photographs(options), *_KNOWN_PAIR, _KNOWN_PICTURES, options.seed)
-        results["reference"] = {**reference.table(found, *_KNOWN_PAIR), "versions": versions}
+    from . import reference  # scipy
+
+    photos = _photographs(options)
+    made = {"seed": options.seed, "photographs": _digest(photos), "versions": [version_of(n) for n in _KNOWN_PAIR]}
+    if results.get("reference", {}).get("made") != made:
+        found = reference.known_motion(photos, *_KNOWN_PAIR, _KNOWN_PICTURES, options.seed)
+        results["reference"] = {**reference.table(found, *_KNOWN_PAIR), "made": made}
         keep_results(results, options.out)
     say(f"known motion: {results['reference']['means']}")
 
@@ -117,15 +140,23 @@ def _photographs(options: Options) -> Path:
     return held_out if held_out and held_out.is_dir() else examples(options.out / "sets" / "photographs")
 
 
+def _digest(photos: Path) -> str:
+    names = "\n".join(f"{path.name} {path.stat().st_size}" for path in images_in(photos))
+    return hashlib.sha256(names.encode()).hexdigest()[:12]
+
+
 def _measure_speed(results: Results, options: Options, systems: Sequence[str], say: Say) -> None:
+    """Seconds and memory; with `quick` of the networks alone. Figures of another machine are measured anew."""
     table = results.setdefault("speed", {"size": list(speed.SIZE), "systems": {}})
-    made, burst = options.out / "sets", 1 if options.quick else BURST
-    folder = speed.picture(examples(made / "photographs"), made / f"speed-{burst}", options.seed, burst)
+    photographs = examples(options.out / "sets" / "photographs")
+    folder = speed.picture(photographs, options.out / "sets" / "speed", options.seed)
     for name in [name for name in systems if name in manifest() or not options.quick]:
         for engine in _engines(name):
             label = name if engine == "onnx" else f"{name} ({engine})"
-            if table["systems"].get(label, {}).get("version") != version_of(name):
-                table["systems"][label] = {**speed.measure(name, folder, engine), "version": version_of(name)}
+            version = f"{version_of(name)}, {machine()}"
+            if table["systems"].get(label, {}).get("version") != version:
+                row = speed.measure(name, folder, engine)
+                table["systems"][label] = row if "error" in row else {**row, "version": version}
                 keep_results(results, options.out)
             row = table["systems"][label]
             say(f"speed: {label} {row.get('error') or '{seconds} s, {memory_mb} MB'.format(**row)}")
@@ -137,13 +168,25 @@ def _engines(name: str) -> list[str]:
 
 
 def _draw_curves(results: Results, options: Options, systems: Sequence[str], say: Say) -> None:
+    """PSNR along each difficulty, of all systems that take a pair's frames and are quick enough."""
     photos = _photographs(options)
+    chosen = robustness.large_enough(photos)[:_CURVE_PICTURES]
+    made = {"seed": options.seed, "photographs": _digest(photos)}
+    drawn = [name for name in systems if name not in _SLOW]
     curves = results.setdefault("robustness", {})
     for axis in robustness.AXES:
-        found = curves.setdefault(axis.field, robustness.table(axis, _CURVE_PICTURES))
-        for name in [name for name in systems if name not in _SLOW]:
-            if found["versions"].get(name) != version_of(name):
-                found["systems"][name] = robustness.curve(axis, name, photos, _CURVE_PICTURES, options.seed)
-                found["versions"][name] = version_of(name)
-                keep_results(results, options.out)
-            say(f"{axis.label} ({axis.unit}): {name} {found['systems'][name]}")
+        empty = {**robustness.table(axis, len(chosen)), "made": made}
+        if any(curves.get(axis.field, {}).get(key) != empty[key] for key in ("values", "pictures", "made")):
+            curves[axis.field] = empty
+        found = curves[axis.field]
+        late = [name for name in drawn if found["versions"].get(name) != version_of(name)]
+        pairs = robustness.pairs_along(axis, chosen, options.seed) if late else []
+        for name in late:
+            try:
+                curve = robustness.curve(system(name), pairs)
+            except Exception as error:  # systems are others' code too, and raise what they like
+                say(f"{axis.label}: {name} {reason(error)}")
+                continue
+            found["systems"][name], found["versions"][name] = curve, version_of(name)
+            keep_results(results, options.out)
+            say(f"{axis.label} ({axis.unit}): {name} {curve}")

@@ -17,6 +17,7 @@ from ..io import read
 from ..light import Image
 from ..pair import TwinshotError, as_float
 from ..restoration import Source, read_pair, register
+from ..window import window
 
 KINDS = ("noisy", "blurry", "sharp")
 
@@ -35,17 +36,17 @@ class Triple:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """All of them."""
-        return (self.noisy, self.blurry, self.sharp, *self.burst)
+        """All that figures depend on."""
+        return (self.noisy, self.blurry, self.sharp, *self.burst, *self.truths)
 
     def truth(self) -> Image:
         """The sharp frame, float32 in [0, 1]."""
         return as_float(read(self.sharp).pixels)
 
-    def shot(self) -> Shot:
-        """What systems get; see `shot_of`."""
-        burst = tuple(as_float(read(path).pixels) for path in self.burst)
-        return shot_of(self.noisy, self.blurry, burst, self.truth())
+    def shot(self, burst: bool = False) -> Shot:
+        """What systems get; see `shot_of`. The burst is read only where it is asked for."""
+        frames = tuple(as_float(read(path).pixels) for path in self.burst) if burst else ()
+        return shot_of(self.noisy, self.blurry, frames, self.truth())
 
 
 def shot_of(noisy: Source, blurry: Source, burst: Sequence[Image], truth: Image) -> Shot:
@@ -55,13 +56,22 @@ def shot_of(noisy: Source, blurry: Source, burst: Sequence[Image], truth: Image)
         noisy, blurry: as `restore` takes them.
         burst: short frames, exposed as `noisy`.
         truth: what the noisy frame's error is measured against.
+
+    Raises:
+        TwinshotError: a frame cannot be read, or they are not of one size.
     """
     pair = read_pair(noisy, blurry)
+    for name, image in [("the sharp frame", truth), *(("a frame of the burst", frame) for frame in burst)]:
+        if image.shape != pair.noisy.pixels.shape:
+            raise TwinshotError(f"{pair.noisy.name}: has another size than {name}; all frames of a set's case need one")
     match = exposure.estimate(pair.noisy.pixels, pair.blurry.pixels, exposure.exif_gain(pair))
-    _, match = register(pair, match)
+    alignment, match = register(pair, match)
     matched = exposure.apply(as_float(pair.noisy.pixels), match)
+    blurry_pixels, matrix = pair.blurry.pixels, alignment.matrix if alignment.applied else None
+    registered = as_float(window(blurry_pixels, 0, 0, pair.noisy.size, matrix)).clip(0, 1)
     sigma = float(np.sqrt(np.mean((matched - truth) ** 2)))
-    return Shot(pair, matched, as_float(pair.blurry.pixels), tuple(exposure.apply(f, match) for f in burst), sigma)
+    frames = tuple(exposure.apply(frame, match) for frame in burst)
+    return Shot(pair, matched, as_float(blurry_pixels), registered, frames, sigma)
 
 
 def triples_in(folder: Path) -> list[Triple]:
@@ -100,12 +110,25 @@ def _triple(name: str, kinds: list[Path], truths: list[str], meta: dict[str, Any
 
 
 def _truths(path: Path) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    found = _json(path, path.read_text("utf-8")) if path.is_file() else {}
+    if not isinstance(found, dict) or not all(isinstance(names, list) for names in found.values()):
+        raise TwinshotError(f"{path}: give a table of lists of files, by picture")
     return found
 
 
 def _meta(path: Path) -> dict[str, dict[str, Any]]:
     if not path.is_file():
         return {}
-    rows = [json.loads(row) for row in path.read_text("utf-8").splitlines() if row.endswith("}")]
+    rows = [_json(path, row) for row in path.read_text("utf-8").splitlines() if row.endswith("}")]
+    if not all(isinstance(row, dict) and "name" in row for row in rows):
+        raise TwinshotError(f"{path}: a line names no picture; remove the file, or make the set anew")
     return {row["name"]: row for row in rows}
+
+
+def _json(path: Path, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise TwinshotError(
+            f"{path}: cannot be read as JSON ({error}); remove the file, or make the set anew"
+        ) from error

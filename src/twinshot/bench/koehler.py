@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..io import read
 from ..light import Image
-from ..pair import TwinshotError, as_float
+from ..pair import TwinshotError
 from .metrics import Values, eight_bit, grey_ssim
 
 _LAYOUT = "give a folder with Blurry{i}_{k}.png and Image{i}/Kernel{k}/GroundTruth{i}_{k}_{n}.png anywhere in it"
@@ -43,10 +42,6 @@ class Case:
     def name(self) -> str:
         """As in the file names: {image}_{trajectory}."""
         return f"{self.image}_{self.trajectory}"
-
-    def truths(self) -> Iterator[Image]:
-        """The truths one after the other, float32 (H, W, 3) in [0, 1]: all at once would be gigabytes."""
-        return (as_float(read(path).pixels) for path in self.truth_files)
 
 
 def cases(root: Path) -> list[Case]:
@@ -86,7 +81,7 @@ def score(restored: Image, truths: Iterable[Image]) -> tuple[float, float]:
 
     Args:
         restored: (H, W, 3) in [0, 1].
-        truths: of the same size, as `Case.truths` gives them; read one at a time.
+        truths: of the same size; read one at a time, as all of them would be gigabytes.
 
     Raises:
         TwinshotError: a truth of another size, or none at all.

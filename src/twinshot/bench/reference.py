@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from scipy.sparse.linalg import LinearOperator, cg
 
+from ..baselines.system import System
 from ..light import Image, to_linear, to_srgb
 from ..synth.frames import StillWindow, images_in
 from ..synth.motion import MotionRange, Scene, Shutter, homography
@@ -50,17 +51,20 @@ class Known:
 
 
 def known_motion(photos: Path, pair: str, alone: str, count: int, seed: int) -> list[Known]:
-    """The three on `count` samples of profile `camera`, nothing in the scene moving.
+    """PSNR of all three on `count` samples of profile `camera`, nothing in the scene moving.
 
     Args:
         photos: a folder of photographs of 256 px or more.
         pair: a system that takes both frames.
         alone: one that takes the noisy frame, which the reference starts from.
-        count: samples.
+        count: samples; photographs are used again where there are fewer.
         seed: of motion and noise.
+
+    Raises:
+        TwinshotError: no such system, or a photograph is too small.
     """
-    chosen = [images_in(photos)[i % len(images_in(photos))] for i in range(count)]
-    return [_sample(photo, pair, alone, [seed, i]) for i, photo in enumerate(chosen)]
+    found, both, one = images_in(photos), system(pair), system(alone)
+    return [_sample(found[index % len(found)], both, one, [seed, index]) for index in range(count)]
 
 
 def table(found: Sequence[Known], pair: str, alone: str) -> dict[str, Any]:
@@ -70,16 +74,16 @@ def table(found: Sequence[Known], pair: str, alone: str) -> dict[str, Any]:
     return {"pair": pair, "alone": alone, "means": means, "cases": [vars(row) for row in found]}
 
 
-def _sample(photo: Path, pair: str, alone: str, seed: Sequence[int]) -> Known:
+def _sample(photo: Path, pair: System, alone: System, seed: Sequence[int]) -> Known:
     rng = np.random.default_rng(seed)
     window = StillWindow(photo, (), (SIDE, SIDE), MotionRange(movers=0.0, registered=1.0))
     scene, _, long = window.opened("linear", rng)
     sharp, blurry = window.expose("linear", np.random.default_rng(seed))
     found = profile_named("camera").degrade(sharp, blurry, rng)
     shot = shot_of(quantise(found.noisy), quantise(found.blurry), (), found.sharp)
-    denoised = system(alone).restore(shot)
+    denoised = alone.restore(shot)
     reference = solve(denoised, shot.blurry, found.sharp, forward(scene, long))
-    pictures = (denoised, system(pair).restore(shot), reference)
+    pictures = (denoised, pair.restore(shot), reference)
     inner = np.s_[_BORDER:-_BORDER, _BORDER:-_BORDER]
     scores = [round(psnr(picture[inner], found.sharp[inner]), 3) for picture in pictures]
     blur = window.extent("linear", np.random.default_rng(seed))

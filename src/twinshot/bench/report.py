@@ -160,14 +160,13 @@ _SPEED = (
     Column("runs", "runs", ".0f"),
 )
 _MARKDOWN_HEAD = (
-    "PSNR and SSIM by the convention `paper`; the best figures are bold.",
+    "PSNR and SSIM by the convention `paper` (Koehler's set: by its own protocol); the best figures are bold.",
     "",
     "The noisy frame is made from the true picture: systems that take it see structure that lies on the truth to the",
     "pixel, those that take the blurry frame alone do not.",
 )
 _TRAINING = (
     Column("parameters", "parameters", ",.0f"),
-    Column("width", "width", ".0f"),
     Column("samples", "crops seen", ",.0f"),
     Column("crop", "crop, px", ".0f"),
     Column("hours", "hours", ".1f"),
@@ -197,8 +196,9 @@ def markdown(results: Values) -> str:
     if speed := results.get("speed"):
         lines += ["", f"## Speed, {_size(speed)}", "", *_markdown_table(_table(_speed_rows(speed), _SPEED))]
     if gains := [(name, gain) for name, found in results["sets"].items() for gain in fusion_gains(found)]:
-        lines += ["", "## Fusion gain", "", "| set | systems | cases | gain, dB | fifths of blur | thirds of noise |"]
-        lines += ["| --- " * 6 + "|", *(_markdown_gain(name, gain) for name, gain in gains)]
+        heads = ("set", "systems", "crops seen", "cases", "gain, dB", "fifths of blur", "thirds of noise")
+        lines += ["", "## Fusion gain", "", f"| {' | '.join(heads)} |", "| --- " * len(heads) + "|"]
+        lines += [_markdown_gain(name, gain, results.get("models", {})) for name, gain in gains]
     if reference := results.get("reference"):
         lines += [
             "",
@@ -221,9 +221,10 @@ def _markdown_table(table: Table) -> list[str]:
     return lines
 
 
-def _markdown_gain(name: str, gain: FusionGain) -> str:
+def _markdown_gain(name: str, gain: FusionGain, models: Values) -> str:
     parts = [" / ".join(_decibels(group.gain) for group in part) for part in (gain.blur_fifths, gain.noise_thirds)]
-    cells = [_plain(name), f"{gain.pair} over {gain.alone}", str(gain.cases), _decibels(gain.mean), *parts]
+    seen = " / ".join(str(models.get(one, {}).get("samples", "?")) for one in (gain.pair, gain.alone))
+    cells = [_plain(name), f"{gain.pair} over {gain.alone}", seen, str(gain.cases), _decibels(gain.mean), *parts]
     return f"| {' | '.join(cells)} |"
 
 
@@ -277,7 +278,8 @@ def _sections(sets: Values, folder: Path) -> list[Section]:
 
 
 def _section(name: str, found: Values, shown: dict[str, dict[str, Path]], sources: dict[Path, Source]) -> Section:
-    what = SETS[name].what if name in SETS else "a folder of triples"
+    known = SETS.get(name.removesuffix(" (quick)"))
+    what = known.what if known else "a folder of triples"
     table = _table(found["systems"], _MEASURED, _as_rows(PUBLISHED.get(name, {})), _PUBLISHED)
     cases = [_case(case, systems, found, sources) for case, systems in shown.items()]
     return Section(name, what, _facts(found), table, fusion_gains(found), cases)

@@ -18,13 +18,12 @@ import numpy as np
 from ..baselines.system import Shot, System
 from ..light import Image, to_linear, to_srgb
 from ..pair import TwinshotError
-from ..synth.frames import StillWindow, images_in
+from ..synth.frames import StillWindow, images_in, read_photo
 from ..synth.motion import MotionRange
 from ..synth.noise import quantise
 from ..synth.profiles import CameraProfile
 from .datasets import shot_of
 from .metrics import psnr
-from .systems import system
 
 SIDE = 192
 _MARGIN = 48  # px around the view, so that a moved long frame still covers it
@@ -73,26 +72,30 @@ AXES = (
 _USUAL = Conditions()
 
 
-def curve(axis: Axis, name: str, photos: Path, count: int, seed: int) -> list[float] | None:
-    """A system's mean PSNR in dB at each of the axis's values; None where the system cannot run on pairs.
-
-    Args:
-        axis: what varies.
-        name: the system.
-        photos: a folder of photographs; the first `count` are used.
-        count: pictures a value.
-        seed: of motion and noise, the same along the axis.
+def large_enough(folder: Path) -> list[Path]:
+    """The photographs of a folder that hold a view and its margin, 288 px a side.
 
     Raises:
-        TwinshotError: there are no photographs, or one is smaller than 288 px.
+        TwinshotError: there is none.
     """
+    side = SIDE + 2 * _MARGIN
+    found = [path for path in images_in(folder) if min(read_photo(path).shape[:2]) >= side]
+    if not found:
+        raise TwinshotError(f"{folder}: no photograph there is {side} px high and wide; give larger ones")
+    return found
+
+
+def pairs_along(axis: Axis, photos: Sequence[Path], seed: int) -> list[list[tuple[Shot, Image]]]:
+    """For each of the axis's values, a pair and its truth a photograph; motion and noise are drawn alike along it."""
     usual = [replace(_USUAL, **{axis.field: value}) for value in axis.values]
-    chosen = images_in(photos)[:count]
-    pairs = [[simulated(photo, case, [seed, i]) for i, photo in enumerate(chosen)] for case in usual]
-    try:
-        return [round(_mean(system(name), point), 3) for point in pairs]
-    except TwinshotError:
+    return [[simulated(photo, case, [seed, i]) for i, photo in enumerate(photos)] for case in usual]
+
+
+def curve(system: System, pairs: Sequence[Sequence[tuple[Shot, Image]]]) -> list[float] | None:
+    """A system's mean PSNR in dB at each value of `pairs_along`; None for one that takes a burst."""
+    if system.takes == "burst":
         return None
+    return [round(fmean(psnr(system.restore(shot), truth) for shot, truth in point), 3) for point in pairs]
 
 
 def table(axis: Axis, count: int) -> dict[str, Any]:
@@ -105,10 +108,6 @@ def table(axis: Axis, count: int) -> dict[str, Any]:
         "systems": {},
         "versions": {},
     }
-
-
-def _mean(system: System, pairs: Sequence[tuple[Shot, Image]]) -> float:
-    return fmean(psnr(system.restore(shot), truth) for shot, truth in pairs)
 
 
 def simulated(photo: Path, conditions: Conditions, seed: Sequence[int]) -> tuple[Shot, Image]:

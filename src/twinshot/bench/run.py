@@ -11,6 +11,7 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
+import cv2
 import numpy as np
 
 from .. import __version__, io
@@ -21,10 +22,9 @@ from ..pair import Metadata, TwinshotError, as_float
 from . import koehler
 from .datasets import Triple, digest, triples_in
 from .metrics import CONVENTIONS, checkerboard
-from .systems import system, version_of
+from .systems import code, system, version_of
 
 Results = dict[str, Any]
-Keep = Callable[[], None]
 
 SHOWN = 3  # cases a set whose pictures are kept for the report
 CROP = 256  # px: side of those pictures
@@ -34,12 +34,21 @@ _SMALLEST_GRID = 64  # px: the checkerboard's window
 
 @dataclass(frozen=True)
 class Bench:
-    """What is run: `sets` are folders of triples by name; `out` gets results.json and pictures/."""
+    """What is run.
+
+    Attributes:
+        sets: folders of triples by the name they have in the results.
+        systems: by name.
+        seed: which the sets were made with.
+        out: gets results.json and pictures/.
+        limit: cases a set at most.
+    """
 
     sets: dict[str, Path]
     systems: tuple[str, ...]
     seed: int
     out: Path
+    limit: int | None = None
 
 
 def run(bench: Bench, say: Callable[[str], None] = lambda line: None) -> Results:
@@ -55,23 +64,30 @@ def run(bench: Bench, say: Callable[[str], None] = lambda line: None) -> Results
     Raises:
         TwinshotError: a set is incomplete, or `out` holds another file of that name.
     """
+    cv2.setNumThreads(threads())
     results = open_results(bench.out)
     results |= {"twinshot": __version__, "seed": bench.seed, "machine": machine()}
     for name, folder in bench.sets.items():
-        triples = triples_in(folder)
-        found = results["sets"].setdefault(name, {})
-        if found.get("sha256") != digest(triples):
-            found |= {"sha256": digest(triples), "pictures": len(triples), "systems": {}}
-            found["cases"] = {triple.name: _known(triple) for triple in triples}
+        triples = triples_in(folder)[: bench.limit]
+        found = results["sets"][name] = _same_set(results["sets"].get(name, {}), triples)
         for chosen in bench.systems:
-            row = found["systems"].get(chosen, {"error": "not run"})
-            if "error" in row or row["version"] != version_of(chosen):
+            row = found["systems"].get(chosen, {})
+            if row.get("version") != version_of(chosen):
                 row = row_of(chosen, triples, bench.out / "pictures" / name)
                 found["systems"] = _ordered({**found["systems"], chosen: row}, bench.systems)
                 keep_results(results, bench.out)
             say(f"{name}: {chosen} {row.get('error') or '{psnr:.2f} dB'.format(**row)}")
     keep_results(results, bench.out)
     return results
+
+
+def _same_set(before: Results, triples: Sequence[Triple]) -> Results:
+    """A set's results so far; none where its files, or the code that reads them, are no longer the same."""
+    checksum = f"{digest(triples)[:16]} {code()}"
+    if before.get("sha256") == checksum:
+        return before
+    cases = {triple.name: _known(triple) for triple in triples}
+    return {"sha256": checksum, "pictures": len(triples), "cases": cases, "systems": {}}
 
 
 def open_results(out: Path) -> Results:
@@ -81,9 +97,9 @@ def open_results(out: Path) -> Results:
         return {"sets": {}}
     try:
         results: Results = json.loads(path.read_text("utf-8"))
-        if not isinstance(results["sets"], dict):
-            raise ValueError("no table of sets")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        if not all(isinstance(found["systems"], dict) for found in results["sets"].values()):
+            raise ValueError("no table of systems")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise TwinshotError(f"{path}: holds no benchmark's results; name another folder or remove it") from error
     return results
 
@@ -109,19 +125,23 @@ def row_of(name: str, triples: Sequence[Triple], pictures: Path) -> dict[str, An
         chosen = system(name)
         for index, triple in enumerate(triples):
             cases.append(_case(chosen, triple, pictures if index < SHOWN else None))
-    except TwinshotError as error:
-        return {"error": str(error)}
     except Exception as error:  # systems are others' code too, and raise what they like
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        return {"error": f"{triples[len(cases)].name}: {reason}"}
+        where = "" if isinstance(error, TwinshotError) else f"{triples[len(cases)].name}: "
+        return {"error": f"{where}{reason(error)}"}
     shared = [key for key in cases[0] if key not in ("name", "seconds") and all(key in case for case in cases)]
     means = {key: round(fmean(case[key] for case in cases), 4) for key in shared}
     seconds = median(case["seconds"] for case in cases)
     return {"takes": chosen.takes, "version": version_of(name), **means, "seconds": seconds, "cases": cases}
 
 
+def reason(error: Exception) -> str:
+    """Why something failed, in one line."""
+    said = str(error) if isinstance(error, TwinshotError) else f"{type(error).__name__}: {error}"
+    return " ".join(said.split())
+
+
 def _case(chosen: System, triple: Triple, pictures: Path | None) -> dict[str, Any]:
-    shot, truth = triple.shot(), triple.truth()
+    shot, truth = triple.shot(burst=chosen.takes == "burst"), triple.truth()
     began = time.perf_counter()
     picture = chosen.restore(shot)
     seconds = time.perf_counter() - began

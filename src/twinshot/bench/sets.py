@@ -16,6 +16,8 @@ from .gopro import Blur, Split, gopro_large
 from .koehler import cases
 
 BURST = 11  # short frames in the time of a pair of the paper: 1 + 1 dropped + 9 averaged
+QUICK = 4  # cases a set where only a quick look is wanted
+_QUICK_SIDE = 160
 EXAMPLES = ("example", "example-paper")
 """The sets that need no data root."""
 _PICTURES = ("astronaut", "chelsea", "coffee", "rocket")
@@ -30,32 +32,40 @@ class NamedSet:
         source: what it is made of under the data root; None: pictures of scikit-image.
         windows: the windows in that source, given the plan's side.
         plan: how they become triples; its seed is the benchmark's.
+        truths: for each window, the pictures a result may fit any of; None: it has one.
     """
 
     what: str
     source: str | None
     windows: Callable[[Path, int | None], Sequence[Window]]
     plan: Plan
+    truths: Callable[[Path], list[tuple[Path, ...]]] | None = None
 
 
 def _gopro(root: Path, side: int | None) -> list[Window]:
-    return [PublishedWindow(pair.blur, pair.sharp) for pair in gopro_large(root)]
+    return [PublishedWindow(pair.blur, pair.sharp, pair.name) for pair in gopro_large(root)]
 
 
 def _gopro_gamma(root: Path, side: int | None) -> list[Window]:
-    return [PublishedWindow(pair.blur, pair.sharp) for pair in gopro_large(root, blur="blur_gamma")]
+    return [PublishedWindow(pair.blur, pair.sharp, pair.name) for pair in gopro_large(root, blur="blur_gamma")]
 
 
 def _gopro_layout(root: Path, side: int | None) -> list[Window]:
     """What is there of GOPRO_Large's layout: its test pictures before those for training, `blur` before the other."""
     split: Split = "train" if (root / "train").is_dir() and not (root / "test").is_dir() else "test"
     blur: Blur = "blur" if any(root.glob(f"{split}/*/blur")) else "blur_gamma"
-    return [PublishedWindow(pair.blur, pair.sharp) for pair in gopro_large(root, split, blur)]
+    return [PublishedWindow(pair.blur, pair.sharp, pair.name) for pair in gopro_large(root, split, blur)]
 
 
 def _koehler(root: Path, side: int | None) -> list[Window]:
     """The sharp frame that noise is put on is the trajectory's middle one; what counts are all of them."""
-    return [PublishedWindow(case.blurry, case.truth_files[len(case.truth_files) // 2]) for case in cases(root)]
+    return [
+        PublishedWindow(case.blurry, case.truth_files[len(case.truth_files) // 2], case.name) for case in cases(root)
+    ]
+
+
+def _trajectories(root: Path) -> list[tuple[Path, ...]]:
+    return [case.truth_files for case in cases(root)]
 
 
 SETS = {
@@ -76,8 +86,13 @@ SETS = {
     "gopro": NamedSet("GOPRO_Large, blur", "GOPRO_Large", _gopro, Plan("gopro")),
     "gopro-gamma": NamedSet("GOPRO_Large, blur_gamma", "GOPRO_Large", _gopro_gamma, Plan("gopro")),
     "gopro2": NamedSet("GOPRO2 of GOPRO_Large_all", "GOPRO_Large_all/test", windows_in, Plan("paper", burst=BURST)),
-    "koehler": NamedSet("Koehler et al.", "Koehler", _koehler, Plan("gopro")),
+    "koehler": NamedSet("Koehler et al.", "Koehler", _koehler, Plan("gopro"), _trajectories),
 }
+
+
+def label_of(name: str) -> str:
+    """What a set is called in results: its name, or its folder's."""
+    return name if name in SETS else Path(name).resolve().name
 
 
 def prepare(name: str, data: Path | None, folder: Path, seed: int, quick: bool) -> Path:
@@ -86,21 +101,20 @@ def prepare(name: str, data: Path | None, folder: Path, seed: int, quick: bool) 
     Args:
         name: one of `SETS`, a folder of triples, or one in the layout of GOPRO_Large.
         data: where the named sets' sources are.
-        folder: gets the sets that have to be made, NAME each.
+        folder: gets the sets that have to be made, a folder each.
         seed: of the noise, and of the motion of photographs.
-        quick: four small triples at most.
+        quick: four triples at most, views of photographs small; a folder of triples is taken as it is.
 
     Raises:
         TwinshotError: no such set, or its source is missing.
     """
+    given, output = Path(name), folder / (f"{label_of(name)}-quick" if quick else label_of(name))
     if name in SETS:
-        return _made(SETS[name], _source(name, data, folder), folder / name, seed, quick)
-    given = Path(name)
+        return _made(SETS[name], _source(name, data, folder), output, seed, quick)
     if any((given / kind).is_dir() for kind in KINDS):
         return given
     if given.is_dir():
-        published = NamedSet(name, name, _gopro_layout, Plan("gopro"))
-        return _made(published, given, folder / given.resolve().name, seed, quick)
+        return _made(NamedSet(name, name, _gopro_layout, Plan("gopro")), given, output, seed, quick)
     raise TwinshotError(f"{name}: no such set; name a folder of triples or of GOPRO_Large, or one of {', '.join(SETS)}")
 
 
@@ -122,14 +136,13 @@ def _source(name: str, data: Path | None, folder: Path) -> Path:
 
 def _made(found: NamedSet, source: Path, output: Path, seed: int, quick: bool) -> Path:
     plan = replace(found.plan, seed=seed)
-    windows = found.windows(source, plan.side)
     if quick:
-        plan = replace(plan, count=min(plan.count or len(windows), 4), side=plan.side and 160)
-        windows = found.windows(source, plan.side)
-    write_windows(windows, output, plan)
-    if found.windows is _koehler:
-        truths = {f"{i:06d}.png": list(map(str, case.truth_files)) for i, case in enumerate(cases(source))}
-        io.write_bytes(output / "truths.json", json.dumps(truths).encode())
+        plan = replace(plan, count=QUICK, side=plan.side and _QUICK_SIDE)
+    write_windows(found.windows(source, plan.side), output, plan)
+    if found.truths:
+        truths = [[str(path.resolve()) for path in paths] for paths in found.truths(source)]
+        table = {f"{index:06d}.png": paths for index, paths in enumerate(truths)}
+        io.write_bytes(output / "truths.json", json.dumps(table).encode())
     return output
 
 

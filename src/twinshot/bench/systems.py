@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
-from .. import __version__
 from ..baselines import hdrplus, ringaby, yuan
 from ..baselines.system import Shot, System, Takes
 from ..engine import Model, load_model, manifest
 from ..light import Image
 from ..pair import TwinshotError, as_float
-from ..restoration import over_tiles, restore
+from ..restoration import over_tiles, restore_pair
 from ..window import window
 
 _SINGLE: dict[str, Takes] = {
@@ -25,6 +27,10 @@ _SINGLE: dict[str, Takes] = {
     "dcdeblurgan": "blurry",
     "noise2noise": "noisy",
 }
+_SHARED = (
+    *("align.py", "engine.py", "exposure.py", "io.py", "light.py", "restoration.py", "tile.py", "window.py"),
+    *("bench/datasets.py", "bench/koehler.py", "bench/metrics.py", "bench/systems.py"),
+)
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,9 @@ class Plain:
     def restore(self, shot: Shot) -> Image:
         """See `System`. Raises TwinshotError where it takes a burst and the shot has none."""
         if self.takes == "burst" and not shot.burst:
-            raise TwinshotError("takes a burst, and this set has none: make it with `twinshot synth --burst 11`")
+            raise TwinshotError(
+                "takes a burst, and this set has none; `twinshot synth --burst 11` makes sets with them"
+            )
         return self.method(shot)
 
 
@@ -56,6 +64,7 @@ def system(name: str, engine: str = "onnx") -> System:
     takes = takes_of(models[name]["training"]["recipe"]["net"])
     method = _from_blurry if takes == "blurry" else _from_pair
     model = load_model(name, engine)
+    _ = model.run  # loaded now, so that no picture's seconds have it
     return Plain(name, takes, lambda shot: method(shot, model))
 
 
@@ -65,9 +74,17 @@ def known_systems() -> list[str]:
 
 
 def version_of(name: str) -> str:
-    """What a system's figures depend on: a model's checksum, or the version of the code."""
+    """What a system's figures depend on: a network's checksum, or its own module, and the code all share."""
     models = manifest()
-    return str(models[name]["sha256"]) if name in models else __version__
+    return f"{models[name]['sha256'][:12]} {code()}" if name in models else code(name)
+
+
+@lru_cache
+def code(name: str = "") -> str:
+    """Checksum of the code that all figures depend on, and of a classical system's module."""
+    package = Path(__file__).parents[1]
+    files = [package / file for file in (*_SHARED, f"baselines/{name}.py")]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files if path.is_file())).hexdigest()[:12]
 
 
 def takes_of(net: dict[str, Any]) -> Takes:
@@ -77,7 +94,7 @@ def takes_of(net: dict[str, Any]) -> Takes:
 
 
 def _from_pair(shot: Shot, model: Model) -> Image:
-    return restore(shot.pair.noisy.pixels, shot.pair.blurry.pixels, model).image
+    return restore_pair(shot.pair, model).image
 
 
 def _from_blurry(shot: Shot, model: Model) -> Image:
@@ -93,8 +110,9 @@ def _from_blurry(shot: Shot, model: Model) -> Image:
 
 def _nlm(shot: Shot) -> Image:
     """OpenCV's non-local means, its strength the true noise."""
-    strength = 255 * shot.sigma
-    return as_float(cv2.fastNlMeansDenoisingColored(_bytes(shot.noisy), None, strength, strength, 7, 21))
+    strength, reversed_ = 255 * shot.sigma, np.ascontiguousarray(_bytes(shot.noisy)[..., ::-1])
+    clean = cv2.fastNlMeansDenoisingColored(reversed_, None, strength, strength, 7, 21)
+    return as_float(np.ascontiguousarray(clean[..., ::-1]))
 
 
 def _bm3d(shot: Shot) -> Image:
@@ -130,8 +148,8 @@ def _ringaby(shot: Shot) -> Image:
 
 
 def _yuan(shot: Shot) -> Image:
-    """Yuan et al. start from a denoised frame; here non-local means denoises it."""
-    return yuan.deblur(_nlm(shot), shot.blurry)
+    """Yuan et al. start from a denoised frame, which non-local means makes here, and take registered frames."""
+    return yuan.deblur(_nlm(shot), shot.registered)
 
 
 def _bytes(image: Image) -> np.typing.NDArray[np.uint8]:

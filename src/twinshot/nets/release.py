@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from inspect import signature
 from pathlib import Path
@@ -14,20 +15,33 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
 
-from ..engine import Model
+from ..engine import Model, check_file
 from ..io import write_bytes
 from ..pair import TwinshotError
 from . import build
 from .export import averaged, export
 
-TRAINED_ON = "409 photographs moved by a simulated camera; 88 frames of GOPRO_Large_all"
-LICENCE = "Apache-2.0 (weights); training data CC0, CC BY, CC BY-SA, Unsplash: see MODEL_CARD.md"
 
+def add_to_manifest(
+    checkpoint: Path, name: str, weights: Path, safetensors: bool = False, trained_on: str = "", licence: str = ""
+) -> dict[str, Any]:
+    """Export a checkpoint to `weights`/NAME.onnx and enter it in the manifest beside it; returns the entry.
 
-def add_to_manifest(checkpoint: Path, name: str, weights: Path) -> dict[str, Any]:
-    """Export a checkpoint to `weights`/NAME.onnx and enter it in the manifest beside it; returns the entry."""
+    Args:
+        checkpoint: of a run.
+        name: what the model will be called.
+        weights: a folder of models.
+        safetensors: whether to keep the weights for torch, too, in NAME.safetensors.
+        trained_on, licence: what to say of the data and the weights.
+    """
     card = export(checkpoint, weights / f"{name}.onnx")
-    card |= {"trained_on": TRAINED_ON, "licence": LICENCE, "quality": {}}
+    card |= {"trained_on": trained_on, "licence": licence, "quality": {}}
+    kept = weights / f"{name}.safetensors"
+    if safetensors:
+        save_weights(checkpoint, kept)
+        card["safetensors"] = hashlib.sha256(kept.read_bytes()).hexdigest()
+    else:
+        kept.unlink(missing_ok=True)  # those of an earlier export
     _update(weights, name, card)
     return card
 
@@ -58,7 +72,7 @@ def load_weights(path: Path) -> nn.Module:
             state = {name: file.get_tensor(name) for name in list(file.keys())}
         net = build(about["kind"], json.loads(about["settings"]))
         net.load_state_dict(state)
-    except (OSError, SafetensorError, KeyError, TypeError, RuntimeError) as error:
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise TwinshotError(f"{path}: holds no network of twinshot ({error}); export it anew") from error
     return net.eval()
 
@@ -67,10 +81,12 @@ def network_of(model: Model) -> nn.Module:
     """The torch network of a model: of the safetensors beside its graph, or else of the graph's own weights.
 
     Raises:
-        TwinshotError: the graph's weights are no longer those of the network, as where batch norm was folded in.
+        TwinshotError: the safetensors are not those the manifest lists; or there are none, and the graph's weights are
+            no longer those of the network, as where batch norm was folded in.
     """
     kept = model.path.with_suffix(".safetensors")
-    if kept.is_file():
+    if "safetensors" in model.card:
+        check_file(kept, model.card["safetensors"])
         return load_weights(kept)
     weights = onnx.load(model.path).graph.initializer
     state = {w.name.removesuffix("_half"): torch.tensor(numpy_helper.to_array(w)) for w in weights}
@@ -86,7 +102,9 @@ def record_quality(name: str, results: dict[str, Any], weights: Path) -> None:
     """Enter the model's PSNR and SSIM on each set of a benchmark's results."""
     card = json.loads((weights / "manifest.json").read_text("utf-8"))[name]
     for set_name, result in results["sets"].items():
-        row = result["systems"][name]
+        row = result["systems"].get(name, {})
+        if "psnr" not in row or "ssim_paper" not in row:
+            continue
         card["quality"][set_name] = f"{row['psnr']:.2f} dB / {row['ssim_paper']:.4f}"
     _update(weights, name, card)
 

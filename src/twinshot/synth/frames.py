@@ -143,10 +143,11 @@ class StillWindow:
 
 @dataclass(frozen=True)
 class PublishedWindow:
-    """A blurry picture and its sharp one, as a data set has them."""
+    """A blurry picture and its sharp one, as a data set has them under a name of its own."""
 
     blurry: Path
     sharp: Path
+    label: str
 
     def expose(self, light: Light, rng: np.random.Generator, timing: Timing = "before") -> tuple[Image, Image]:
         """See `Window`; both are read as they are."""
@@ -158,11 +159,6 @@ class PublishedWindow:
 
     def extent(self, light: Light, rng: np.random.Generator, timing: Timing = "before") -> None:
         """See `Window`: nobody knows how the camera moved."""
-
-    @property
-    def label(self) -> str:
-        """See `Window`."""
-        return _label(self.sharp)
 
 
 @lru_cache(maxsize=640)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,7 +16,7 @@ from ..pair import Metadata, TwinshotError
 from . import noise
 from .frames import StillWindow, Window, images_in, scenes_in, windows_of
 from .motion import MotionRange
-from .profiles import Sample, profile_named
+from .profiles import Profile, Sample, profile_named
 from .sample import sample
 
 
@@ -75,17 +76,26 @@ def write_windows(windows: Sequence[Window], output: Path, plan: Plan) -> int:
     done = _lines(output / "meta.jsonl", [{**settings, "source": window.label} for window in windows])
     for kind in ("noisy", "blurry", "sharp"):
         (output / kind).mkdir(parents=True, exist_ok=True)
-    cv2.setNumThreads(1)
-    with (output / "meta.jsonl").open("a", encoding="utf-8") as file:
-        for index, window in list(enumerate(windows[:total]))[done:]:
-            seed, name = [plan.seed, index], f"{index:06d}.png"
-            triple = sample(window, profile, seed, plan.burst - 1)
-            _write(output, name, triple)
-            blur = window.extent(profile.light, np.random.default_rng(seed), profile.timing)
-            row = {"name": name, **settings, "source": window.label, "blur": blur, **triple.meta}
-            file.write(json.dumps(row) + "\n")
-            file.flush()
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)  # pictures are small, and threads would wait for each other
+    try:
+        with (output / "meta.jsonl").open("a", encoding="utf-8") as file:
+            for index, window in list(enumerate(windows[:total]))[done:]:
+                row = {**settings, **_triple(window, profile, plan, index, output)}
+                file.write(json.dumps(row) + "\n")
+                file.flush()
+    finally:
+        cv2.setNumThreads(threads)
     return max(done, min(total, len(windows)))
+
+
+def _triple(window: Window, profile: Profile, plan: Plan, index: int, output: Path) -> dict[str, Any]:
+    """Write one triple; returns what its line says of it."""
+    seed, name = [plan.seed, index], f"{index:06d}.png"
+    triple = sample(window, profile, seed, plan.burst - 1)
+    _write(output, name, triple)
+    blur = window.extent(profile.light, np.random.default_rng(seed), profile.timing)
+    return {"name": name, "source": window.label, "blur": blur, **triple.meta}
 
 
 def windows_in(source: Path, side: int | None = None) -> list[Window]:
@@ -118,10 +128,11 @@ def _lines(path: Path, wanted: Sequence[dict[str, object]]) -> int:
 
 
 def _write(output: Path, name: str, triple: Sample) -> None:
-    pictures = {output / kind / name: getattr(triple, kind) for kind in ("noisy", "blurry", "sharp")}
+    """The sharp frame last: a set's readers go by its name, and find all others then."""
+    folder, frames = output / "burst" / Path(name).stem, (triple.noisy, *triple.burst)
+    pictures = {folder / f"{i:02d}.png": frame for i, frame in enumerate(frames)} if triple.burst else {}
     if triple.burst:
-        folder = output / "burst" / Path(name).stem
         folder.mkdir(parents=True, exist_ok=True)
-        pictures |= {folder / f"{i:02d}.png": frame for i, frame in enumerate((triple.noisy, *triple.burst))}
+    pictures |= {output / kind / name: getattr(triple, kind) for kind in ("noisy", "blurry", "sharp")}
     for path, image in pictures.items():
         io.write(path, noise.quantise(image), Metadata())

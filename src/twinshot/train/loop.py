@@ -132,7 +132,7 @@ def load_into(state: State, recipe: Recipe, path: Path) -> State:
     """
     table = torch.load(path, weights_only=True)
     before = recipe_from(table["recipe"])
-    fixed = ("method", "seed", "net", "data", "paper", "discriminator", "wgan")
+    fixed = ("method", "seed", "net", "data", "loss", "paper", "discriminator", "wgan")
     changed = [key for key in fixed if getattr(before, key) != getattr(recipe, key)]
     if changed:
         raise TwinshotError(f"{path}: was made with other settings of {', '.join(changed)}; give the run a new name")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import get_args
 
 import torch
@@ -118,11 +118,9 @@ def deblurring_terms(
     return terms
 
 
-def deblurring_loss(
-    restored: Tensor, sharp: Tensor, fake_logits: Tensor | None = None, weights: PaperWeights = TABLE_I
-) -> Tensor:
-    """Eq. (3): what the generator of DeblurRNN or DeblurMerger is trained with."""
-    return sum(deblurring_terms(restored, sharp, fake_logits, weights).values(), restored.new_zeros(()))
+def deblurring_loss(terms: Mapping[str, Tensor]) -> Tensor:
+    """Eq. (3), the sum of its weighted terms: what the generator of DeblurRNN or DeblurMerger is trained with."""
+    return torch.stack(list(terms.values())).sum()
 
 
 def denoising_loss(denoised: Tensor, sharp: Tensor, weights: PaperWeights = TABLE_I) -> Tensor:

@@ -24,6 +24,7 @@ from .data import Triple
 from .losses import (
     content_loss,
     critic_loss,
+    deblurring_loss,
     deblurring_terms,
     denoising_loss,
     discriminator_loss,
@@ -101,7 +102,7 @@ def paper_step(state: State, batch: Triple, recipe: Recipe) -> dict[str, float]:
             restored = pictures(state.net, noisy, blurry)[1] if again else restored
             fake_logits = judged(judge, restored, blurry)
         terms = deblurring_terms(restored, sharp, fake_logits, weights)
-        loss = torch.stack(list(terms.values())).sum()
+        loss = deblurring_loss(terms)
         norm = descend(state.parts["generator"], loss, clip)
     row |= {name: term.item() for name, term in terms.items()}
 
