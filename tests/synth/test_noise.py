@@ -132,3 +132,37 @@ def test_noise_is_a_function_of_its_generator(photo):
         one, same, other = (make(np.random.default_rng(seed)) for seed in (1, 1, 2))
         np.testing.assert_array_equal(one, same)
         assert (one != other).mean() > 0.3
+
+
+def test_a_camera_hides_grain_and_leaves_stains():
+    """Brightness loses most of its noise, colour noise grows coarse, an edge stays where it is."""
+    rng = np.random.default_rng(0)
+    clean = np.full((128, 128, 3), 0.3, np.float32)
+    clean[:, 64:] = 0.7
+    noisy = (clean + rng.normal(0, 0.08, clean.shape)).astype(np.float32)
+    found = noise.developed(noisy, noise.Development(chroma=3.0, luma=3.0, sharpening=0.0))
+
+    def colour(image):
+        return (image[..., 0] - image[..., 1])[:, :60]
+
+    def coarseness(image):
+        return np.corrcoef(image[:, 2:].ravel(), image[:, :-2].ravel())[0, 1]
+
+    left = np.s_[:, :60]
+    assert found[left].mean(-1).std() < 0.6 * noisy[left].mean(-1).std()
+    assert coarseness(colour(noisy)) < 0.1
+    assert coarseness(colour(found)) > 0.6
+    step = found.mean((0, 2))
+    assert step[60] == pytest.approx(0.3, abs=0.02)
+    assert step[67] == pytest.approx(0.7, abs=0.02)
+
+
+def test_sharpening_brings_noise_back():
+    image = np.random.default_rng(1).normal(0.5, 0.05, (64, 64, 3)).astype(np.float32)
+    soft, sharp = (noise.developed(image, noise.Development(2.0, 0.5, amount)).std() for amount in (0.0, 0.8))
+    assert sharp > 1.2 * soft
+
+
+def test_a_clean_flat_picture_is_developed_as_it_is():
+    flat = np.full((32, 48, 3), 0.4, np.float32)
+    np.testing.assert_allclose(noise.developed(flat, noise.Development(4.0, 4.0, 0.8)), flat, atol=2e-3)

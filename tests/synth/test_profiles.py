@@ -11,7 +11,7 @@ from twinshot.exposure import Exposure, apply
 from twinshot.pair import TwinshotError
 from twinshot.synth.frames import StillWindow
 from twinshot.synth.motion import MotionRange
-from twinshot.synth.profiles import CameraProfile, PaperProfile, profile_named
+from twinshot.synth.profiles import PROFILES, CameraProfile, PaperProfile, profile_named
 from twinshot.synth.sample import sample
 
 RAMP = np.tile(np.linspace(0.1, 0.9, 160, dtype=np.float32)[:, None, None], (1, 160, 3))
@@ -32,7 +32,7 @@ def is_eight_bit(image) -> bool:
     return image.dtype == np.float32 and np.abs(image * 255 - np.round(image * 255)).max() < 1e-3
 
 
-@pytest.mark.parametrize("name", ["paper", "camera", "gopro", "gaussian"])
+@pytest.mark.parametrize("name", list(PROFILES))
 def test_samples_are_what_files_hold(name, photo):
     profile = profile_named(name)
     assert profile.name == name
@@ -173,7 +173,7 @@ def test_camera_casts_colours():
 # A sample
 
 
-@pytest.mark.parametrize("name", ["paper", "camera"])
+@pytest.mark.parametrize("name", ["paper", "camera", "phone"])
 def test_a_sample_is_a_pure_function_of_its_seed(photos, name):
     def make(seed):
         window = StillWindow(photos / "coffee.png", (photos / "chelsea.png",), (96, 128), MotionRange(movers=1.0))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +64,34 @@ def through_mosaic(linear: Image, shot: float, read: float, black: float, rng: n
     # OpenCV names a pattern by its second row and column: this is RGGB, read as R, G, B.
     developed = cv2.cvtColor(levels, cv2.COLOR_BayerBG2RGB_EA)
     return np.asarray(developed / scale - np.float32(black), np.float32)
+
+
+@dataclass(frozen=True)
+class Development:
+    """What a camera does to a picture before it writes a JPEG.
+
+    Attributes:
+        chroma: sigma in px of the blur that colour noise is hidden with; coarse stains of it stay.
+        luma: strength of the edge-keeping filter on brightness, in multiples of the noise; fine texture goes with it.
+        sharpening: share of the detail that is added again, and with it of the noise that is left.
+    """
+
+    chroma: float
+    luma: float
+    sharpening: float
+
+
+def developed(image: Image, development: Development) -> Image:
+    """A noisy sRGB-encoded picture as a camera's own noise reduction and sharpening leave it, in [0, 1]."""
+    y, *colours = cv2.split(cv2.cvtColor(np.clip(image, 0, 1), cv2.COLOR_RGB2YCrCb))
+    colours = [cv2.GaussianBlur(colour, (0, 0), development.chroma) for colour in colours]
+    grain = np.asarray(y - cv2.medianBlur(y, 3))
+    sigma = 1.4826 * float(np.median(np.abs(grain - np.median(grain))))
+    if sigma > 0:
+        y = cv2.bilateralFilter(y, 5, development.luma * sigma, 2.0)
+    y = y + np.float32(development.sharpening) * (y - cv2.GaussianBlur(y, (0, 0), 1.0))
+    merged = cv2.merge([np.clip(y, 0, 1), *colours])
+    return np.asarray(np.clip(cv2.cvtColor(merged, cv2.COLOR_YCrCb2RGB), 0, 1), np.float32)
 
 
 def jpeg(image: Image, quality: int) -> Image:

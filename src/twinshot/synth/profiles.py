@@ -1,4 +1,4 @@
-"""Named ways to spoil a clean pair: `paper` (GOPRO2), `camera` (what real files look like), and two for rivals.
+"""Named ways to spoil a clean pair: `paper` (GOPRO2), `camera` and `phone` (real files), and two for rivals.
 
 A profile is a frozen record of ranges with one method, `degrade`. It says in which light a long exposure is averaged
 and where in time its sharp frame lies, so that a window can be exposed before any noise is drawn.
@@ -89,6 +89,7 @@ class CameraProfile:
     mosaic: float = 0.8  # share that went through a Bayer mosaic; the rest has independent noise
     jpeg: float = 0.4
     quality: tuple[int, int] = (85, 99)
+    developed: bool = False  # whether the camera reduces noise itself, and sharpens
 
     def degrade(self, sharp: Image, blurry: Image, rng: np.random.Generator, burst: Sequence[Image] = ()) -> Sample:
         """Noise on exposed sRGB-encoded frames (the long one averaged in linear light)."""
@@ -100,15 +101,16 @@ class CameraProfile:
         quality = int(rng.integers(*self.quality)) if rng.random() < self.jpeg else 0
         dim = ratio if rng.random() < self.dark_file else float(rng.uniform(0.8, 1.25))
         cast = np.exp(rng.uniform(-self.cast, self.cast, 3)).astype(np.float32) / np.float32(dim)
+        process = _development(rng) if self.developed else None
 
         def short(frame: Image) -> Image:
-            return _file(to_srgb(_capture(to_linear(frame), shot, read, black, mosaic, rng) * cast), quality)
+            return _file(to_srgb(_capture(to_linear(frame), shot, read, black, mosaic, rng) * cast), quality, process)
 
         noisy = short(sharp)
         long = _capture(to_linear(blurry), shot / ratio, read / ratio, black, mosaic, rng)
         meta: dict[str, Any] = {"gain": (1 / cast).tolist(), "gain_light": "linear", "ratio": ratio, "level": level}
         meta |= {"shot": shot, "read": read, "mosaic": mosaic, "jpeg": quality}
-        return Sample(noisy, _file(to_srgb(long), quality), _eight_bit(sharp), meta, tuple(map(short, burst)))
+        return Sample(noisy, _file(to_srgb(long), quality, process), _eight_bit(sharp), meta, tuple(map(short, burst)))
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,7 @@ Profile = PaperProfile | CameraProfile | GaussianProfile
 PROFILES: dict[str, Profile] = {
     "paper": PaperProfile(),
     "camera": CameraProfile(),
+    "phone": CameraProfile("phone", mosaic=1.0, dark_file=0.2, jpeg=1.0, quality=(80, 98), developed=True),
     "gopro": PaperProfile("gopro", timing="middle", frames=0),
     "gaussian": GaussianProfile(),
 }
@@ -158,8 +161,15 @@ def _capture(linear: Image, shot: float, read: float, black: float, mosaic: bool
     return np.maximum(noise.sensor(linear, shot, read, rng), -np.float32(black))
 
 
-def _file(encoded: Image, quality: int) -> Image:
-    """What an 8-bit file keeps: PNG for quality 0, else JPEG."""
+def _development(rng: np.random.Generator) -> noise.Development:
+    """From hardly any processing to what night modes of cheap cameras do."""
+    return noise.Development(float(rng.uniform(0.5, 4.0)), float(rng.uniform(0.5, 4.0)), float(rng.uniform(0, 0.8)))
+
+
+def _file(encoded: Image, quality: int, process: noise.Development | None = None) -> Image:
+    """What an 8-bit file keeps, developed or not: PNG for quality 0, else JPEG."""
+    if process:
+        encoded = noise.developed(encoded, process)
     return noise.jpeg(encoded, quality) if quality else _eight_bit(encoded)
 
 
