@@ -1,0 +1,88 @@
+"""Scripts beside the package: what they decide, without what they start."""
+
+from __future__ import annotations
+
+import json
+import stat
+import subprocess
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+FAKE = """#!/bin/sh
+echo "$OMP_NUM_THREADS $*" >> {log}
+case "$2" in *bad*) exit 3;; esac
+"""
+
+
+def script(name: str) -> ModuleType:
+    spec = spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def fake(tmp_path, monkeypatch) -> Path:
+    """A command `twinshot` that only writes down how it was called."""
+    log, command = tmp_path / "calls.log", tmp_path / "bin" / "twinshot"
+    command.parent.mkdir()
+    command.write_text(FAKE.format(log=log))
+    command.chmod(command.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{command.parent}:/usr/bin:/bin")
+    return log
+
+
+def test_many_recipes_are_trained_and_failures_named(fake, tmp_path):
+    arguments = ["a.toml", "bad.toml", "c.toml", "--data", "d", "--runs", str(tmp_path / "runs"), "--at-once", "2"]
+    done = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "train_many.py", *arguments], capture_output=True, text=True
+    )
+    calls = sorted(line.split(" ", 1)[1] for line in fake.read_text().splitlines())
+    wanted = [f"train {name}.toml --data d --runs {tmp_path / 'runs'} --resume" for name in ("a", "bad", "c")]
+    assert calls == sorted(wanted)
+    assert done.returncode == 1
+    assert "failed: bad.toml; see their logs" in done.stderr
+    assert (tmp_path / "runs" / "a.log").exists()
+
+
+@pytest.mark.parametrize(("last", "whole"), [(1000, True), (500, False), (None, False)])
+def test_only_finished_ablations_are_measured(tmp_path, last, whole):
+    recipe = ROOT / "recipes" / "ablations" / "no-gan.toml"
+    if last:
+        (tmp_path / "no-gan").mkdir()
+        rows = [{"step": last, "loss": 1.0}, {"step": last, "validation": {}}]
+        (tmp_path / "no-gan" / "metrics.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert script("ablations").finished(recipe, tmp_path) == whole
+
+
+def test_the_ablations_table():
+    rows = {
+        "noisy": {"psnr": 20.0, "ssim_paper": 0.4, "checkerboard": 0.1},
+        "no-gan": {"psnr": 25.123, "ssim_paper": 0.75, "checkerboard": 1.25},
+    }
+    results = {
+        "sets": {"paper": {"pictures": 40, "systems": rows}},
+        "models": {"no-gan": {"steps": 1000, "hours": 0.3}},
+    }
+    recipe = ROOT / "recipes" / "ablations" / "no-gan.toml"
+    text = script("ablations").table("paper", results, {"no-gan": recipe})
+    assert "| no-gan | No discriminator and no adversarial loss. | 1000 | 0.3 | 25.12 | 0.7500 | 1.25 |" in text
+    assert "| noisy | as it comes in |  |  | 20.00 | 0.4000 | 0.10 |" in text
+
+
+def test_packing_halves_averages_alone():
+    import torch
+
+    table = {"net": {"w": torch.ones(2)}, "average": {"w": torch.ones(2), "steps": torch.tensor(3)}, "step": 7}
+    packed = script("pack").packed_value(table)
+    assert packed["net"]["w"].dtype == torch.float32
+    assert packed["average"]["w"].dtype == torch.float16
+    assert packed["average"]["steps"].dtype == torch.int64
+    assert packed["step"] == 7
