@@ -76,6 +76,9 @@ SETS = {
     "camera": NamedSet(
         "held-out photographs, profile camera", "photos/val", windows_in, Plan("camera", 40, 0, 256, BURST)
     ),
+    "phone": NamedSet(
+        "held-out photographs, profile phone", "photos/val", windows_in, Plan("phone", 40, 0, 256, BURST)
+    ),
     "paper": NamedSet(
         "held-out photographs, profile paper", "photos/val", windows_in, Plan("paper", 40, 0, 256, BURST)
     ),
