@@ -158,6 +158,9 @@ _SPEED = (
     Column("memory_mb", "peak memory, MB", ",.0f", float),
     Column("memory_mb_ratio", "memory / rnn", ".2f"),
     Column("runs", "runs", ".0f"),
+    Column("network_seconds", "network alone, s", ".3f", float),
+    Column("gflops", "GFLOP/s", ".0f"),
+    Column("share", "of convolutions' peak", ".0%"),
 )
 _MARKDOWN_HEAD = (
     "PSNR and SSIM by the convention `paper` (Koehler's set: by its own protocol); the best figures are bold.",

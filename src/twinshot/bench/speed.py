@@ -17,11 +17,12 @@ import cv2
 import numpy as np
 
 from .. import io
-from ..engine import threads
+from ..engine import load_model, manifest, threads
 from ..pair import Metadata
 from ..synth.frames import images_in, read_photo
 from ..synth.noise import quantise
 from ..synth.triples import Plan, write_triples
+from . import peak
 from .datasets import triples_in
 from .sets import BURST
 from .systems import system
@@ -34,6 +35,8 @@ _MARGIN = 48  # px that `write_triples` takes off each side
 
 def measure(name: str, folder: Path, engine: str = "onnx") -> dict[str, Any]:
     """A system's seconds (median) and peak memory in MB, libraries and frames included; or {"error": why not}.
+
+    Of a network, also its own seconds and the share of the machine's convolution speed it reaches.
 
     Args:
         name: the system.
@@ -71,7 +74,16 @@ def main() -> None:
         chosen.restore(shot)
         seconds.append(time.perf_counter() - began)
     counted = seconds[1:] or seconds
-    print(json.dumps({"seconds": round(median(counted), 3), "runs": len(counted), "memory_mb": round(_peak())}))
+    found = {"seconds": round(median(counted), 3), "runs": len(counted), "memory_mb": round(_peak())}
+    print(json.dumps({**found, **(_share(name, engine) if "flops_per_pixel" in manifest().get(name, {}) else {})}))
+
+
+def _share(name: str, engine: str) -> dict[str, float]:
+    """The network alone: its seconds, and its speed as a share of the plain convolutions' that the engine does here."""
+    operations, seconds = peak.network_gflops(load_model(name, engine), SIZE[1], SIZE[0])
+    best = peak.gflops(engine)
+    found = {"network_seconds": round(seconds, 4), "gflops": round(operations / seconds, 1)}
+    return {**found, "peak_gflops": round(best, 1), "share": round(operations / seconds / best, 3)} if best else found
 
 
 def _forget_peak() -> None:

@@ -12,6 +12,7 @@ import onnxruntime
 import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from ..io import write_bytes
 from ..pair import TwinshotError
@@ -40,6 +41,7 @@ def export(checkpoint: Path, output: Path) -> dict[str, Any]:
         "sha256": hashlib.sha256(data).hexdigest(),
         "multiple": int(net.multiple),  # type: ignore[arg-type]
         "parameters": sum(p.numel() for p in net.parameters()),
+        "flops_per_pixel": flops_per_pixel(net),
         "half_precision_error": round(difference, 6),
         "training": {"recipe": table["recipe"], "steps": table["step"], "hours": round(table["seconds"] / 3600, 2)},
     }
@@ -94,6 +96,15 @@ def halved(model: onnx.ModelProto) -> onnx.ModelProto:
     graph.node.extend(nodes)
     onnx.checker.check_model(model)
     return model
+
+
+@torch.no_grad()
+def flops_per_pixel(net: nn.Module, side: int = 256) -> float:
+    """Floating-point operations for each pixel of a picture of `side` squared, as torch counts them."""
+    frame = torch.rand(1, 3, side, side)
+    with FlopCounterMode(display=False) as counter:
+        net(frame, frame)
+    return round(float(counter.get_total_flops()) / side**2, 1)
 
 
 @torch.no_grad()
