@@ -74,7 +74,7 @@ def run(bench: Bench, say: Callable[[str], None] = lambda line: None) -> Results
             row = found["systems"].get(chosen, {})
             if row.get("version") != version_of(chosen):
                 row = row_of(chosen, triples, bench.out / "pictures" / name)
-                found["systems"] = _ordered({**found["systems"], chosen: row}, bench.systems)
+                found["systems"][chosen] = row
                 keep_results(results, bench.out)
             say(f"{name}: {chosen} {row.get('error') or '{psnr:.2f} dB'.format(**row)}")
     keep_results(results, bench.out)
@@ -181,8 +181,3 @@ def _show(image: Image, path: Path) -> None:
 def _known(triple: Triple) -> dict[str, Any]:
     """What a report groups cases by: blur in px, and the noisy frame's error."""
     return {"blur": triple.meta.get("blur"), "sigma": round(triple.shot().sigma, 5)}
-
-
-def _ordered(rows: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    """The rows that were asked for, in that order, then the others."""
-    return {name: rows[name] for name in [*names, *rows] if name in rows}

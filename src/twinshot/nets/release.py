@@ -30,10 +30,11 @@ def add_to_manifest(
     Args:
         checkpoint: of a run.
         name: what the model will be called.
-        weights: a folder of models.
+        weights: a folder of models, made where it is missing.
         safetensors: whether to keep the weights for torch, too, in NAME.safetensors.
         trained_on, licence: what to say of the data and the weights.
     """
+    weights.mkdir(parents=True, exist_ok=True)
     card = export(checkpoint, weights / f"{name}.onnx")
     card |= {"trained_on": trained_on, "licence": licence, "quality": {}}
     kept = weights / f"{name}.safetensors"
