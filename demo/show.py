@@ -8,10 +8,12 @@ from rich.console import Console
 from rich.table import Table
 
 import twinshot
-from twinshot.bench.datasets import Triple
+from twinshot.bench.datasets import shot_of
 from twinshot.bench.metrics import psnr, ssim
 from twinshot.bench.systems import system
+from twinshot.io import read
 from twinshot.light import Image
+from twinshot.pair import as_float
 
 FOLDER = Path(__file__).parent
 CROPS = ((160, 330), (520, 90))  # top, left of the 100 % crops: bottle and grinder, the drum's rope
@@ -20,12 +22,13 @@ CROP = (250, 380)
 
 def main() -> None:
     """Restore, write the pictures, print the table."""
-    triple = Triple("demo", FOLDER / "noisy.jpg", FOLDER / "blurry.jpg", FOLDER / "sharp.jpg", {})
-    pair, truth = triple.pair(), triple.truth()
-    restored = twinshot.restore(triple.noisy, triple.blurry)
+    noisy, blurry, sharp = (FOLDER / f"{name}.jpg" for name in ("noisy", "blurry", "sharp"))
+    restored = twinshot.restore(noisy, blurry)
     restored.save(FOLDER / "restored.png", force=True)
 
-    pictures = {name: system(name)(pair, {}, truth) for name in ("noisy", "blurry", "nlm")}
+    truth = as_float(read(sharp).pixels)
+    shot = shot_of(noisy, blurry, (), truth)
+    pictures = {name: system(name).restore(shot) for name in ("noisy", "blurry", "nlm")}
     pictures["twinshot"] = restored.image
     shown = [pictures["noisy"], pictures["blurry"], pictures["twinshot"], truth]
     _write(FOLDER / "sheet.png", sheet(shown, ("noisy", "blurry", "restored", "truth")))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -13,6 +15,7 @@ from types import ModuleType
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "COLUMNS": "120"}
 FAKE = """#!/bin/sh
 echo "$OMP_NUM_THREADS $*" >> {log}
 case "$2" in *bad*) exit 3;; esac
@@ -75,6 +78,17 @@ def test_the_ablations_table():
     text = script("ablations").table("paper", results, {"no-gan": recipe})
     assert "| no-gan | No discriminator and no adversarial loss. | 1000 | 0.3 | 25.12 | 0.7500 | 1.25 |" in text
     assert "| noisy | as it comes in |  |  | 20.00 | 0.4000 | 0.10 |" in text
+
+
+def test_the_demo(tmp_path):
+    """`make demo` on a copy of its folder."""
+    folder = shutil.copytree(ROOT / "demo", tmp_path / "demo", ignore=shutil.ignore_patterns("*.png"))
+    done = subprocess.run([sys.executable, folder / "show.py"], capture_output=True, text=True, env=ENVIRONMENT)
+    assert (done.returncode, done.stderr) == (0, "")
+    psnr = {line.split("│")[1].strip(): float(line.split("│")[2]) for line in done.stdout.splitlines() if "│" in line}
+    assert psnr["twinshot"] > max(psnr["noisy"], psnr["blurry"]) + 3
+    for name in ("restored.png", "sheet.png"):
+        assert (folder / name).stat().st_size > 100_000
 
 
 def test_packing_halves_averages_alone():
