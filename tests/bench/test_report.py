@@ -152,6 +152,12 @@ def test_training_speed_and_gain(written, results):
     assert ["mine", "+1.50", "twin over twin-noisy", "2", "102,400 / ?"] in page.rows
 
 
+def test_a_networks_own_speed(written, results):
+    results["speed"]["systems"]["twin"] |= {"network_seconds": 0.32, "gflops": 372.9, "share": 0.864}
+    assert ["twin", "1.00", "0.25", "1,000", "1.25", "3", "0.320", "373", "86%", ""] in Page(written(results)).rows
+    assert "| **0.320** | 373 | 86% |" in markdown(results)
+
+
 def test_curves_are_drawn_and_listed(written, results):
     text = written(results)
     assert text.count("<svg") == 1 + 2  # the plot, and two systems in the legend

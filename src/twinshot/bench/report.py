@@ -354,7 +354,7 @@ def _decibels(gain: float) -> str:
 
 
 def _value(text: str) -> float:
-    return float(text.replace(",", ""))
+    return float(text.replace(",", "").rstrip("%"))
 
 
 def _as_rows(found: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
