@@ -38,6 +38,13 @@ def test_kept_weights_compute_what_the_checkpoint_computes(checkpoint: Path, tmp
     assert (tmp_path / "small.safetensors").stat().st_size < 2.6 * weights + 8000
 
 
+def test_nothing_of_the_machine_is_in_an_export(checkpoint: Path, tmp_path: Path) -> None:
+    add_to_manifest(checkpoint, "small", tmp_path)
+    data = (tmp_path / "small.onnx").read_bytes()
+    assert str(Path(__file__).parents[2]).encode() not in data
+    assert b"stack_trace" not in data
+
+
 def test_other_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "x.safetensors").write_bytes(b"something else")
     for name in ("x", "missing"):

@@ -78,7 +78,10 @@ def to_onnx(net: nn.Module) -> onnx.ModelProto:
         verbose=False,
     )
     assert program is not None
-    return program.model_proto
+    graph = program.model_proto
+    for node in graph.graph.node:
+        del node.metadata_props[:]  # where in the source each came from, with the exporting machine's paths
+    return graph
 
 
 def halved(model: onnx.ModelProto) -> onnx.ModelProto:
