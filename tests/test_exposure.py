@@ -9,7 +9,7 @@ import pytest
 from twinshot import exposure
 from twinshot.exposure import Exposure
 from twinshot.light import to_linear, to_srgb
-from twinshot.pair import Frame, Metadata, Pair
+from twinshot.pair import Frame, Metadata, Pair, as_float
 
 GAINS = (6.0, 8.0, 9.5)
 
@@ -132,3 +132,21 @@ def test_apply():
     encoded = exposure.apply(image, Exposure((1.0, 1.5, 3.0), "srgb", "exif"))
     np.testing.assert_allclose(encoded[0, 0], [0.5, 0.75, 1], atol=1e-6)
     assert linear.dtype == encoded.dtype == np.float32
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("light", ["linear", "srgb"])
+def test_apply_to_stored_pixels_is_apply_to_their_values(photo, dtype, light):
+    match = Exposure((2.0, 3.0, 0.7), light, "estimated")
+    pixels = photo.astype(dtype) * dtype(np.iinfo(dtype).max // 255)
+    np.testing.assert_allclose(exposure.apply(pixels, match), exposure.apply(as_float(pixels), match), atol=1e-6)
+
+
+def test_a_lattice_of_a_large_frame_tells_what_a_small_one_tells(photo):
+    noisy, blurry = pair_of(photo, GAINS)
+    large = [cv2.resize(frame, None, fx=12, fy=12, interpolation=cv2.INTER_NEAREST) for frame in (noisy, blurry)]
+    moved = np.roll(large[1], (300, -240), (0, 1))
+    matrix = np.array([[1, 0, -240], [0, 1, 300], [0, 0, 1]], np.float64)
+    expected = exposure.estimate(noisy, blurry).gain
+    assert exposure.estimate(*large).gain == pytest.approx(expected, rel=0.02)
+    assert exposure.estimate(large[0], moved, matrix=matrix).gain == pytest.approx(expected, rel=0.03)

@@ -18,6 +18,7 @@ _LIGHTS: tuple[Light, ...] = ("linear", "srgb")
 
 _BLOCKS = 16  # on the longer side: so large that noise and blur average out
 _LEAST_BLOCKS = 8
+_SAMPLES = 64  # pixels a side of a block that its mean is taken over, at least, where it has so many
 _FLOOR = 0.05  # darker block means are mostly noise and black level
 _CLIPPED = 0.985
 _UNSURE = 0.25  # misfit of pixels that know less than EXIF
@@ -68,8 +69,16 @@ def exif_gain(pair: Pair) -> float | None:
     return blurry / noisy if noisy and blurry else None
 
 
-def apply(image: Image, exposure: Exposure) -> Image:
-    """The image times the gain in its light, clipped to [0, 1]; sRGB-encoded in and out."""
+def apply(pixels: Pixels, exposure: Exposure) -> Image:
+    """Pixels (H, W, 3) of any type times the gain in its light, clipped to [0, 1]; sRGB-encoded in and out."""
+    if pixels.dtype == np.float32:
+        return _multiplied(pixels, exposure)
+    codes = np.arange(np.iinfo(pixels.dtype).max + 1, dtype=pixels.dtype)
+    table = _multiplied(np.repeat(as_float(codes)[None, :, None], 3, axis=2), exposure)
+    return np.asarray(cv2.LUT(pixels, table), np.float32)
+
+
+def _multiplied(image: Image, exposure: Exposure) -> Image:
     gain = np.asarray(exposure.gain, np.float32)
     if exposure.light == "linear":
         return np.clip(to_srgb(to_linear(image) * gain), 0, 1)
@@ -93,16 +102,17 @@ class _Blocks:
 
 
 def _blocks(pixels: Pixels, matrix: Matrix | None = None) -> _Blocks:
-    """A strip of blocks at a time, at full resolution: means of noisy values are only right in the light they are of.
+    """A strip of blocks at a time, from single pixels: means of noisy values are right in the light they are of alone.
 
-    In sRGB-encoded values noise makes dark blocks darker than they are.
+    In sRGB-encoded values noise makes dark blocks darker than they are. Of a large block a lattice of pixels will do.
     """
     height, width = pixels.shape[:2]
     side = max(4, round(max(height, width) / _BLOCKS))
-    columns = max(1, width // side)
+    columns, step = max(1, width // side), max(1, side // _SAMPLES)
     strips = []
     for top in range(0, max(1, height - side + 1), side):
-        strip = as_float(window(pixels, top, 0, (min(side, height - top), width), matrix)).clip(0, 1)
+        size = -(-min(side, height - top) // step), -(-width // step)
+        strip = as_float(window(pixels, top, 0, size, matrix, step)).clip(0, 1)
         views = to_linear(strip), strip, (strip > np.float32(_CLIPPED)).astype(np.float32)
         strips.append([cv2.resize(view, (columns, 1), interpolation=cv2.INTER_AREA)[0] for view in views])
     linear, srgb, clipped = (np.stack(rows) for rows in zip(*strips, strict=True))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -130,7 +131,7 @@ def _run(
     matrix = registered.matrix if registered.applied else None
 
     def parts(top: int, left: int, size: tuple[int, int]) -> tuple[Image, Image]:
-        short = exposure.apply(as_float(window(pair.noisy.pixels, top, left, size)), match)
+        short = exposure.apply(window(pair.noisy.pixels, top, left, size), match)
         return short, as_float(window(pair.blurry.pixels, top, left, size, matrix)).clip(0, 1)
 
     return over_tiles(model, pair.noisy.size, parts, progress)
@@ -158,15 +159,18 @@ def over_tiles(
     def one(top: int, left: int, size: tuple[int, int]) -> Image:
         nonlocal done
         short, long = parts(top, left, size)
-        out: Image = model.run(_tensor(short), _tensor(long))[0].transpose(1, 2, 0)
+        out = model.run(_tensor(short), _tensor(long))[0]
         done += 1
         if progress:
             progress(done, count)
-        return out
+        return np.asarray(cv2.merge(list(out)), np.float32)
 
     pixels = np.empty((height, width, 3), np.uint16)
     for top, band in tile.bands(rows, columns, one, MARGIN):
-        pixels[top : top + len(band)] = (band.clip(0, 1) * np.float32(65535) + np.float32(0.5)).astype(np.uint16)
+        np.clip(band, 0, 1, out=band)
+        band *= 65535
+        band += 0.5
+        pixels[top : top + len(band)] = band
     return pixels
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,20 +26,14 @@ class Axis:
     length: int
     full: int
 
-    def weights(self, index: int, margin: int) -> NDArray[np.float32]:
-        """(length,) weights of tile `index`: they add up to 1 over all tiles at every pixel.
+    def fade(self, index: int, margin: int) -> NDArray[np.float32]:
+        """(shared,) weights of tile `index` over what it shares with the tile before, whose weights are the rest to 1.
 
-        Within an overlap the outer `margin` pixels of each tile, which lack context, weigh nothing.
+        The outer `margin` pixels of each tile, which lack context, weigh nothing.
         """
-        ramp = np.ones(self.length, np.float32)
-        here = np.arange(self.length)
-        if index > 0:
-            shared = self.starts[index - 1] + self.length - self.starts[index]
-            ramp *= _rise(here, margin, shared - margin)
-        if index + 1 < len(self.starts):
-            shared = self.starts[index] + self.length - self.starts[index + 1]
-            ramp *= 1 - _rise(here - (self.length - shared), margin, shared - margin)
-        return ramp
+        shared = self.starts[index - 1] + self.length - self.starts[index] if index else 0
+        ramp = (np.arange(shared) - margin + 0.5) / max(1, shared - 2 * margin)
+        return np.clip(ramp, 0, 1).astype(np.float32)
 
 
 def plan(full: int, largest: int, overlap: int, multiple: int) -> Axis:
@@ -59,10 +52,11 @@ def plan(full: int, largest: int, overlap: int, multiple: int) -> Axis:
 
 def bands(rows: Axis, columns: Axis, restore: Restore, margin: int) -> Iterator[tuple[int, Image]]:
     """The restored picture from top to bottom: (top, float32 (h, width, 3)) pieces that follow on one another."""
-    pending = np.zeros((0, columns.full, 3), np.float32)
+    pending = np.empty((0, columns.full, 3), np.float32)
     for index, top in enumerate(rows.starts):
         band = _band(rows, columns, index, restore, margin)
-        band[: len(pending)] += pending
+        weights = rows.fade(index, margin)[: len(pending), None, None]
+        band[: len(pending)] = _blend(pending, band[: len(pending)], weights)
         end = min(top + rows.length, rows.full)
         final = rows.starts[index + 1] if index + 1 < len(rows.starts) else end
         yield top, band[: final - top]
@@ -70,19 +64,19 @@ def bands(rows: Axis, columns: Axis, restore: Restore, margin: int) -> Iterator[
 
 
 def _band(rows: Axis, columns: Axis, index: int, restore: Restore, margin: int) -> Image:
-    """One row of tiles, blended across the width and weighted for its neighbours above and below."""
+    """One row of tiles, blended across the width."""
     top = rows.starts[index]
     height = min(rows.length, rows.full - top)
-    band = np.zeros((height, columns.full, 3), np.float32)
+    band, done = np.empty((height, columns.full, 3), np.float32), 0
     for number, left in enumerate(columns.starts):
-        width = min(columns.length, columns.full - left)
-        tile = restore(top, left, (rows.length, columns.length))
-        weights = columns.weights(number, margin)[:width, None]
-        band[:, left : left + width] += tile[:height, :width] * weights
-    band *= rows.weights(index, margin)[:height, None, None]
+        end = min(left + columns.length, columns.full)
+        tile = restore(top, left, (rows.length, columns.length))[:height, : end - left]
+        seam, weights = band[:, left:done], columns.fade(number, margin)[: done - left, None]
+        seam[:] = _blend(seam, tile[:, : done - left], weights)
+        band[:, done:end] = tile[:, done - left :]
+        done = end
     return band
 
 
-def _rise(position: NDArray[Any], start: int, end: int) -> NDArray[np.float32]:
-    """From 0 before `start` to 1 from `end` on, linearly."""
-    return np.clip((position - start + 0.5) / max(1, end - start), 0, 1).astype(np.float32)
+def _blend(before: Image, after: Image, weights: NDArray[np.float32]) -> Image:
+    return before + weights * (after - before)

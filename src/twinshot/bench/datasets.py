@@ -66,7 +66,7 @@ def shot_of(noisy: Source, blurry: Source, burst: Sequence[Image], truth: Image)
             raise TwinshotError(f"{pair.noisy.name}: has another size than {name}; all frames of a set's case need one")
     match = exposure.estimate(pair.noisy.pixels, pair.blurry.pixels, exposure.exif_gain(pair))
     alignment, match = register(pair, match)
-    matched = exposure.apply(as_float(pair.noisy.pixels), match)
+    matched = exposure.apply(pair.noisy.pixels, match)
     blurry_pixels, matrix = pair.blurry.pixels, alignment.matrix if alignment.applied else None
     registered = as_float(window(blurry_pixels, 0, 0, pair.noisy.size, matrix)).clip(0, 1)
     sigma = float(np.sqrt(np.mean((matched - truth) ** 2)))
