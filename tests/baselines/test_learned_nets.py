@@ -19,7 +19,7 @@ from twinshot.baselines.noise2noise import Noise2Noise
 from twinshot.baselines.srn import SRN
 from twinshot.baselines.unet import UNet
 from twinshot.nets import build
-from twinshot.nets.export import sizes_for, to_onnx
+from twinshot.nets.export import halved, largest_difference, sizes_for, to_onnx
 from twinshot.pair import TwinshotError
 
 SMALL: dict[str, dict[str, Any]] = {
@@ -120,6 +120,11 @@ def test_every_weight_learns(kind: str) -> None:
         out = net.scales(*frames(64, 64, 2)) if hasattr(net, "scales") else [net(*frames(64, 64, 2))]  # type: ignore[operator]
     sum((picture.float() - 0.3).square().sum() for picture in out).backward()  # type: ignore[union-attr]
     assert [name for name, p in net.named_parameters() if p.grad is None or not p.grad.any()] == []
+
+
+def test_instance_norm_bears_half_precision() -> None:
+    net = lively("deblurgan")
+    assert largest_difference(net, halved(to_onnx(net)).SerializeToString()) < 1 / 255
 
 
 @torch.no_grad()

@@ -10,7 +10,7 @@ from helpers import save
 
 from twinshot.light import to_linear, to_srgb
 from twinshot.pair import TwinshotError
-from twinshot.synth import frames
+from twinshot.synth import frames, motion
 from twinshot.synth.frames import WINDOW, FrameWindow, StillWindow, images_in, read_photo, scenes_in, windows_of
 from twinshot.synth.motion import MotionRange
 from twinshot.synth.triples import windows_in
@@ -207,6 +207,16 @@ def test_a_still_blurred_around_its_middle(photos):
         sharp, blurry = window.expose("srgb", np.random.default_rng(2), timing)
         distance[timing] = np.abs(sharp - blurry).mean()
     assert distance["middle"] < distance["before"]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_middle_of_an_exposure_is_its_mean_pose(photos, seed):
+    """A deblurrer of the blurry frame alone could not know of an offset between the two."""
+    window = StillWindow(photos / "coffee.png", (), (96, 128), MotionRange(movers=0.0))
+    scene, _, long = window.opened("srgb", np.random.default_rng(seed), "middle")
+    extent = motion.blur_extent(scene.camera, scene.size)
+    assert motion.GOPRO_BLUR[0] <= extent <= motion.GOPRO_BLUR[-1]
+    assert np.linalg.norm(long.poses[:, :2].mean(0)) < 0.1 * extent
 
 
 def test_light_of_frames():

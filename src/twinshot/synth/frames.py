@@ -133,8 +133,10 @@ class StillWindow:
         if light == "linear":
             backdrop = motion.relight(backdrop, rng)
         movers: Sequence[Image] = ()
-        centred = replace(self.motion, inside=1.0, inside_at=(0.5, 0.5), registered=0.0)
-        moved = self.motion if timing == "before" else centred
+        moved = self.motion
+        if timing == "middle":
+            # Over GOPRO's short exposures the camera moves so steadily that its middle pose is its mean one, too.
+            moved = replace(moved, blur=motion.GOPRO_BLUR, inside=1.0, inside_at=(0.5, 0.5), registered=1.0)
         if rng.random() < moved.movers:
             chosen = rng.choice(len(self.others), rng.integers(1, 4))
             movers = [decode(read_photo(self.others[i]), light) for i in chosen]
