@@ -60,3 +60,42 @@ def test_quality_is_entered_beside_what_the_export_says(checkpoint: Path, tmp_pa
     stored = json.loads((weights / "manifest.json").read_text())["small"]
     assert stored["quality"] == {"night": "30.12 dB / 0.8765"}
     assert stored["sha256"] == card["sha256"]
+
+
+@pytest.mark.parametrize("name", ["../evil", "sub/x", "", "twin"])
+def test_names_that_cannot_be_used(checkpoint: Path, tmp_path: Path, name: str) -> None:
+    with pytest.raises(TwinshotError, match="--name"):
+        add_to_manifest(checkpoint, name, tmp_path / "models")
+    assert not (tmp_path / "models").exists()
+
+
+def test_foreign_files_are_left_alone(checkpoint: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.safetensors").write_bytes(b"mine")
+    with pytest.raises(TwinshotError, match=r"mine\.safetensors: exists, but the manifest"):
+        add_to_manifest(checkpoint, "mine", tmp_path)
+    assert (tmp_path / "mine.safetensors").read_bytes() == b"mine"
+    (tmp_path / "manifest.json").write_text("[]")
+    with pytest.raises(TwinshotError, match=r"manifest\.json: cannot be read"):
+        add_to_manifest(checkpoint, "new", tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["empty", "junk", "cut short", "another table", "a list", "other weights"])
+def test_what_is_no_checkpoint(checkpoint: Path, tmp_path: Path, kind: str) -> None:
+    table = torch.load(checkpoint, weights_only=True)
+    data = checkpoint.read_bytes()
+    files = {"empty": b"", "junk": b"something else", "cut short": data[: len(data) // 2]}
+    tables = {"another table": {"a": 1}, "a list": [1], "other weights": {**table, "average": {}}}
+    checkpoint.write_bytes(files[kind]) if kind in files else torch.save(tables[kind], checkpoint)
+    with pytest.raises(TwinshotError, match=r"checkpoint\.pt: "):
+        add_to_manifest(checkpoint, "new", tmp_path / "models")
+    assert not (tmp_path / "models").exists()
+
+
+def test_a_network_that_has_run_away_is_not_exported(checkpoint: Path, tmp_path: Path) -> None:
+    table = torch.load(checkpoint, weights_only=True)
+    for value in table["average"].values():
+        if value.is_floating_point():
+            value.fill_(torch.nan)
+    torch.save(table, checkpoint)
+    with pytest.raises(TwinshotError, match="half precision moves the output by nan"):
+        add_to_manifest(checkpoint, "new", tmp_path / "models")

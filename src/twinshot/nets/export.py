@@ -18,6 +18,7 @@ from ..io import write_bytes
 from ..pair import TwinshotError
 from . import build
 from .blocks import remove_spectral_norm
+from .checkpoint import read_checkpoint
 
 OPSET = 18
 _SMALL = 64  # values: biases and constants stay in full precision
@@ -27,14 +28,16 @@ def export(checkpoint: Path, output: Path) -> dict[str, Any]:
     """Write the network of a checkpoint as ONNX; returns what a manifest says of it.
 
     Raises:
-        TwinshotError: no such checkpoint, or the stored graph differs from the network by 1/255 or more.
+        TwinshotError: no such checkpoint, or the stored graph differs from the network by 1/255 or more, or its
+            output is not finite.
     """
     net, table = averaged(checkpoint)
     graph = to_onnx(net)
     data = halved(graph).SerializeToString()
     difference = largest_difference(net, data)
-    if difference >= 1 / 255:
+    if not difference < 1 / 255:  # nor NaN
         raise TwinshotError(f"{checkpoint}: half precision moves the output by {difference:.4f}; nothing was written")
+    output.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(output, data)
     return {
         "file": output.name,
@@ -51,13 +54,16 @@ def averaged(checkpoint: Path) -> tuple[nn.Module, dict[str, Any]]:
     """The network of a checkpoint with its averaged weights, spectral norm written out, and the checkpoint's table.
 
     Raises:
-        TwinshotError: no such checkpoint.
+        TwinshotError: no such checkpoint, or one of a network that has changed since.
     """
-    if not checkpoint.is_file():
-        raise TwinshotError(f"{checkpoint}: no such checkpoint; a run keeps its own in runs/NAME/checkpoint.pt")
-    table: dict[str, Any] = torch.load(checkpoint, weights_only=True)
+    table = read_checkpoint(checkpoint)
     net = build(table["recipe"]["net"]["kind"], table["recipe"]["net"]["settings"])
-    net.load_state_dict(table["average"])
+    try:
+        net.load_state_dict(table["average"])
+    except RuntimeError as error:
+        raise TwinshotError(
+            f"{checkpoint}: holds other weights than its recipe's network has; train it anew"
+        ) from error
     return remove_spectral_norm(net.eval()), table
 
 
@@ -122,7 +128,7 @@ def largest_difference(net: nn.Module, data: bytes) -> float:
     for height, width in sizes_for(int(net.multiple)):  # type: ignore[arg-type]
         noisy, blurry = torch.rand((2, 1, 3, height, width), generator=generator)
         stored = session.run(None, {"noisy": noisy.numpy(), "blurry": blurry.numpy()})[0]
-        worst = max(worst, _difference(net(noisy, blurry), stored))
+        worst = float(np.maximum(worst, _difference(net(noisy, blurry), stored)))  # keeps NaN, as max would not
     return worst
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
 
-from ..engine import Model, check_file
+from ..engine import WEIGHTS, Model, check_file, read_manifest
 from ..io import write_bytes
 from ..pair import TwinshotError
 from . import build
@@ -33,8 +34,11 @@ def add_to_manifest(
         weights: a folder of models, made where it is missing.
         safetensors: whether to keep the weights for torch, too, in NAME.safetensors.
         trained_on, licence: what to say of the data and the weights.
+
+    Raises:
+        TwinshotError: a name that cannot be used or that other files there have, or what `export` says.
     """
-    weights.mkdir(parents=True, exist_ok=True)
+    _check_name(name, weights)
     card = export(checkpoint, weights / f"{name}.onnx")
     card |= {"trained_on": trained_on, "licence": licence, "quality": {}}
     kept = weights / f"{name}.safetensors"
@@ -45,6 +49,18 @@ def add_to_manifest(
         kept.unlink(missing_ok=True)  # those of an earlier export
     _update(weights, name, card)
     return card
+
+
+def _check_name(name: str, weights: Path) -> None:
+    """Raises TwinshotError for a name that is none, that the package's own model has, or that foreign files have."""
+    if not re.fullmatch(r"[\w-][\w.-]*", name):
+        raise TwinshotError(f"--name {name}: give a plain name of letters, digits, '-' and '.'")
+    if name in read_manifest(WEIGHTS) and weights.resolve() != WEIGHTS.resolve():
+        raise TwinshotError(f"--name {name}: a model of the package is called so, and goes first; choose another name")
+    known = read_manifest(weights)
+    for path in (weights / f"{name}.onnx", weights / f"{name}.safetensors"):
+        if path.exists() and name not in known:
+            raise TwinshotError(f"{path}: exists, but the manifest there does not list it; choose another name")
 
 
 def save_weights(checkpoint: Path, output: Path) -> None:
@@ -112,5 +128,4 @@ def record_quality(name: str, results: dict[str, Any], weights: Path) -> None:
 
 def _update(weights: Path, name: str, card: dict[str, Any]) -> None:
     path = weights / "manifest.json"
-    entries = json.loads(path.read_text("utf-8")) if path.exists() else {}
-    write_bytes(path, json.dumps({**entries, name: card}, indent=1).encode() + b"\n")
+    write_bytes(path, json.dumps({**read_manifest(weights), name: card}, indent=1).encode() + b"\n")

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..nets.checkpoint import read_checkpoint
 from ..pair import TwinshotError
 from .config import Recipe, as_table, recipe_from
 from .data import Triple, Validation, batches, prepare_shards, validation
@@ -130,7 +131,7 @@ def load_into(state: State, recipe: Recipe, path: Path) -> State:
     Raises:
         TwinshotError: another seed, network, method or data stream than the checkpoint's.
     """
-    table = torch.load(path, weights_only=True)
+    table = read_checkpoint(path)
     before = recipe_from(table["recipe"])
     fixed = ("method", "seed", "net", "data", "loss", "paper", "discriminator", "wgan")
     changed = [key for key in fixed if getattr(before, key) != getattr(recipe, key)]

@@ -1,0 +1,30 @@
+"""What a run keeps of itself, read again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..pair import TwinshotError
+
+_KEYS = {"recipe", "step", "seconds", "net", "average"}
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """The table that `train.loop.save` wrote: recipe, step, seconds, states of the networks and optimisers.
+
+    Raises:
+        TwinshotError: no such file, or not such a table.
+    """
+    if not path.is_file():
+        raise TwinshotError(f"{path}: no such checkpoint; a run keeps its own in runs/NAME/checkpoint.pt")
+    try:
+        table: dict[str, Any] = torch.load(path, weights_only=True)
+        complete = table.keys() >= _KEYS
+    except Exception as error:  # parsers of foreign bytes raise whatever they stumble over
+        raise TwinshotError(f"{path}: is no checkpoint of twinshot, or damaged; name a run's checkpoint.pt") from error
+    if not complete:
+        raise TwinshotError(f"{path}: is no checkpoint of a run; name a run's checkpoint.pt")
+    return table
