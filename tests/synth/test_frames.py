@@ -75,9 +75,10 @@ def test_folders_without_pictures(tmp_path):
     for look in (images_in, scenes_in, windows_in):
         with pytest.raises(TwinshotError, match="there"):
             look(tmp_path)
+    (tmp_path / "scene").mkdir()
     for number in range(10):
-        (tmp_path / f"{number:06d}.png").touch()
-    with pytest.raises(TwinshotError, match="no scene there has a whole window"):
+        (tmp_path / "scene" / f"{number:06d}.png").touch()
+    with pytest.raises(TwinshotError, match="no 11 in a row"):
         windows_in(tmp_path)
 
 

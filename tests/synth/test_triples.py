@@ -165,3 +165,29 @@ def test_a_full_disk_is_said_and_the_run_can_go_on(small, tmp_path, monkeypatch)
         write_triples(small, tmp_path / "set", Plan("paper", 1, 0))
     monkeypatch.undo()
     assert write_triples(small, tmp_path / "set", Plan("paper", 1, 0)) == 1
+
+
+def test_pictures_of_another_origin_are_not_overwritten(small, tmp_path):
+    (tmp_path / "sharp").mkdir()
+    save(tmp_path / "sharp" / "000000.png", np.zeros((64, 64, 3), np.uint8))
+    before = contents(tmp_path)
+    with pytest.raises(TwinshotError, match="sharp: holds files that are not of a set made here"):
+        write_triples(small, tmp_path, Plan("camera", 1))
+    assert contents(tmp_path) == before
+
+
+def test_numbered_photographs_are_no_film(tmp_path, photo):
+    rng = np.random.default_rng(0)
+    (tmp_path / "source").mkdir()
+    for number in range(12):
+        noise = cv2.resize(rng.integers(0, 255, (8, 8, 3)).astype(np.uint8), (200, 200))
+        save(tmp_path / "source" / f"{number}.png", noise)
+    assert write_triples(tmp_path / "source", tmp_path / "set", Plan("paper", side=64)) == 12
+
+
+def test_a_film_of_several_sizes(tmp_path, photo):
+    (tmp_path / "source").mkdir()
+    for number in range(12):
+        save(tmp_path / "source" / f"{number:02d}.png", photo[: 90 if number < 6 else 100, :120])
+    with pytest.raises(TwinshotError, match="frames of several sizes"):
+        write_triples(tmp_path / "source", tmp_path / "set", Plan("paper"))

@@ -17,9 +17,8 @@ from ..io import read
 from ..light import Image
 from ..pair import TwinshotError, as_float
 from ..restoration import Source, read_pair, register
+from ..synth.triples import KINDS
 from ..window import window
-
-KINDS = ("noisy", "blurry", "sharp")
 
 
 @dataclass(frozen=True)

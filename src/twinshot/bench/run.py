@@ -94,6 +94,8 @@ def open_results(out: Path) -> Results:
     """What is in `out`/results.json; empty where there is none. Raises TwinshotError for a file of another kind."""
     path = out / "results.json"
     if not path.exists():
+        if foreign := [out / name for name in ("report.html", "summary.md") if (out / name).exists()]:
+            raise TwinshotError(f"{foreign[0]}: is there, but no results.json beside it; name another folder")
         return {"sets": {}}
     try:
         results: Results = json.loads(path.read_text("utf-8"))

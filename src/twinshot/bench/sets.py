@@ -10,8 +10,7 @@ from pathlib import Path
 from .. import io
 from ..pair import Metadata, TwinshotError
 from ..synth.frames import PublishedWindow, Window
-from ..synth.triples import Plan, windows_in, write_windows
-from .datasets import KINDS
+from ..synth.triples import KINDS, Plan, windows_in, write_windows
 from .gopro import Blur, Split, gopro_large
 from .koehler import cases
 

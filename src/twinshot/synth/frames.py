@@ -22,6 +22,7 @@ from .motion import Scene, Shutter, blur_extent
 from .profiles import Light, Timing
 
 WINDOW = 11  # frames: 1 sharp, 1 dropped, 9 averaged (2058 train and 1111 test windows in GOPRO_Large_all)
+_ALIKE = 0.5  # least correlation of a film's first two frames, shrunk
 _IMAGES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp"}
 
 
@@ -61,6 +62,8 @@ class FrameWindow:
         """See `Window`; nothing is drawn from `rng`."""
         first, averaged = (0, self.frames[2:]) if timing == "before" else (len(self.frames) // 2, self.frames)
         long = [decode(self._read(path), light) for path in averaged]
+        if len({frame.shape for frame in long}) > 1:
+            raise TwinshotError(f"{self.frames[0].parent}: frames of several sizes; keep one film in a folder")
         return self._read(self.frames[first]), encode(np.mean(long, axis=0, dtype=np.float32), light)
 
     def follow(self, light: Light, rng: np.random.Generator, count: int) -> tuple[Image, ...]:
@@ -206,6 +209,20 @@ def scenes_in(root: Path) -> list[tuple[Path, ...]]:
     if not folders:
         raise TwinshotError(f"{root}: no frames found there; GOPRO_Large_all keeps them in train/SCENE/NNNNNN.png")
     return [images_in(folder) for folder in folders]
+
+
+def are_numbered(pictures: Sequence[Path]) -> bool:
+    """Whether all names are numbers, as those of frames are."""
+    return all(path.stem.isdigit() for path in pictures)
+
+
+def is_film(pictures: Sequence[Path]) -> bool:
+    """Whether pictures follow on one another in time: numbered, of one size, and the second like the first."""
+    if len(pictures) < 2 or not are_numbered(pictures):
+        return False
+    first, second = (cv2.cvtColor(read_photo(path), cv2.COLOR_RGB2GRAY) for path in pictures[:2])
+    small = [cv2.resize(frame, (32, 32), interpolation=cv2.INTER_AREA).ravel() for frame in (first, second)]
+    return first.shape == second.shape and bool(np.asarray(np.corrcoef(small))[0, 1] > _ALIKE)
 
 
 def _label(path: Path) -> str:

@@ -14,10 +14,12 @@ import numpy as np
 from .. import io
 from ..pair import Metadata, TwinshotError
 from . import noise
-from .frames import StillWindow, Window, images_in, scenes_in, windows_of
+from .frames import WINDOW, StillWindow, Window, are_numbered, images_in, is_film, scenes_in, windows_of
 from .motion import MotionRange
 from .profiles import Profile, Sample, profile_named
 from .sample import sample
+
+KINDS = ("noisy", "blurry", "sharp")
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,8 @@ def write_windows(windows: Sequence[Window], output: Path, plan: Plan) -> int:
         plan: what to make.
 
     Raises:
-        TwinshotError: `output` holds triples of other settings, or a burst was asked for that there cannot be.
+        TwinshotError: `output` holds triples of other settings or pictures of another origin, or a burst was asked for
+            that there cannot be.
     """
     profile = profile_named(plan.profile)
     if plan.burst > 1 and profile.timing != "before":
@@ -72,9 +75,10 @@ def write_windows(windows: Sequence[Window], output: Path, plan: Plan) -> int:
     total = len(windows) if plan.count is None else plan.count
     if isinstance(windows[0], StillWindow):
         windows = [windows[i % len(windows)] for i in range(total)]
+    _check_output(output)
     settings = {key: value for key, value in asdict(plan).items() if key != "count"}
     done = _lines(output / "meta.jsonl", [{**settings, "source": window.label} for window in windows])
-    for kind in ("noisy", "blurry", "sharp"):
+    for kind in KINDS:
         (output / kind).mkdir(parents=True, exist_ok=True)
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)  # pictures are small, and threads would wait for each other
@@ -89,6 +93,14 @@ def write_windows(windows: Sequence[Window], output: Path, plan: Plan) -> int:
     return max(done, min(total, len(windows)))
 
 
+def _check_output(output: Path) -> None:
+    """A set that is begun has its meta.jsonl before any picture: pictures without it are somebody's own."""
+    kinds = [output / kind for kind in (*KINDS, "burst")]
+    full = [kind for kind in kinds if kind.is_dir() and any(kind.iterdir())]
+    if full and not (output / "meta.jsonl").exists():
+        raise TwinshotError(f"{full[0]}: holds files that are not of a set made here; choose an empty folder")
+
+
 def _triple(window: Window, profile: Profile, plan: Plan, index: int, output: Path) -> dict[str, Any]:
     """Write one triple; returns what its line says of it."""
     seed, name = [plan.seed, index], f"{index:06d}.png"
@@ -99,14 +111,20 @@ def _triple(window: Window, profile: Profile, plan: Plan, index: int, output: Pa
 
 
 def windows_in(source: Path, side: int | None = None) -> list[Window]:
-    """Disjoint windows of numbered frames, or one window a photograph. Raises TwinshotError where there is nothing."""
+    """Disjoint windows of numbered frames, or one window a photograph. Raises TwinshotError where there is nothing.
+
+    Photographs may be numbered, too: in one folder they are taken for frames only if they look like it.
+    """
     if not source.is_dir():
         raise TwinshotError(f"{source}: no such folder; name a folder of photographs or of numbered frames")
     scenes = scenes_in(source)
-    if all(path.stem.isdigit() for scene in scenes for path in scene):
+    alone = len(scenes) == 1 and scenes[0][0].parent == source
+    if all(is_film(scene) if alone else are_numbered(scene) for scene in scenes):
         windows: list[Window] = [window for scene in scenes for window in windows_of(scene)]
         if not windows:
-            raise TwinshotError(f"{source}: no scene there has a whole window of frames; each takes 11")
+            raise TwinshotError(
+                f"{source}: holds numbered frames of a film, but no {WINDOW} in a row, which one triple takes"
+            )
         return windows
     photos = images_in(source)
     size = (side, side) if side else None
@@ -133,6 +151,6 @@ def _write(output: Path, name: str, triple: Sample) -> None:
     pictures = {folder / f"{i:02d}.png": frame for i, frame in enumerate(frames)} if triple.burst else {}
     if triple.burst:
         folder.mkdir(parents=True, exist_ok=True)
-    pictures |= {output / kind / name: getattr(triple, kind) for kind in ("noisy", "blurry", "sharp")}
+    pictures |= {output / kind / name: getattr(triple, kind) for kind in KINDS}
     for path, image in pictures.items():
         io.write(path, noise.quantise(image), Metadata())
