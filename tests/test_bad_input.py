@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import tifffile
 from helpers import MAIN, Outcome, outcome, save, start
-from PIL import Image
+from PIL import Image, ImageCms
 
 import twinshot
 from twinshot import io
@@ -498,3 +498,55 @@ def test_inputs_keep_their_rights_and_output_gets_its_own(command, files, tmp_pa
     assert command("restore", *files, "-o", tmp_path / "out.png").code == 0
     assert stat.S_IMODE(files[0].stat().st_mode) == 0o600
     assert sorted(path.name for path in tmp_path.iterdir()) == ["blurry.png", "noisy.png", "out.png"]
+
+
+def test_one_profile_is_not_another_for_its_date_or_for_being_unsaid(command, files, tmp_path, frames):
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    later = srgb[:24] + bytes(12) + srgb[36:]
+    for number, profiles in enumerate([(srgb, None), (srgb, later)]):
+        for path, pixels, profile in zip(files, frames, profiles, strict=True):
+            Image.fromarray(pixels).save(path, icc_profile=profile)
+        assert command("restore", *files, "-o", tmp_path / f"{number}.png").code == 0
+
+
+def test_colours_in_planes_of_their_own(refused, files, tmp_path, frames):
+    deep = np.moveaxis(frames[0].astype(np.uint16) * 257, -1, 0)
+    tifffile.imwrite(tmp_path / "planes.tif", deep, photometric="rgb", planarconfig="separate")
+    refused(tmp_path / "planes.tif", files[1], "-o", tmp_path / "out.png", says=("planes.tif", "interleaved"))
+
+
+@pytest.mark.parametrize("source", [None, 3, b"\xff", ["a.png"], Image.new("RGB", (32, 32))])
+def test_what_is_neither_a_file_nor_an_array(frames, source):
+    for pair in ((source, frames[1]), (frames[0], source)):
+        with pytest.raises(TwinshotError, match="give a file's path, or a NumPy array"):
+            twinshot.restore(*pair)
+
+
+def test_a_name_no_file_can_have(frames):
+    with pytest.raises(TwinshotError, match="cannot be read"):
+        twinshot.restore("a\0b.png", frames[1])
+
+
+def test_a_result_is_never_saved_over_its_source(files):
+    before = files[0].read_bytes()
+    result = twinshot.restore(*files)
+    for path in files:
+        with pytest.raises(TwinshotError, match="never overwritten"):
+            result.save(path, force=True)
+    assert files[0].read_bytes() == before
+
+
+def test_a_device_is_not_replaced(refused, files, tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    refused(*files, "-o", tmp_path / "pipe.png", "--force", says=("pipe.png", "no ordinary file"))
+    refused(
+        *files, "-o", tmp_path / "o.png", "--report", "/dev/null", "--force", says=("/dev/null", "no ordinary file")
+    )
+
+
+def test_memory_that_runs_out_is_said_in_one_line(refused, files, tmp_path, monkeypatch):
+    def no_memory(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(io, "read", no_memory)
+    refused(*files, "-o", tmp_path / "out.png", says=("not enough memory",))

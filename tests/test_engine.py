@@ -90,6 +90,22 @@ def test_models_of_another_folder(monkeypatch, tmp_path):
         engine.manifest()
 
 
+@pytest.mark.parametrize("text", ["[]", "3", '{"x": 3}', '{"x": {}}'])
+def test_a_list_of_models_that_is_none(monkeypatch, tmp_path, text):
+    monkeypatch.setenv("TWINSHOT_WEIGHTS", str(tmp_path))
+    (tmp_path / "manifest.json").write_text(text)
+    with pytest.raises(TwinshotError, match=r"manifest\.json: "):
+        engine.manifest()
+
+
+def test_the_named_folder_of_models(monkeypatch, tmp_path):
+    monkeypatch.setenv("TWINSHOT_WEIGHTS", "")
+    assert "twin" in engine.manifest()
+    monkeypatch.setenv("TWINSHOT_WEIGHTS", str(tmp_path / "typo"))
+    with pytest.raises(TwinshotError, match="typo: no such folder"):
+        engine.manifest()
+
+
 def test_threads_are_those_the_process_may_use():
     if not hasattr(os, "sched_setaffinity"):
         pytest.skip("this system pins no processes")

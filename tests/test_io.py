@@ -357,3 +357,36 @@ def test_webp_has_a_largest_side(tmp_path):
 def test_unknown_suffix(tmp_path, picture):
     with pytest.raises(TwinshotError, match=r"'\.bmp'; use \.png"):
         io.write(tmp_path / "picture.bmp", picture, Metadata())
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif", ".webp", "deep .png", "deep .tif"])
+def test_names_and_adobe_rgb_are_carried(tmp_path, picture, deep_picture, suffix):
+    """Text that is no ASCII, and the one mark of a camera that saves AdobeRGB without a profile."""
+    block = exif(1)
+    block[TAG.Artist] = "José Müller".encode()
+    camera = block.get_ifd(CAMERA)
+    camera[TAG.ColorSpace], camera[ExifTags.IFD.Interop] = 65535, {1: "R03", 2: b"0100"}
+    source, output = tmp_path / "in.jpg", tmp_path / f"out{suffix.split()[-1]}"
+    Image.fromarray(picture).save(source, exif=block.tobytes())
+    io.write(output, deep_picture if suffix.startswith("deep") else picture, io.read(source).metadata)
+    with Image.open(output) as file:
+        stored = file.getexif()
+        assert stored[TAG.Artist].encode("latin-1").decode() == "José Müller"
+        assert stored.get_ifd(CAMERA)[TAG.ColorSpace] == 65535
+        assert stored.get_ifd(ExifTags.IFD.Interop)[1] == "R03"
+
+
+def test_a_link_stays_one(tmp_path, picture):
+    (tmp_path / "archive").mkdir()
+    target = tmp_path / "archive" / "old.png"
+    (tmp_path / "latest.png").symlink_to(target)
+    io.write(tmp_path / "latest.png", picture, Metadata())
+    assert (tmp_path / "latest.png").is_symlink()
+    np.testing.assert_array_equal(io.read(target).pixels, picture)
+    assert len(list((tmp_path / "archive").iterdir())) == 1
+
+
+def test_the_longest_name_a_file_can_have(tmp_path, picture):
+    path = tmp_path / ("x" * 251 + ".png")
+    io.write(path, picture, Metadata())
+    assert path.is_file()

@@ -177,6 +177,12 @@ def test_a_swapped_pair_gives_a_warning(frames, model):
     assert "the blurry array" in warning
 
 
+def test_frames_that_do_not_go_together_give_a_warning(frames, photo, model):
+    other = np.ascontiguousarray(photo[100:260, 150:374][:, ::-1])
+    (warning,) = twinshot.restore(frames[0], other, model).report["warnings"]
+    assert "do they show one scene" in warning
+
+
 def test_exif_gain_and_order_from_files(files, frames, model):
     for path, seconds, iso in zip(files, (1 / 60, 1 / 4), (3200, 1600), strict=True):
         block = Image.Exif()

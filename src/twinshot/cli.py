@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -31,15 +32,27 @@ DataRoot = Annotated[
 
 def main() -> None:
     """Run the command: exit code 2 for bad input, 130 for Ctrl-C, and one line that says why."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name the terminal cannot show is no reason to fail
     try:
         app()
-    except (TwinshotError, OSError) as error:  # the system's own words, where a room found none
-        err.print(f"twinshot: {error}", style="red", markup=False)
+    except (TwinshotError, OSError, MemoryError) as error:
+        err.print(f"twinshot: {_in_words(error)}", style="red", markup=False)
         sys.exit(2)
     except SystemExit as stop:
         if stop.code == 130:
             err.print("twinshot: stopped; no half-written file is left", markup=False)
         raise
+
+
+def _in_words(error: Exception) -> str:
+    """One line: the rooms' own words, or else the system's."""
+    if isinstance(error, MemoryError):
+        return "there is not enough memory; close other programs, or crop the pictures"
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: cannot be used ({error.strerror}); check the name and its rights"
+    return str(error)
 
 
 @app.callback(invoke_without_command=True)
@@ -93,9 +106,10 @@ def models() -> None:
 
     table = Table("model", "size", "trained on", "licence", "measured quality")
     for name, card in manifest().items():
-        size = Path(card["folder"], card["file"]).stat().st_size / 1e6
+        file = Path(card["folder"], card["file"])
+        size = f"{file.stat().st_size / 1e6:.1f} MB" if file.is_file() else "missing"
         quality = ", ".join(f"{key} {value}" for key, value in card["quality"].items())
-        table.add_row(name, f"{size:.1f} MB", card["trained_on"], card["licence"], quality)
+        table.add_row(name, size, card["trained_on"], card["licence"], quality)
     out.print(table)
 
 
@@ -104,7 +118,7 @@ def synth(
     source: Annotated[Path, typer.Argument(help="A folder of photographs, or folders of numbered high-speed frames.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for noisy/ blurry/ sharp/ and meta.jsonl.")],
     profile: Annotated[
-        str, typer.Option(help="paper (GOPRO2), camera, gopro (sharp at the middle) or gaussian.")
+        str, typer.Option(help="paper (GOPRO2), camera, phone, gopro (sharp at the middle) or gaussian.")
     ] = "paper",
     count: Annotated[int | None, typer.Option(min=1, help="Triples; frames give at most one a window.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 0,
@@ -115,7 +129,7 @@ def synth(
     from .synth.triples import Plan, write_triples
 
     total = write_triples(source, output, Plan(profile, count, seed, side, burst))
-    out.print(f"{output}: {total} triples", markup=False, highlight=False, soft_wrap=True)
+    out.print(f"{output}: {total} triple{'' if total == 1 else 's'}", markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()

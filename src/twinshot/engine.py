@@ -25,6 +25,8 @@ Run = Callable[[Tensor, Tensor], Tensor]
 WEIGHTS = Path(__file__).with_name("weights")
 MORE_WEIGHTS = Path(__file__).parents[2] / "weights"
 """In a checkout: models too large, or too little use to photographers, for the package."""
+_AGAIN = "install twinshot again, or export the model anew"
+_CARD = {"file", "sha256", "multiple", "quality", "trained_on", "licence"}  # what every entry of a manifest has
 
 
 @dataclass(frozen=True)
@@ -70,10 +72,14 @@ class Model:
 def manifest() -> dict[str, dict[str, Any]]:
     """The models at hand, by name: the package's, then those of TWINSHOT_WEIGHTS, or else of a checkout's `weights`.
 
-    Each entry is that of the manifest.json beside the model, and `folder`.
+    Each entry is that of the manifest.json beside the model, and `folder`. Raises TwinshotError for a broken manifest,
+    or where the folder that was named is none.
     """
     entries: dict[str, dict[str, Any]] = {}
-    for folder in (Path(os.environ.get("TWINSHOT_WEIGHTS", MORE_WEIGHTS)), WEIGHTS):  # the package's names go first
+    named = os.environ.get("TWINSHOT_WEIGHTS")
+    if named and not Path(named).is_dir():
+        raise TwinshotError(f"{named}: no such folder; let TWINSHOT_WEIGHTS name a folder of models, or unset it")
+    for folder in (Path(named or MORE_WEIGHTS), WEIGHTS):  # the package's names go first
         for name, card in read_manifest(folder).items():
             entries[name] = {**card, "folder": str(folder)}
     return dict(sorted(entries.items(), key=lambda entry: entry[1]["folder"] != str(WEIGHTS)))
@@ -84,8 +90,11 @@ def read_manifest(folder: Path) -> dict[str, dict[str, Any]]:
     path = folder / "manifest.json"
     try:
         entries: dict[str, dict[str, Any]] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
-    except (OSError, ValueError) as error:
+        lacking = [name for name, card in entries.items() if not card.keys() >= _CARD]
+    except (OSError, ValueError, AttributeError) as error:
         raise TwinshotError(f"{path}: cannot be read as a list of models ({error}); export them anew") from error
+    if lacking:
+        raise TwinshotError(f"{path}: says too little of {lacking[0]!r}; export it anew")
     return entries
 
 
@@ -110,9 +119,9 @@ def check_file(path: Path, checksum: str) -> None:
     try:
         found = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
-        raise TwinshotError(f"{path}: cannot be read ({error.strerror}); install twinshot again") from error
+        raise TwinshotError(f"{path}: cannot be read ({error.strerror}); {_AGAIN}") from error
     if found != checksum:
-        raise TwinshotError(f"{path}: is not the file the manifest lists; install twinshot again")
+        raise TwinshotError(f"{path}: is not the file the manifest lists; {_AGAIN}")
 
 
 def threads() -> int:
@@ -129,7 +138,12 @@ def _onnx(model: Model) -> Loaded:
     session = onnxruntime.InferenceSession(model.path, options, providers=["CPUExecutionProvider"])
 
     def run(noisy: Tensor, blurry: Tensor) -> Tensor:
-        restored: Tensor = session.run(None, {"noisy": noisy, "blurry": blurry})[0]
+        try:
+            restored: Tensor = session.run(None, {"noisy": noisy, "blurry": blurry})[0]
+        except Exception as error:  # its types have no family of their own
+            raise TwinshotError(
+                f"{model.path}: could not be run ({error}); if memory ran out, crop the pictures"
+            ) from error
         return restored
 
     return Loaded(run)

@@ -60,13 +60,18 @@ def block_of(exif: Image.Exif, kind: str = "") -> bytes:
 
 
 def _copy_of(exif: Image.Exif) -> Image.Exif:
-    """The three directories that matter. The preview goes, and so does what points to places in the old file."""
+    """The directories that matter; the preview goes, and so does what points to places in the old file.
+
+    Interop says that the colours are AdobeRGB's, where a camera adds no profile.
+    """
     copy = Image.Exif()
     for tag, value in _writable(exif, None).items():
         copy[tag] = value
     for group in GROUPS:
         if tags := _writable(exif.get_ifd(group), group):
             copy.get_ifd(group).update(tags)
+    if tags := _writable(exif.get_ifd(_INTEROP), _INTEROP):
+        copy.get_ifd(_CAMERA)[_INTEROP] = tags
     return copy
 
 
@@ -81,8 +86,13 @@ def _writable(directory: Mapping[int, Any], group: int | None) -> dict[int, Any]
         except Exception:  # whatever a value of a wrong type leads to
             continue
         if tag not in (_CAMERA, _GPS, _INTEROP):
-            kept[tag] = value
+            kept[tag] = _as_stored(value)
     return kept
+
+
+def _as_stored(value: Any) -> Any:
+    """Text that is not ASCII as the bytes it came from: Pillow reads them as Latin-1 and would write question marks."""
+    return value.encode("latin-1") if isinstance(value, str) and not value.isascii() else value
 
 
 def _is_layout(tag: int) -> bool:

@@ -38,7 +38,7 @@ def read(source: str | os.PathLike[str] | Pixels, name: str = "array") -> Frame:
     """
     if isinstance(source, np.ndarray):
         return check_frame(source, name)
-    path = Path(source)
+    path = path_of(source, name)
     data = _bytes_of(path)
     with warnings.catch_warnings(), _hushed(data):
         warnings.simplefilter("ignore")
@@ -49,13 +49,24 @@ def read(source: str | os.PathLike[str] | Pixels, name: str = "array") -> Frame:
             raise
         except UnidentifiedImageError as error:
             if data.startswith(_SIGNATURES):
-                raise TwinshotError(f"{path}: the file is damaged or cut short; copy it again") from error
+                raise TwinshotError(
+                    f"{path}: the file is damaged or cut short, or a rare kind; copy it again, or save it as RGB"
+                ) from error
             raise TwinshotError(f"{path}: not an image that can be read; give PNG, JPEG, TIFF or WebP") from error
         except Image.DecompressionBombError as error:
             limit = LARGEST_AREA // 1_000_000
             raise TwinshotError(f"{path}: more than {limit} megapixels; crop or split it") from error
         except Exception as error:  # parsers of foreign bytes raise whatever they stumble over
             raise TwinshotError(f"{path}: the file is damaged or cut short ({error}); copy it again") from error
+
+
+def path_of(source: str | os.PathLike[str], name: str = "array") -> Path:
+    """A file's path. Raises TwinshotError for what is none."""
+    try:
+        return Path(source)
+    except TypeError as error:
+        kind = type(source).__name__
+        raise TwinshotError(f"{name}: is of type {kind}; give a file's path, or a NumPy array (H, W, 3)") from error
 
 
 def write(path: Path, pixels: Pixels, metadata: Metadata) -> None:
@@ -75,8 +86,8 @@ def write(path: Path, pixels: Pixels, metadata: Metadata) -> None:
     def encode(file: IO[bytes]) -> None:
         if deep and kind == "PNG":
             _png_sixteen(file, pixels, metadata.icc, exif)
-        elif deep:
-            _tiff_sixteen(file, pixels, metadata.icc, exif)
+        elif kind == "TIFF":
+            _tiff(file, pixels, metadata.icc, exif)
         else:
             options: dict[str, Any] = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}}.get(kind, {})
             options |= {"icc_profile": metadata.icc or None, "exif": block_of(exif, kind)}
@@ -91,18 +102,20 @@ def write(path: Path, pixels: Pixels, metadata: Metadata) -> None:
 def write_atomically(path: Path, encode: Callable[[IO[bytes]], None]) -> None:
     """Run `encode` on a temporary file beside `path`, then rename it; whatever happens, no part of it stays behind.
 
-    Raises TwinshotError where the folder is missing or cannot be written, or the disk is full.
+    A symbolic link stays one, and what it leads to is replaced. Raises TwinshotError where the folder is missing or
+    cannot be written, or the disk is full.
     """
     temporary: Path | None = None
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        target = Path(os.path.realpath(path))
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:32]}.")
         temporary = Path(name)
         with os.fdopen(handle, "wb") as file:
             encode(file)
             file.flush()
             os.fsync(file.fileno())
         temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
+        temporary.replace(target)
     except OSError as error:
         raise TwinshotError(f"{path}: cannot be written ({error.strerror or error}); choose another place") from error
     finally:
@@ -143,13 +156,17 @@ def check_target(path: Path, taken: tuple[Path, ...], force: bool) -> None:
             raise TwinshotError(f"{path}: the folder {path.parent} cannot be written; choose another place")
         if path.is_dir():
             raise TwinshotError(f"{path}: is a folder; name a file in it")
+        if path.exists() and not path.is_file():
+            raise TwinshotError(f"{path}: is no ordinary file, which could not be replaced; choose another name")
         place = os.path.realpath(path)
         if any(same_file(path, other) or place == os.path.realpath(other) for other in taken):
             raise TwinshotError(
                 f"{path}: is an input or another output, which are never overwritten; choose another name"
             )
         if path.exists() and not force:
-            raise TwinshotError(f"{path}: exists already; add --force to replace it, or choose another name")
+            raise TwinshotError(
+                f"{path}: exists already; add --force (in Python force=True) to replace it, or choose another name"
+            )
     except OSError as error:
         raise TwinshotError(f"{path}: cannot be written ({error.strerror}); choose another name") from error
 
@@ -180,8 +197,9 @@ def _bytes_of(path: Path) -> bytes:
         data = path.read_bytes()
     except FileNotFoundError as error:
         raise TwinshotError(f"{path}: no such file; check the name") from error
-    except OSError as error:
-        raise TwinshotError(f"{path}: cannot be read ({error.strerror}); check what it is and its rights") from error
+    except (OSError, ValueError) as error:  # the latter for a name that no file can have
+        reason = getattr(error, "strerror", None) or error
+        raise TwinshotError(f"{path}: cannot be read ({reason}); check what it is and its rights") from error
     if not data:
         raise TwinshotError(f"{path}: the file is empty; copy it again")
     return data
@@ -234,18 +252,22 @@ def _bits(file: Image.Image, data: bytes) -> int:
 
 
 def _check_mode(file: Image.Image, path: Path, bits: int) -> None:
-    if isinstance(file, TiffImagePlugin.TiffImageFile) and (file.tag_v2.get(254, 0) & 1 or 50706 in file.tag_v2):
+    tags = file.tag_v2 if isinstance(file, TiffImagePlugin.TiffImageFile) else {}
+    if tags.get(254, 0) & 1 or 50706 in tags:
         raise TwinshotError(f"{path}: is a camera raw file, which shows but a preview: develop it to a 16-bit TIFF")
+    if file.format not in {*SUFFIXES.values(), "MPO"}:
+        raise TwinshotError(f"{path}: is {file.format}; give PNG, JPEG, TIFF or WebP")
     names = {"L": "greyscale", "LA": "greyscale", "1": "black and white", "P": "a palette picture", "CMYK": "CMYK"}
     if file.mode not in ("RGB", "RGBA"):
         kind = names.get(file.mode, "greyscale" if file.mode.startswith("I;16") else f"of mode {file.mode}")
         raise TwinshotError(f"{path}: is {kind}; twinshot needs colour photographs: save it as RGB")
     if bits not in (8, 16):
         raise TwinshotError(f"{path}: has {bits} bits a channel; save it with 8 or 16")
-    if file.format == "MPO":  # a phone's JPEG: the photograph comes first, then previews or a depth map
-        return
-    if file.format not in SUFFIXES.values() or getattr(file, "n_frames", 1) > 1:
-        raise TwinshotError(f"{path}: is {file.format} or has several frames; give one PNG, JPEG, TIFF or WebP picture")
+    if bits == 16 and tags.get(284, 1) == 2:
+        raise TwinshotError(f"{path}: keeps its colours in planes of their own; save it interleaved (pixel by pixel)")
+    # A phone's JPEG (MPO): the photograph comes first, then previews or a depth map.
+    if file.format != "MPO" and getattr(file, "n_frames", 1) > 1:
+        raise TwinshotError(f"{path}: has several frames; save the one to restore by itself")
 
 
 def _eight_bit_pixels(file: Image.Image, path: Path) -> Pixels:
@@ -305,14 +327,14 @@ def _chunk(kind: bytes, payload: bytes) -> bytes:
     return struct.pack(">I", len(payload)) + kind + payload + struct.pack(">I", zlib.crc32(kind + payload))
 
 
-def _tiff_sixteen(file: IO[bytes], pixels: Pixels, icc: bytes, exif: Image.Exif) -> None:
-    """The directory, then one uncompressed strip: Pillow writes no 16-bit RGB, OpenCV no metadata."""
+def _tiff(file: IO[bytes], pixels: Pixels, icc: bytes, exif: Image.Exif) -> None:
+    """The directory, then one uncompressed strip: Pillow writes no 16-bit RGB and ASCII alone, OpenCV no metadata."""
     height, width = pixels.shape[:2]
-    data = np.ascontiguousarray(pixels, "<u2")
+    data = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("<"))
     directory = TiffImagePlugin.ImageFileDirectory_v2(prefix=b"II")
     # The offset of the strip counts from the directory's end.
-    tags = {256: width, 257: height, 258: (16, 16, 16), 259: 1, 262: 2, 273: 0, 277: 3, 278: height, 279: data.nbytes}
-    for tag, value in {**dict(exif), **tags, 284: 1}.items():
+    tags = {256: width, 257: height, 258: (8 * pixels.itemsize,) * 3, 259: 1, 262: 2, 273: 0, 277: 3, 278: height}
+    for tag, value in {**dict(exif), **tags, 279: data.nbytes, 284: 1}.items():
         directory[tag] = value
     for group in GROUPS:
         if part := exif.get_ifd(group):

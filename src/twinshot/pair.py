@@ -64,16 +64,23 @@ class Pair:
         if self.noisy.size != self.blurry.size:
             raise TwinshotError(
                 f"{self.noisy.name} is {width}x{height} but {self.blurry.name} is {other_width}x{other_height}: "
-                "give two frames of one size, as the camera took them"
+                "give two frames of one size and orientation"
             )
         if np.array_equal(self.noisy.pixels, self.blurry.pixels):
             raise TwinshotError(
                 f"{self.noisy.name} and {self.blurry.name} are the same picture: give the short and the long exposure"
             )
-        if self.noisy.metadata.icc != self.blurry.metadata.icc:
+        if _colours(self.noisy.metadata.icc) != _colours(self.blurry.metadata.icc):
             raise TwinshotError(
                 f"{self.noisy.name} and {self.blurry.name} have different colour profiles: export both with one profile"
             )
+
+
+def _colours(icc: bytes) -> bytes:
+    """What of a profile decides on colours: nothing where it is sRGB, which is meant without one, too."""
+    if any("sRGB".encode(code) in icc for code in ("ascii", "utf-16-be")):
+        return b""
+    return icc[:24] + icc[36:84] + icc[100:]  # but for the date and the checksum, which is over the date, too
 
 
 def check_frame(pixels: NDArray[Any], name: str, metadata: Metadata | None = None) -> Frame:
@@ -110,7 +117,7 @@ def _checked_float(pixels: NDArray[Any], name: str) -> Image:
     if not np.isfinite(low + high):
         raise TwinshotError(f"{name}: holds NaN or infinite values; replace them before restoring")
     if low < 0 or high > 1:
-        raise TwinshotError(f"{name}: float values run from {low:.3g} to {high:.3g}; scale them to [0, 1]")
+        raise TwinshotError(f"{name}: float values run from {low:.9g} to {high:.9g}; scale or clip them to [0, 1]")
     return pixels.astype(np.float32, copy=False)
 
 

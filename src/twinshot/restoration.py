@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ Progress = Callable[[int, int], None]
 
 LARGEST_TILE = 1280
 OVERLAP = 160
+_LEAST_LIKENESS = 0.25  # of frames that go together the confidence is 0.6 and more, of others 0.15 at most
 MARGIN = 64  # of a tile's edge, px, that lacks context and is not used
 
 
@@ -36,11 +37,13 @@ class Restored:
         pixels: uint16 (H, W, 3), RGB, sRGB-encoded, in the noisy frame's geometry.
         report: gain, shift and confidence, model, seconds a stage, warnings: plain values, ready for JSON.
         metadata: EXIF of the noisy frame, ICC of both, and the bit depth to save with.
+        sources: files it was made of, which it is never saved over.
     """
 
     pixels: NDArray[np.uint16]
     report: dict[str, Any]
     metadata: Metadata
+    sources: tuple[Path, ...] = ()
 
     @property
     def image(self) -> Image:
@@ -50,10 +53,10 @@ class Restored:
     def save(self, path: str | os.PathLike[str], force: bool = False) -> None:
         """Write the picture with the noisy frame's EXIF and ICC and the inputs' bit depth.
 
-        Raises TwinshotError where the path cannot be written, or exists and `force` is not given.
+        Raises TwinshotError where the path cannot be written, is a source's, or exists and `force` is not given.
         """
         target = Path(path)
-        io.check_output(target, (), force)
+        io.check_output(target, self.sources, force)
         deep = io.depth_for(target, self.metadata.bits) == 16
         io.write(target, self.pixels if deep else _eight_bit(self.pixels), self.metadata)
 
@@ -90,30 +93,35 @@ def restore(
     network = load_model(model, engine) if isinstance(model, str) else model
     pair = read_pair(noisy, blurry)
     clock.lap("read")
-    return restore_pair(pair, network, progress, clock)
+    return replace(restore_pair(pair, network, progress, clock), sources=_files(noisy, blurry))
 
 
 def restore_pair(pair: Pair, network: Model, progress: Progress | None = None, clock: Clock | None = None) -> Restored:
     """The same for frames that were read: exposure, registration, network. Stages add to `clock`."""
     clock = clock or Clock()
     match = exposure.estimate(pair.noisy.pixels, pair.blurry.pixels, exposure.exif_gain(pair))
-    doubt = order.doubt(pair, match)
+    swapped = order.doubt(pair, match)
     clock.lap("exposure")
     registered, match = register(pair, match)
     clock.lap("align")
     pixels = _run(pair, match, registered, network, progress)
     clock.lap("restore")
-    report = _report(pair, match, registered, network, clock.seconds, doubt)
+    doubts = [doubt for doubt in (swapped, _unlike(pair, registered)) if doubt]
+    report = _report(pair, match, registered, network, clock.seconds, doubts)
     bits = max(frame.metadata.bits for frame in (pair.noisy, pair.blurry))
     return Restored(pixels, report, Metadata(pair.noisy.metadata.exif, pair.noisy.metadata.icc, bits))
 
 
 def read_pair(noisy: Source, blurry: Source) -> Pair:
     """Both frames, read and checked. Raises TwinshotError, also where both are one file."""
-    paths = [Path(source) for source in (noisy, blurry) if not isinstance(source, np.ndarray)]
-    if len(paths) == 2 and io.same_file(*paths):
-        raise TwinshotError(f"{paths[0]} was given twice: give the short and the long exposure")
+    files = _files(noisy, blurry)
+    if len(files) == 2 and io.same_file(*files):
+        raise TwinshotError(f"{files[0]} was given twice: give the short and the long exposure")
     return Pair(io.read(noisy, "the noisy array"), io.read(blurry, "the blurry array"))
+
+
+def _files(*sources: Source) -> tuple[Path, ...]:
+    return tuple(io.path_of(source) for source in sources if not isinstance(source, np.ndarray))
 
 
 def register(pair: Pair, match: exposure.Exposure) -> tuple[align.Alignment, exposure.Exposure]:
@@ -122,6 +130,16 @@ def register(pair: Pair, match: exposure.Exposure) -> tuple[align.Alignment, exp
     if registered.applied:
         match = exposure.estimate(pair.noisy.pixels, pair.blurry.pixels, exposure.exif_gain(pair), registered.matrix)
     return registered, match
+
+
+def _unlike(pair: Pair, registered: align.Alignment) -> str | None:
+    """A sentence that says why the frames look as if they did not go together, or None."""
+    if registered.confidence >= _LEAST_LIKENESS:
+        return None
+    return (
+        f"hardly anything in {pair.blurry.name} is found again in {pair.noisy.name} (confidence "
+        f"{registered.confidence:.2f}): do they show one scene, both upright, and are they neither black nor white?"
+    )
 
 
 def _run(
@@ -192,7 +210,7 @@ def _report(
     registered: align.Alignment,
     model: Model,
     seconds: dict[str, float],
-    doubt: str | None,
+    doubts: list[str],
 ) -> dict[str, Any]:
     return {
         "noisy": pair.noisy.name,
@@ -209,5 +227,5 @@ def _report(
         "engine": model.engine,
         "arithmetic": model.loaded.arithmetic,
         "seconds": seconds,
-        "warnings": [doubt] if doubt else [],
+        "warnings": doubts,
     }
