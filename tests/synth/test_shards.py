@@ -82,6 +82,12 @@ def test_what_is_missing_is_rendered_and_nothing_else(sources, tmp_path):
     assert paths[0].stat().st_mtime_ns == kept
 
 
+def test_what_another_run_has_rendered_is_taken(sources, tmp_path, monkeypatch):
+    path = render(sources, PLAN, 0, tmp_path)
+    monkeypatch.setattr(shards, "_window", None)  # would be called to render
+    assert render(sources, PLAN, 0, tmp_path) == path
+
+
 def test_nothing_half_made_is_left(sources, tmp_path, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")

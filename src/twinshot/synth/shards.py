@@ -7,6 +7,7 @@ and appears whole or not at all, so that rendering may be killed and started aga
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -69,10 +70,14 @@ def kinds_for(profiles: Sequence[Profile]) -> tuple[Kind, ...]:
 
 
 def render_missing(sources: Sources, plan: ShardPlan, folder: Path, workers: int) -> list[Path]:
-    """Render the shards that `folder` lacks, `workers` at a time; returns all paths in order."""
+    """Render the shards that `folder` lacks, `workers` at a time; returns all paths in order.
+
+    Several runs, or machines that share the folder, share the work: each takes what is missing in an order of its own.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / plan.name(index) for index in range(plan.shards)]
     missing = [index for index, path in enumerate(paths) if not path.exists()]
+    random.shuffle(missing)
     if missing:
         # A fork would inherit the locks of threads that OpenCV and torch may have started.
         with ProcessPoolExecutor(max(1, workers), get_context("spawn")) as pool:
@@ -81,9 +86,14 @@ def render_missing(sources: Sources, plan: ShardPlan, folder: Path, workers: int
 
 
 def render(sources: Sources, plan: ShardPlan, index: int, folder: Path) -> Path:
-    """Render one shard. Raises TwinshotError where a source is too small or short, or the shard cannot be written."""
+    """Render one shard, if it is not there.
+
+    Raises TwinshotError where a source is too small or short, or the shard cannot be written.
+    """
     cv2.setNumThreads(1)
     path = folder / plan.name(index)
+    if path.exists():  # by now, another run's
+        return path
     pairs = np.empty((plan.per_shard, 2, plan.side, plan.side, 3), np.uint16)
     for number in range(plan.per_shard):
         rng = np.random.default_rng([plan.seed, index, number])
