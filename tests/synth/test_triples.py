@@ -176,7 +176,7 @@ def test_pictures_of_another_origin_are_not_overwritten(small, tmp_path):
     assert contents(tmp_path) == before
 
 
-def test_numbered_photographs_are_no_film(tmp_path, photo):
+def test_numbered_photographs_are_no_film(tmp_path):
     rng = np.random.default_rng(0)
     (tmp_path / "source").mkdir()
     for number in range(12):
