@@ -10,6 +10,7 @@ from skimage import data
 from twinshot import align
 from twinshot.exposure import Exposure
 from twinshot.light import to_linear, to_srgb
+from twinshot.pair import as_float
 from twinshot.window import window
 
 SIZE = (340, 380)
@@ -134,3 +135,20 @@ def test_any_size(size):
     assert np.isfinite(found.matrix).all()
     assert abs(found.shift[0]) < 2
     assert abs(found.shift[1]) < 2
+
+
+def test_the_registered_frame_lies_on_the_other():
+    noisy, blurry = map(as_float, frames(shifted(6, -4)))
+    found = align.registered(noisy, blurry, SAME)
+    still, _ = map(as_float, frames(np.eye(3), noise=0.0))
+    inside = (slice(20, -20), slice(20, -20))
+    assert np.abs(found - still)[inside].mean() < 0.6 * np.abs(blurry - still)[inside].mean()
+    assert found.min() >= 0
+    assert found.max() <= 1
+    assert found.dtype == np.float32
+
+
+def test_a_frame_that_cannot_be_registered_comes_back_as_it_is():
+    flat = np.full((64, 64, 3), 0.5, np.float32)
+    noisy, _ = map(as_float, frames(np.eye(3)))
+    assert align.registered(noisy[:64, :64], flat, SAME) is flat

@@ -14,7 +14,7 @@ import numpy as np
 from .exposure import Exposure, apply
 from .light import Image
 from .pair import as_float
-from .window import Matrix, Pixels
+from .window import Matrix, Pixels, window
 
 _WORKING_SIDE = 720  # px of the longer side
 _LEAST_WORKING_SIDE = 16  # px of the shorter one, which a strip would lose
@@ -61,6 +61,14 @@ def estimate(noisy: Pixels, blurry: Pixels, exposure: Exposure) -> Alignment:
     if not sure or largest > _LARGEST_SHARE * max(noisy.shape[:2]):
         return Alignment(np.eye(3), (0.0, 0.0), before, False)
     return Alignment(matrix, shift, confidence, True)
+
+
+def registered(noisy: Image, blurry: Image, exposure: Exposure) -> Image:
+    """The blurry frame at the noisy one's pixels, clipped to [0, 1]; as it is where registration is not sure."""
+    found = estimate(noisy, blurry, exposure)
+    if not found.applied:
+        return blurry
+    return np.asarray(window(blurry, 0, 0, (noisy.shape[0], noisy.shape[1]), found.matrix).clip(0, 1), np.float32)
 
 
 def _small(pixels: Pixels, scale: float) -> Image:

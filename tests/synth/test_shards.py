@@ -11,6 +11,7 @@ from helpers import outcome, save, start
 from twinshot.pair import TwinshotError
 from twinshot.synth import shards
 from twinshot.synth.frames import images_in
+from twinshot.synth.motion import MotionRange
 from twinshot.synth.profiles import profile_named
 from twinshot.synth.shards import PAIRS, ShardPlan, Sources, kinds_for, open_shards, render, render_missing
 
@@ -63,9 +64,10 @@ def test_seeds_and_settings_make_other_shards(sources, tmp_path):
         replace(PLAN, seed=5).name(0),
         replace(PLAN, side=64).name(0),
         replace(PLAN, per_shard=4).name(0),
+        replace(PLAN, motion=MotionRange()).name(0),
         PLAN.name(1),
     }
-    assert len(names) == 5
+    assert len(names) == 6
     first, second = (np.load(render(sources, replace(PLAN, seed=seed), 0, tmp_path)) for seed in (4, 5))
     assert (first != second).mean() > 0.5
 
@@ -93,7 +95,9 @@ def test_nothing_half_made_is_left(sources, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(np, "save", full)
-    with pytest.raises(TwinshotError, match=r"srgb-48-3-4-0000\.npy: cannot be written \(No space left on device\)"):
+    with pytest.raises(
+        TwinshotError, match=r"srgb-48-3-[0-9a-f]{8}-4-0000\.npy: cannot be written \(No space left on device\)"
+    ):
         render(sources, PLAN, 0, tmp_path)
     assert list(tmp_path.iterdir()) == []
 

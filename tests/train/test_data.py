@@ -5,11 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import islice
 
+import numpy as np
 import pytest
 import torch
 from laboratory import Lab, tiny
 
-from twinshot.train.data import ShardDataset, Triple, batches
+from twinshot import align
+from twinshot.synth.frames import StillWindow, images_in
+from twinshot.synth.motion import MotionRange
+from twinshot.synth.profiles import profile_named
+from twinshot.synth.sample import sample
+from twinshot.train.data import ShardDataset, Triple, batches, known, validation
 
 
 def test_a_sample_depends_on_its_number_alone(lab: Lab) -> None:
@@ -62,3 +68,13 @@ def test_a_noisy_target_has_noise_of_its_own(lab: Lab) -> None:
 def test_a_noisy_target_is_exposed_as_the_noisy_frame(lab: Lab) -> None:
     for _, (noisy, _, target) in pairs_of_streams(lab, 0.3):
         torch.testing.assert_close(noisy.mean((1, 2)), target.mean((1, 2)), rtol=0.05, atol=0)
+
+
+def test_held_out_pairs_are_registered(lab: Lab) -> None:
+    """As `restore` would do it, had it known the exposure."""
+    (_, blurry, _), *_ = validation(lab.root, ["paper"], count=1, side=64).groups["paper"]
+    photos = images_in(lab.root / "photos" / "val")
+    window = StillWindow(photos[0], photos, (64, 64), MotionRange())
+    spoiled = sample(window, profile_named("paper"), [7, 0])
+    expected = align.registered(spoiled.noisy, spoiled.blurry, known(spoiled))
+    np.testing.assert_array_equal(blurry.permute(1, 2, 0), expected)

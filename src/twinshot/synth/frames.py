@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ..light import Image, to_linear, to_srgb
 from ..pair import SMALLEST_SIDE, TwinshotError
 from . import motion
-from .motion import Scene, Shutter, blur_extent
+from .motion import Array, Scene, Shutter, blur_extent
 from .profiles import Light, Timing
 
 WINDOW = 11  # frames: 1 sharp, 1 dropped, 9 averaged (2058 train and 1111 test windows in GOPRO_Large_all)
@@ -105,8 +105,8 @@ class StillWindow:
 
     def opened(self, light: Light, rng: np.random.Generator, timing: Timing = "before") -> tuple[Scene, float, Shutter]:
         """The scene in `light`, the short frame's time, and the long exposure: all that `expose` draws."""
-        scene, short_at, registered = self._scene(light, rng, timing)
-        return scene, short_at, motion.shutter(scene, short_at, registered, rng)
+        scene, short_at, left = self._scene(light, rng, timing)
+        return scene, short_at, motion.shutter(scene, short_at, left, rng)
 
     def follow(self, light: Light, rng: np.random.Generator, count: int) -> tuple[Image, ...]:
         """See `Window`."""
@@ -123,8 +123,8 @@ class StillWindow:
         """See `Window`."""
         return _label(self.photo)
 
-    def _scene(self, light: Light, rng: np.random.Generator, timing: Timing) -> tuple[Scene, float, bool]:
-        """The scene, the short frame's time, whether the pair comes registered."""
+    def _scene(self, light: Light, rng: np.random.Generator, timing: Timing) -> tuple[Scene, float, Array]:
+        """As `motion.random_scene` gives it."""
         photo = _rescale(read_photo(self.photo), self.size, rng)
         margin = 48 if self.size is None else 64
         size = self.size or (photo.shape[0] - 2 * margin & ~1, photo.shape[1] - 2 * margin & ~1)
@@ -139,7 +139,9 @@ class StillWindow:
         moved = self.motion
         if timing == "middle":
             # Over GOPRO's short exposures the camera moves so steadily that its middle pose is its mean one, too.
-            moved = replace(moved, blur=motion.GOPRO_BLUR, inside=1.0, inside_at=(0.5, 0.5), registered=1.0)
+            moved = replace(
+                moved, blur=motion.GOPRO_BLUR, inside=1.0, inside_at=(0.5, 0.5), registered=1.0, leftover=0.0
+            )
         if rng.random() < moved.movers:
             chosen = rng.choice(len(self.others), rng.integers(1, 4))
             movers = [decode(read_photo(self.others[i]), light) for i in chosen]

@@ -34,7 +34,8 @@ class MotionRange:
         gap: time between the short frame and the start of the long exposure, as a share of the exposure.
         inside: probability that the short frame lies inside the exposure instead.
         inside_at: where it then lies; GOPRO's is at the middle.
-        registered: probability that the camera's move across the gap was already taken out by registration.
+        registered: probability that the camera's move between the frames was already taken out by registration.
+        leftover: largest share of that move that registration leaves, of each degree of freedom.
         movers: probability that something in the scene moves.
     """
 
@@ -43,6 +44,7 @@ class MotionRange:
     inside: float = 0.0
     inside_at: tuple[float, float] = (0.2, 0.8)
     registered: float = 0.0
+    leftover: float = 0.08
     movers: float = 0.4
 
 
@@ -113,13 +115,14 @@ def random_scene(
     margin: int,
     size: tuple[int, int],
     photos: Sequence[Image],
-) -> tuple[Scene, float, bool]:
-    """A scene with its motion, the short frame's time, and whether registration took out the gap's move."""
+) -> tuple[Scene, float, Array]:
+    """A scene with its motion, the short frame's time, and what share (6,) of the move between the frames is left."""
     interval = rng.integers(len(motion.blur) - 1)
     camera = random_path(rng, rng.uniform(motion.blur[interval], motion.blur[interval + 1]), size)
     movers = random_movers(rng, photos, size)
     short_at = rng.uniform(*motion.inside_at) if rng.random() < motion.inside else -rng.uniform(*motion.gap)
-    return Scene(backdrop, margin, size, camera, movers), short_at, rng.random() < motion.registered
+    left = rng.uniform(-motion.leftover, motion.leftover, 6) if rng.random() < motion.registered else np.ones(6)
+    return Scene(backdrop, margin, size, camera, movers), short_at, left
 
 
 def relight(linear: Image, rng: np.random.Generator) -> Image:
@@ -142,15 +145,14 @@ class Shutter:
     poses: Array
 
 
-def shutter(scene: Scene, short_at: float, registered: bool, rng: np.random.Generator) -> Shutter:
+def shutter(scene: Scene, short_at: float, left: Array, rng: np.random.Generator) -> Shutter:
     """Sub-frames over [0, 1], so dense that no step shows.
 
-    With `registered` the camera's mean displacement between the two frames is taken out but for a fraction of a pixel.
+    Of the camera's mean displacement between the two frames only the share `left` (6,) remains: registration takes out
+    the rest.
     """
     coarse = scene.camera(np.linspace(0, 1, 65))
-    origin = scene.camera(short_at)
-    if registered:
-        origin = coarse.mean(0) + (origin - coarse.mean(0)) * rng.uniform(-0.08, 0.08)
+    origin = coarse.mean(0) + (scene.camera(short_at) - coarse.mean(0)) * left
     count = _subframes(scene, coarse)
     times = (np.arange(count) + rng.uniform(0.25, 0.75)) / count
     return Shutter(times, scene.camera(times) - origin)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from ..align import registered
 from ..exposure import Exposure, apply
 from ..light import Image
 from ..synth.frames import FrameWindow, StillWindow, Window, images_in, scenes_in, windows_of
@@ -68,8 +69,13 @@ class ShardDataset(Dataset[Triple]):
 
 def matched(spoiled: Sample, error: NDArray[Any] | float = 1.0) -> Image:
     """The noisy frame brought to the blurry frame's exposure by the known gain, times `error`."""
+    return apply(spoiled.noisy, known(spoiled, error))
+
+
+def known(spoiled: Sample, error: NDArray[Any] | float = 1.0) -> Exposure:
+    """What brings the noisy frame to the blurry frame's exposure, times `error`."""
     gain = np.asarray(spoiled.meta["gain"]) * error
-    return apply(spoiled.noisy, Exposure(tuple(gain.tolist()), spoiled.meta["gain_light"], "known"))
+    return Exposure(tuple(gain.tolist()), spoiled.meta["gain_light"], "known")
 
 
 def noisy_target(spoiled: Sample, error: NDArray[Any] | float = 1.0) -> Sample:
@@ -128,7 +134,7 @@ class Validation:
 
 
 def validation(root: Path, profiles: Sequence[str], count: int = 24, side: int = 256) -> Validation:
-    """`count` simulated triples a profile from `root`/photos/val, and the real windows of `root`/frames/val."""
+    """`count` simulated triples a profile from `root`/photos/val, the real windows of `root`/frames/val; registered."""
     photos = images_in(root / "photos" / "val")
     groups: dict[str, list[Triple]] = {}
     for name in profiles:
@@ -143,4 +149,5 @@ def validation(root: Path, profiles: Sequence[str], count: int = 24, side: int =
 
 
 def _triples(windows: Sequence[Window], profile: str) -> list[Triple]:
-    return [as_triple(sample(w, profile_named(profile), [7, i])) for i, w in enumerate(windows)]
+    spoiled = (sample(w, profile_named(profile), [7, i]) for i, w in enumerate(windows))
+    return [as_triple(replace(each, blurry=registered(each.noisy, each.blurry, known(each)))) for each in spoiled]
