@@ -19,6 +19,14 @@ def test_singular_vectors_stay_and_values_go_to_one(shape: tuple[int, int]) -> N
     torch.testing.assert_close(seen, torch.diag(seen.diagonal()), rtol=0, atol=1e-4)
 
 
+def test_a_large_matrix_is_made_orthogonal_in_blocks() -> None:
+    matrix = torch.randn(200, 900)
+    found = orthogonalise(matrix)
+    torch.testing.assert_close(found, torch.cat([orthogonalise(half) for half in matrix.split(100)]))
+    torch.testing.assert_close(orthogonalise(matrix.T), found.T)
+    assert found.square().mean().sqrt().item() == pytest.approx(900**-0.5, rel=0.2)
+
+
 def test_scale_does_not_matter() -> None:
     matrix = torch.randn(6, 20)
     torch.testing.assert_close(orthogonalise(matrix), orthogonalise(1000 * matrix))
