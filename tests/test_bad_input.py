@@ -442,6 +442,21 @@ def test_ctrl_c(files, tmp_path, place, wait):
     assert contents(tmp_path) == before
 
 
+@pytest.mark.parametrize("module", ["typer", "rich.progress"])
+def test_ctrl_c_while_the_command_loads(module):
+    """A finder that takes the first import of a slow library for the user's Ctrl-C."""
+    script = (
+        "import sys\n"
+        "class Stop:\n"
+        "    @staticmethod\n"
+        "    def find_spec(name, *_):\n"
+        f"        if name == {module!r}: raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Stop)\n"
+        "from twinshot.__main__ import main; main()"
+    )
+    assert_one_line(outcome(start(script, "--version")), "stopped", code=130)
+
+
 # Inputs of the other commands
 
 

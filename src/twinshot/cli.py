@@ -251,7 +251,3 @@ def _need(module: str, extra: str) -> None:
 
     if find_spec(module) is None:
         raise TwinshotError(f"this command needs {module}: install it with pip install 'twinshot[{extra}]'")
-
-
-if __name__ == "__main__":
-    main()

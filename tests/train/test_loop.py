@@ -63,7 +63,7 @@ def kill_at(step: int, recipe: dict[str, Any], root: Path, runs: Path) -> None:
     """Start the command in a process group of its own and end all of it once `step` is logged."""
     path = runs / "recipe.toml"
     path.write_text(as_toml(recipe), "utf-8")
-    command = [sys.executable, "-m", "twinshot.cli", "train", str(path), "--data", str(root), "--runs", str(runs)]
+    command = [sys.executable, "-m", "twinshot", "train", str(path), "--data", str(root), "--runs", str(runs)]
     process = subprocess.Popen(
         command, env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL, start_new_session=True
     )
