@@ -137,7 +137,7 @@ def validation(root: Path, profiles: Sequence[str], count: int = 24, side: int =
     """`count` simulated triples a profile from `root`/photos/val, the real windows of `root`/frames/val; registered."""
     photos = images_in(root / "photos" / "val")
     groups: dict[str, list[Triple]] = {}
-    for name in profiles:
+    for name in dict.fromkeys(profiles):  # one may take several turns
         stills = [StillWindow(photos[i % len(photos)], photos, (side, side), MotionRange()) for i in range(count)]
         groups[name] = _triples(stills, name)
     frames = root / "frames" / "val"
