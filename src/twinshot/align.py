@@ -64,11 +64,15 @@ def estimate(noisy: Pixels, blurry: Pixels, exposure: Exposure) -> Alignment:
 
 
 def registered(noisy: Image, blurry: Image, exposure: Exposure) -> Image:
-    """The blurry frame at the noisy one's pixels, clipped to [0, 1]; as it is where registration is not sure."""
-    found = estimate(noisy, blurry, exposure)
+    """The blurry frame at the noisy one's pixels, as `warped` gives it."""
+    return warped(blurry, estimate(noisy, blurry, exposure))
+
+
+def warped(blurry: Pixels, found: Alignment) -> Image:
+    """The whole blurry frame read as `found` says, in [0, 1]; as it is where that was not applied."""
     if not found.applied:
-        return blurry
-    return np.asarray(window(blurry, 0, 0, (noisy.shape[0], noisy.shape[1]), found.matrix).clip(0, 1), np.float32)
+        return as_float(blurry)
+    return as_float(window(blurry, 0, 0, (blurry.shape[0], blurry.shape[1]), found.matrix)).clip(0, 1)
 
 
 def _small(pixels: Pixels, scale: float) -> Image:

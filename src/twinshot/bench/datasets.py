@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from .. import exposure
+from ..align import warped
 from ..baselines.system import Shot
 from ..io import read
 from ..light import Image
 from ..pair import TwinshotError, as_float
 from ..restoration import Source, read_pair, register
 from ..synth.triples import KINDS
-from ..window import window
 
 
 @dataclass(frozen=True)
@@ -66,11 +66,10 @@ def shot_of(noisy: Source, blurry: Source, burst: Sequence[Image], truth: Image)
     match = exposure.estimate(pair.noisy.pixels, pair.blurry.pixels, exposure.exif_gain(pair))
     alignment, match = register(pair, match)
     matched = exposure.apply(pair.noisy.pixels, match)
-    blurry_pixels, matrix = pair.blurry.pixels, alignment.matrix if alignment.applied else None
-    registered = as_float(window(blurry_pixels, 0, 0, pair.noisy.size, matrix)).clip(0, 1)
+    blurry_pixels = pair.blurry.pixels
     sigma = float(np.sqrt(np.mean((matched - truth) ** 2)))
     frames = tuple(exposure.apply(frame, match) for frame in burst)
-    return Shot(pair, matched, as_float(blurry_pixels), registered, frames, sigma)
+    return Shot(pair, matched, as_float(blurry_pixels), warped(blurry_pixels, alignment), frames, sigma)
 
 
 def triples_in(folder: Path) -> list[Triple]:

@@ -15,6 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..align import registered
+from ..exposure import Exposure
 from ..light import Image, to_linear, to_srgb
 from ..pair import SMALLEST_SIDE, TwinshotError
 from . import motion
@@ -22,6 +24,7 @@ from .motion import Array, Scene, Shutter, blur_extent
 from .profiles import Light, Timing
 
 WINDOW = 11  # frames: 1 sharp, 1 dropped, 9 averaged (2058 train and 1111 test windows in GOPRO_Large_all)
+_UNCHANGED = Exposure((1.0, 1.0, 1.0), "srgb", "known")
 _ALIKE = 0.5  # least correlation of a film's first two frames, shrunk
 _IMAGES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp"}
 
@@ -53,10 +56,16 @@ class FrameWindow:
 
     Timing `before`: the first is the truth, the second dropped, the rest averaged (GOPRO2). Timing `middle`: all are
     averaged, and the middle one is the truth (GOPRO).
+
+    Attributes:
+        frames: in order.
+        crop: what is seen of them; None: all.
+        registered: whether the long exposure of a pair of timing `before` is registered to the sharp frame.
     """
 
     frames: tuple[Path, ...]
     crop: tuple[int, int, int] | None = None  # top, left, side
+    registered: bool = False
 
     def expose(self, light: Light, rng: np.random.Generator, timing: Timing = "before") -> tuple[Image, Image]:
         """See `Window`; nothing is drawn from `rng`."""
@@ -64,7 +73,8 @@ class FrameWindow:
         long = [decode(self._read(path), light) for path in averaged]
         if len({frame.shape for frame in long}) > 1:
             raise TwinshotError(f"{self.frames[0].parent}: frames of several sizes; keep one film in a folder")
-        return self._read(self.frames[first]), encode(np.mean(long, axis=0, dtype=np.float32), light)
+        sharp, blurry = self._read(self.frames[first]), encode(np.mean(long, axis=0, dtype=np.float32), light)
+        return sharp, registered(sharp, blurry, _UNCHANGED) if self.registered and timing == "before" else blurry
 
     def follow(self, light: Light, rng: np.random.Generator, count: int) -> tuple[Image, ...]:
         """See `Window`. Raises TwinshotError where the window has fewer frames."""

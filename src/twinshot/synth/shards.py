@@ -21,8 +21,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import io
-from ..align import registered
-from ..exposure import Exposure
 from ..light import Image
 from ..pair import TwinshotError
 from .frames import FrameWindow, StillWindow, Window, read_photo
@@ -33,7 +31,6 @@ Kind = tuple[Light, Timing]
 
 TRAINING_MOTION = MotionRange(inside=0.15, registered=0.95, leftover=0.25)
 """As use shows pairs: registered, as well as that can be done, but for the few where it fails."""
-_ALIKE = Exposure((1.0, 1.0, 1.0), "srgb", "known")
 PAIRS: tuple[Kind, ...] = (("srgb", "before"), ("linear", "before"))
 
 
@@ -103,7 +100,9 @@ def render(sources: Sources, plan: ShardPlan, index: int, folder: Path) -> Path:
     pairs = np.empty((plan.per_shard, 2, plan.side, plan.side, 3), np.uint16)
     for number in range(plan.per_shard):
         rng = np.random.default_rng([plan.seed, index, number])
-        pairs[number] = [_sixteen_bit(image) for image in _exposed(sources, plan, index, rng)]
+        light, timing = plan.kind(index)
+        exposed = _window(sources, plan, rng).expose(light, rng, timing)
+        pairs[number] = [_sixteen_bit(image) for image in exposed]
 
     def encode(file: IO[bytes]) -> None:
         np.save(file, pairs)
@@ -117,16 +116,6 @@ def open_shards(paths: Sequence[Path]) -> list[NDArray[np.uint16]]:
     return [np.load(path, mmap_mode="r") for path in paths]
 
 
-def _exposed(sources: Sources, plan: ShardPlan, index: int, rng: np.random.Generator) -> tuple[Image, Image]:
-    """A sharp frame and the long exposure beside it, registered as often as the plan's motion says."""
-    light, timing = plan.kind(index)
-    window = _window(sources, plan, rng)
-    sharp, blurry = window.expose(light, rng, timing)
-    if isinstance(window, FrameWindow) and timing == "before" and rng.random() < plan.motion.registered:
-        blurry = registered(sharp, blurry, _ALIKE)  # a still one was drawn so
-    return sharp, blurry
-
-
 def _window(sources: Sources, plan: ShardPlan, rng: np.random.Generator) -> Window:
     if sources.scenes and rng.random() < plan.real:
         frames = sources.scenes[rng.integers(len(sources.scenes))]
@@ -135,7 +124,8 @@ def _window(sources: Sources, plan: ShardPlan, rng: np.random.Generator) -> Wind
             raise TwinshotError(f"{frames[0].parent}: a scene takes at least 3 frames, and 15 are better")
         start = int(rng.integers(len(frames) - length + 1))
         chosen = frames[start : start + length]
-        return FrameWindow(tuple(chosen[:: rng.choice([-1, 1])]), _random_crop(chosen[0], plan.side, rng))
+        turned, crop = tuple(chosen[:: rng.choice([-1, 1])]), _random_crop(chosen[0], plan.side, rng)
+        return FrameWindow(turned, crop, rng.random() < plan.motion.registered)
     photo = sources.photos[rng.integers(len(sources.photos))]
     return StillWindow(photo, sources.photos, (plan.side, plan.side), plan.motion)
 
