@@ -20,7 +20,7 @@ from helpers import MAIN, Outcome, outcome, save, start
 from PIL import Image, ImageCms
 
 import twinshot
-from twinshot import io
+from twinshot import io, restoration
 from twinshot.pair import TwinshotError
 
 KINDS = ["PNG", "JPEG", "TIFF", "ZTIFF", "WEBP", "deep PNG", "deep TIFF", "deep ZTIFF"]
@@ -188,6 +188,14 @@ def test_a_camera_raw_file_is_not_taken_for_its_preview(refused, files, tmp_path
     tifffile.imwrite(tmp_path / "a.dng", frames[0], photometric="rgb", extratags=[(50706, "B", 4, (1, 4, 0, 0), True)])
     for name in ("a.nef", "a.dng"):
         refused(tmp_path / name, files[1], "-o", tmp_path / "out.png", says=(name, "camera raw"))
+
+
+def test_a_picture_too_large_for_its_format_is_refused_before_the_work(refused, tmp_path, monkeypatch):
+    names = [tmp_path / "wide.png", tmp_path / "wide-too.png"]
+    for value, name in enumerate(names):
+        Image.fromarray(np.full((16, 16384, 3), value, np.uint8)).save(name)
+    monkeypatch.setattr(restoration, "restore", lambda *_: pytest.fail("the work has begun"))
+    refused(*names, "-o", tmp_path / "out.webp", says=("out.webp", "16383"))
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif", "webp"])

@@ -75,6 +75,7 @@ def test_the_manifest_tells_the_truth(name):
     assert hashlib.sha256(data).hexdigest() == card["sha256"]
     assert len(data) <= (10e6 if card["folder"] == str(engine.WEIGHTS) else 30e6)
     assert {"file", "multiple", "trained_on", "licence", "quality"} <= card.keys()
+    assert engine.load_model(name).fallback.name == card.get("fallback", name)
 
 
 def test_models_of_another_folder(monkeypatch, tmp_path):

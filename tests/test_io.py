@@ -143,6 +143,15 @@ def test_a_phone_picture_of_several_parts_gives_its_first(tmp_path, picture):
     assert_alike(frame.pixels, picture)
 
 
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_tiff_may_bring_a_small_preview_of_itself(tmp_path, picture, deep_picture, deep):
+    pixels = deep_picture if deep else picture
+    with tifffile.TiffWriter(tmp_path / "picture.tif") as file:
+        file.write(pixels, photometric="rgb")
+        file.write(pixels[::2, ::2], photometric="rgb", subfiletype=1)
+    np.testing.assert_array_equal(io.read(tmp_path / "picture.tif").pixels, pixels)
+
+
 @pytest.mark.parametrize(("path", "bits", "kept"), [("a.png", 16, 16), ("a.tiff", 16, 16), ("a.jpg", 16, 8)])
 def test_depth_for_a_format(tmp_path, path, bits, kept):
     assert io.depth_for(tmp_path / path, bits) == kept

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -181,6 +182,13 @@ def test_frames_that_do_not_go_together_give_a_warning(frames, photo, model):
     other = np.ascontiguousarray(photo[100:260, 150:374][:, ::-1])
     (warning,) = twinshot.restore(frames[0], other, model).report["warnings"]
     assert "do they show one scene" in warning
+
+
+def test_frames_that_do_not_go_together_are_left_to_the_fallback(frames, photo, model):
+    other = np.ascontiguousarray(photo[100:260, 150:374][:, ::-1])
+    backed = replace(model, card={**model.card, "fallback": "merger"})
+    assert twinshot.restore(*frames, backed).report["model"] == "twin"
+    assert twinshot.restore(frames[0], other, backed).report["model"] == "merger"
 
 
 def test_exif_gain_and_order_from_files(files, frames, model):

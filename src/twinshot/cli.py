@@ -156,12 +156,13 @@ def export(
     safetensors: Annotated[bool, typer.Option("--safetensors", help="Keep the weights for torch, too.")] = False,
     trained_on: Annotated[str, typer.Option(help="What the manifest says of the training data.")] = "",
     licence: Annotated[str, typer.Option(help="What it says of the weights' licence.")] = "",
+    fallback: Annotated[str, typer.Option(help="A model for pairs whose frames do not show one scene.")] = "",
 ) -> None:
     """Export the averaged weights of a checkpoint to ONNX, stored in half precision, and enter them in a manifest."""
     _need("torch", "train")
     from .nets.release import add_to_manifest
 
-    card = add_to_manifest(checkpoint, name, weights, safetensors, trained_on, licence)
+    card = add_to_manifest(checkpoint, name, weights, safetensors, trained_on, licence, fallback)
     out.print_json(json.dumps({key: value for key, value in card.items() if key != "training"}))
 
 

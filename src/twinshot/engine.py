@@ -68,6 +68,12 @@ class Model:
         """The network in its engine."""
         return ENGINES[self.engine](self)
 
+    @cached_property
+    def fallback(self) -> Model:
+        """What restores the noisy frame alone, for pairs whose other frame is no use; itself if the card names none."""
+        name = self.card.get("fallback")
+        return load_model(name, self.engine) if name else self
+
 
 def manifest() -> dict[str, dict[str, Any]]:
     """The models at hand, by name: the package's, then those of TWINSHOT_WEIGHTS, or else of a checkout's `weights`.

@@ -9,7 +9,7 @@ import threading
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
@@ -79,8 +79,7 @@ def write(path: Path, pixels: Pixels, metadata: Metadata) -> None:
     deep = pixels.dtype == np.uint16
     if deep and kind not in _SIXTEEN_BIT:
         raise TwinshotError(f"{path}: {kind} holds 8 bit a channel; choose PNG or TIFF for 16")
-    if kind == "WEBP" and max(pixels.shape[:2]) > _LARGEST_WEBP_SIDE:
-        raise TwinshotError(f"{path}: WebP holds at most {_LARGEST_WEBP_SIDE} px a side; choose PNG, TIFF or JPEG")
+    _check_side(path, max(pixels.shape[:2]))
     exif = upright_exif(metadata.exif, pixels.shape[1], pixels.shape[0])
 
     def encode(file: IO[bytes]) -> None:
@@ -136,11 +135,25 @@ def check_output(path: Path, inputs: tuple[Path, ...], force: bool) -> None:
     """Refuse, before any work, a picture that could not or should not be written.
 
     Raises:
-        TwinshotError: unknown suffix, missing or read-only folder, an input's own name, or an existing file
-            without `force`.
+        TwinshotError: unknown suffix, missing or read-only folder, an input's own name, an existing file without
+            `force`, or an input too large for the format.
     """
-    format_of(path)
+    _check_side(path, max(map(_longer_side, inputs), default=0))
     check_target(path, inputs, force)
+
+
+def _longer_side(path: Path) -> int:
+    """In px; 0 where the file cannot be read, which is for `read` to say."""
+    with warnings.catch_warnings(), suppress(Exception):  # parsers of foreign bytes raise whatever they stumble over
+        warnings.simplefilter("ignore")
+        with Image.open(path) as file:
+            return max(file.size)
+    return 0
+
+
+def _check_side(path: Path, side: int) -> None:
+    if format_of(path) == "WEBP" and side > _LARGEST_WEBP_SIDE:
+        raise TwinshotError(f"{path}: WebP holds at most {_LARGEST_WEBP_SIDE} px a side; choose PNG, TIFF or JPEG")
 
 
 def check_target(path: Path, taken: tuple[Path, ...], force: bool) -> None:
@@ -265,9 +278,20 @@ def _check_mode(file: Image.Image, path: Path, bits: int) -> None:
         raise TwinshotError(f"{path}: has {bits} bits a channel; save it with 8 or 16")
     if bits == 16 and tags.get(284, 1) == 2:
         raise TwinshotError(f"{path}: keeps its colours in planes of their own; save it interleaved (pixel by pixel)")
-    # A phone's JPEG (MPO): the photograph comes first, then previews or a depth map.
-    if file.format != "MPO" and getattr(file, "n_frames", 1) > 1:
+    if getattr(file, "n_frames", 1) > 1 and not _is_one_photograph(file):
         raise TwinshotError(f"{path}: has several frames; save the one to restore by itself")
+
+
+def _is_one_photograph(file: Image.Image) -> bool:
+    """Whether what follows the first frame only goes with it: a phone's depth map, an editor's small previews."""
+    if not isinstance(file, TiffImagePlugin.TiffImageFile):
+        return file.format == "MPO"
+    previews = []
+    for page in range(1, file.n_frames):
+        file.seek(page)
+        previews.append(bool(file.tag_v2.get(254, 0) & 1))
+    file.seek(0)
+    return all(previews)
 
 
 def _eight_bit_pixels(file: Image.Image, path: Path) -> Pixels:

@@ -21,5 +21,6 @@ def to_srgb(linear: Image) -> Image:
     """Encode linear light as sRGB values (IEC 61966-2-1); values below 0 are taken as 0."""
     linear = np.maximum(np.asarray(linear, np.float32), 0)
     toe = linear * np.float32(12.92)
-    power = np.float32(1.055) * linear ** np.float32(1 / 2.4) - np.float32(0.055)
+    # The floor is below the toe's end, so that it changes nothing but the time: NumPy is slow at powers of zero.
+    power = np.float32(1.055) * np.maximum(linear, np.float32(0.003)) ** np.float32(1 / 2.4) - np.float32(0.055)
     return np.where(linear <= np.float32(0.0031308), toe, power)

@@ -97,16 +97,21 @@ def restore(
 
 
 def restore_pair(pair: Pair, network: Model, progress: Progress | None = None, clock: Clock | None = None) -> Restored:
-    """The same for frames that were read: exposure, registration, network. Stages add to `clock`."""
+    """The same for frames that were read: exposure, registration, network. Stages add to `clock`.
+
+    Frames that do not go together are left to the network's fallback, which sees the noisy one alone.
+    """
     clock = clock or Clock()
     match = exposure.estimate(pair.noisy.pixels, pair.blurry.pixels, exposure.exif_gain(pair))
     swapped = order.doubt(pair, match)
     clock.lap("exposure")
     registered, match = register(pair, match)
     clock.lap("align")
+    unlike = _unlike(pair, registered)
+    network = network.fallback if unlike else network
     pixels = _run(pair, match, registered, network, progress)
     clock.lap("restore")
-    doubts = [doubt for doubt in (swapped, _unlike(pair, registered)) if doubt]
+    doubts = [doubt for doubt in (swapped, unlike) if doubt]
     report = _report(pair, match, registered, network, clock.seconds, doubts)
     bits = max(frame.metadata.bits for frame in (pair.noisy, pair.blurry))
     return Restored(pixels, report, Metadata(pair.noisy.metadata.exif, pair.noisy.metadata.icc, bits))

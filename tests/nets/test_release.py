@@ -54,12 +54,12 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
 
 def test_quality_is_entered_beside_what_the_export_says(checkpoint: Path, tmp_path: Path) -> None:
     weights = tmp_path / "new" / "weights"
-    card = add_to_manifest(checkpoint, "small", weights)
+    card = add_to_manifest(checkpoint, "small", weights, trained_on="night", fallback="smaller")
     results = {"sets": {"night": {"systems": {"small": {"psnr": 30.123, "ssim_paper": 0.87654}}}}}
     record_quality("small", results, weights)
     stored = json.loads((weights / "manifest.json").read_text())["small"]
     assert stored["quality"] == {"night": "30.12 dB / 0.8765"}
-    assert stored["sha256"] == card["sha256"]
+    assert (stored["sha256"], stored["trained_on"], stored["fallback"]) == (card["sha256"], "night", "smaller")
 
 
 @pytest.mark.parametrize("name", ["../evil", "sub/x", "", "twin"])

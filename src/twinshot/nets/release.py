@@ -24,7 +24,13 @@ from .export import averaged, export
 
 
 def add_to_manifest(
-    checkpoint: Path, name: str, weights: Path, safetensors: bool = False, trained_on: str = "", licence: str = ""
+    checkpoint: Path,
+    name: str,
+    weights: Path,
+    safetensors: bool = False,
+    trained_on: str = "",
+    licence: str = "",
+    fallback: str = "",
 ) -> dict[str, Any]:
     """Export a checkpoint to `weights`/NAME.onnx and enter it in the manifest beside it; returns the entry.
 
@@ -34,6 +40,7 @@ def add_to_manifest(
         weights: a folder of models, made where it is missing.
         safetensors: whether to keep the weights for torch, too, in NAME.safetensors.
         trained_on, licence: what to say of the data and the weights.
+        fallback: a model that restores the noisy frame alone, for pairs that do not go together.
 
     Raises:
         TwinshotError: a name that cannot be used or that other files there have, or what `export` says.
@@ -41,6 +48,8 @@ def add_to_manifest(
     _check_name(name, weights)
     card = export(checkpoint, weights / f"{name}.onnx")
     card |= {"trained_on": trained_on, "licence": licence, "quality": {}}
+    if fallback:
+        card["fallback"] = fallback
     kept = weights / f"{name}.safetensors"
     if safetensors:
         save_weights(checkpoint, kept)
