@@ -72,17 +72,16 @@ def exif_gain(pair: Pair) -> float | None:
 def apply(pixels: Pixels, exposure: Exposure) -> Image:
     """Pixels (H, W, 3) of any type times the gain in its light, clipped to [0, 1]; sRGB-encoded in and out."""
     if pixels.dtype == np.float32:
-        return _multiplied(pixels, exposure)
+        return np.clip(multiplied(pixels, exposure), 0, 1)
     codes = np.arange(np.iinfo(pixels.dtype).max + 1, dtype=pixels.dtype)
-    table = _multiplied(np.repeat(as_float(codes)[None, :, None], 3, axis=2), exposure)
+    table = np.clip(multiplied(np.repeat(as_float(codes)[None, :, None], 3, axis=2), exposure), 0, 1)
     return np.asarray(cv2.LUT(pixels, table), np.float32)
 
 
-def _multiplied(image: Image, exposure: Exposure) -> Image:
+def multiplied(image: Image, exposure: Exposure) -> Image:
+    """As `apply`, but what is brighter than white stays so."""
     gain = np.asarray(exposure.gain, np.float32)
-    if exposure.light == "linear":
-        return np.clip(to_srgb(to_linear(image) * gain), 0, 1)
-    return np.asarray(np.clip(image * gain, 0, 1), np.float32)
+    return to_srgb(to_linear(image) * gain) if exposure.light == "linear" else image * gain
 
 
 def _with_exif(gain: float, pixels: Exposure | None) -> Exposure:

@@ -15,7 +15,7 @@ from twinshot.train.data import Triple
 PLAN = ShardPlan(shards=2, per_shard=4, side=48)
 
 NETS: dict[str, dict[str, Any]] = {
-    "twin": {"channels": [4, 4, 6, 6], "encoder": [1, 1, 1, 1], "decoder": [1, 1, 1]},
+    "twin": {"channels": [4, 4, 5, 5], "encoder": [1, 1, 1, 1], "decoder": [1, 1, 1]},
     "rnn": {"base_channels": 2, "levels": 3},
     "merger": {"base_channels": 2, "levels": 3},
     "dcdeblurgan": {"base_channels": 2, "levels": 3},

@@ -180,6 +180,14 @@ def test_a_failed_write_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: p
     assert path.read_bytes() == before
 
 
+def test_a_run_that_blows_up_stops_before_it_is_saved(lab: Lab, tmp_path: Path) -> None:
+    optim = {"name": "adamw", "lr": 1e30, "warmup": 0, "clip": 0.0}
+    with pytest.raises(TwinshotError, match=r"tiny-twin: \w+ is (nan|inf) at step \d+: training has blown up"):
+        train(tiny("twin", optim=optim), lab.root, workplace(lab, tmp_path), resume=False)
+    kept = torch.load(tmp_path / "tiny-twin" / "checkpoint.pt", weights_only=True)
+    assert all(weights.isfinite().all() for weights in kept["net"].values())
+
+
 # The log and the validation
 
 

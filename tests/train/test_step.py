@@ -11,6 +11,7 @@ import torch
 from laboratory import ADAM, NETS, some_batch, tiny
 from torch import Tensor, nn
 
+from twinshot.nets import build
 from twinshot.pair import TwinshotError
 from twinshot.train.config import OptimConfig, PaperWeights
 from twinshot.train.losses import (
@@ -22,7 +23,7 @@ from twinshot.train.losses import (
     gradient_penalty,
     restoration_loss,
 )
-from twinshot.train.step import STEPS, State, frozen, learning_rate, new_state, update_average
+from twinshot.train.step import STEPS, State, frozen, learning_rate, new_state, part_of, update_average
 
 TERMS = {"content", "gradient", "dark_channel", "adversarial"}
 ROWS = {
@@ -292,6 +293,17 @@ def test_every_optimiser_gets_the_rate() -> None:
     assert len(state.optimisers) == 2  # Muon for the inner matrices, AdamW for the rest
     assert STEPS["restoration"](state, some_batch(), recipe)["lr"] == pytest.approx(0.1)
     assert {group["lr"] for o in state.optimisers for group in o.param_groups} == {0.1}
+
+
+@pytest.mark.parametrize("kind", ["twin", "srn", "deepdeblur", "noise2noise", "unet"])
+def test_layers_that_read_or_write_pictures_are_not_orthogonalised(kind: str) -> None:
+    net = build(kind, {})
+    plain, muon = (optimiser.param_groups[0]["params"] for optimiser in part_of(net, OptimConfig()).optimisers)
+    matrices = [weights for weights in net.parameters() if weights.ndim >= 2]
+    of_pictures = {id(weights) for weights in (matrices[0], matrices[-1])}
+    assert of_pictures <= {id(weights) for weights in plain}
+    assert all(weights.ndim >= 2 for weights in muon)
+    assert len(muon) > 0.7 * len(matrices)
 
 
 # The average

@@ -73,7 +73,7 @@ SETS = {
         "pictures of scikit-image, profile paper", None, windows_in, Plan("paper", 4, 0, 256, BURST)
     ),
     "camera": NamedSet(
-        "held-out photographs, profile camera", "photos/val", windows_in, Plan("camera", 40, 0, 256, BURST)
+        "held-out photographs, profile camera", "photos/val", windows_in, Plan("camera", 100, 0, 256, BURST)
     ),
     "phone": NamedSet(
         "held-out photographs, profile phone", "photos/val", windows_in, Plan("phone", 40, 0, 256, BURST)

@@ -29,7 +29,12 @@ def _unique_intensities(image: Image) -> int:
 
 def gaussian(image: Image, sigma: float, rng: np.random.Generator) -> Image:
     """Read-out noise of section III-C: signal-independent, clipped to [0, 1]."""
-    return np.clip(image + _normal(image.shape, rng) * np.float32(sigma), 0, 1)
+    return np.clip(white(image, sigma, rng), 0, 1)
+
+
+def white(image: Image, sigma: float, rng: np.random.Generator) -> Image:
+    """Signal-independent Gaussian noise, unclipped."""
+    return np.asarray(image + _normal(image.shape, rng) * np.float32(sigma), np.float32)
 
 
 def quantise(image: Image) -> NDArray[np.uint8]:

@@ -115,7 +115,10 @@ class CameraProfile:
 
 @dataclass(frozen=True)
 class GaussianProfile:
-    """White noise of one sigma a picture, as generic denoisers are trained on (Noise2Noise's public code)."""
+    """White noise of one sigma a picture, as generic denoisers are trained on (Noise2Noise's public code).
+
+    The frames of a burst, which are targets there, each have a sigma of their own and are no files: nothing is clipped.
+    """
 
     name: str = "gaussian"
     light: Light = "srgb"
@@ -125,12 +128,10 @@ class GaussianProfile:
     def degrade(self, sharp: Image, blurry: Image, rng: np.random.Generator, burst: Sequence[Image] = ()) -> Sample:
         """Noise on the short frames alone."""
         sigma = rng.uniform(*self.sigma)
-
-        def short(frame: Image) -> Image:
-            return _eight_bit(noise.gaussian(frame, sigma, rng))
-
+        noisy = _eight_bit(noise.gaussian(sharp, sigma, rng))
+        further = tuple(noise.white(frame, rng.uniform(*self.sigma), rng) for frame in burst)
         meta: dict[str, Any] = {"gain": [1.0] * 3, "gain_light": "srgb", "sigma": sigma}
-        return Sample(short(sharp), _eight_bit(blurry), _eight_bit(sharp), meta, tuple(map(short, burst)))
+        return Sample(noisy, _eight_bit(blurry), _eight_bit(sharp), meta, further)
 
 
 Profile = PaperProfile | CameraProfile | GaussianProfile

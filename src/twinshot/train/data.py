@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from ..align import registered
-from ..exposure import Exposure, apply
+from ..exposure import Exposure, apply, multiplied
 from ..light import Image
 from ..synth.frames import FrameWindow, StillWindow, Window, images_in, scenes_in, windows_of
 from ..synth.motion import MotionRange
@@ -79,8 +79,11 @@ def known(spoiled: Sample, error: NDArray[Any] | float = 1.0) -> Exposure:
 
 
 def noisy_target(spoiled: Sample, error: NDArray[Any] | float = 1.0) -> Sample:
-    """The sample with its second short frame as the truth, brought to the same exposure as the first (Noise2Noise)."""
-    return replace(spoiled, sharp=matched(replace(spoiled, noisy=spoiled.burst[0]), error))
+    """The sample with its second short frame as the truth, brought to the same exposure as the first (Noise2Noise).
+
+    It is not clipped again: what stands in for the truth has to be right in the mean, near white too.
+    """
+    return replace(spoiled, sharp=multiplied(spoiled.burst[0], known(spoiled, error)))
 
 
 def as_triple(spoiled: Sample, error: NDArray[Any] | float = 1.0) -> Triple:

@@ -34,6 +34,9 @@ def train(recipe: Recipe, root: Path, folder: Path, resume: bool, report: Report
         folder: holds the runs; this one gets `folder`/NAME, rendered motion is shared in `folder`/shards.
         resume: go on from the last checkpoint where there is one; otherwise an existing run is an error.
         report: called with every row that goes to metrics.jsonl.
+
+    Raises:
+        TwinshotError: what reading, rendering or resuming say, or a loss or gradient is no longer finite.
     """
     run = folder / recipe.name
     state = start_or_resume(recipe, run, resume)
@@ -43,6 +46,7 @@ def train(recipe: Recipe, root: Path, folder: Path, resume: bool, report: Report
     saved = began = time.monotonic()
     for batch in batches(recipe, shards, state.step):
         row = STEPS[recipe.method](state, batch, recipe)
+        _check(row, state.step, run)
         now = time.monotonic()
         state.seconds, began = state.seconds + now - began, now
         last = state.step == recipe.steps
@@ -54,6 +58,15 @@ def train(recipe: Recipe, root: Path, folder: Path, resume: bool, report: Report
             save(state, recipe, run / "checkpoint.pt")
             saved = now
     return run / "checkpoint.pt"
+
+
+def _check(row: dict[str, float], step: int, run: Path) -> None:
+    """Raises TwinshotError where a step has blown up, before a checkpoint of it could be written."""
+    if wrong := [name for name, value in row.items() if not math.isfinite(value)]:
+        raise TwinshotError(
+            f"{run}: {wrong[0]} is {row[wrong[0]]} at step {step}: training has blown up. The last checkpoint is "
+            "sound: go on from it with a lower rate (optim.lr), or start anew"
+        )
 
 
 class Log:

@@ -33,6 +33,8 @@ from .losses import (
 )
 from .muon import Muon
 
+_PICTURE_CHANNELS = {3, 6, 12, 24}  # of one frame or both, whole or unshuffled by 2
+
 
 @dataclass(frozen=True)
 class Part:
@@ -231,7 +233,7 @@ def _adversaries(net: nn.Module, judge: nn.Module | None, recipe: Recipe) -> dic
 
 def part_of(net: nn.Module, optim: OptimConfig) -> Part:
     """All weights of a net, with AdamW for all, or Muon for the inner matrices and AdamW for the rest."""
-    inner = [p for name, p in net.named_parameters() if optim.name == "muon" and _is_inner(name, p)]
+    inner = [p for p in net.parameters() if optim.name == "muon" and _is_inner(p)]
     taken = {id(p) for p in inner}
     rest = [p for p in net.parameters() if id(p) not in taken]
     plain = torch.optim.AdamW(rest, lr=optim.lr, betas=optim.betas, weight_decay=optim.weight_decay, fused=True)
@@ -273,6 +275,6 @@ def autocast(recipe: Recipe) -> AbstractContextManager[object]:
     return nullcontext()
 
 
-def _is_inner(name: str, parameter: Tensor) -> bool:
-    """Matrices but the first and last layer's, whose rows are pixels and no features."""
-    return parameter.ndim >= 2 and not name.startswith(("head", "tail"))
+def _is_inner(weights: Tensor) -> bool:
+    """Matrices but those of layers that read or write pictures, whose rows are pixels and no features."""
+    return weights.ndim >= 2 and not _PICTURE_CHANNELS & set(weights.shape[:2])
