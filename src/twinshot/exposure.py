@@ -63,6 +63,12 @@ def estimate(noisy: Pixels, blurry: Pixels, exif_gain: float | None = None, matr
     return min(found, key=lambda fit: fit.misfit) if found else Exposure((1.0, 1.0, 1.0), "linear", "none")
 
 
+def colourless(match: Exposure) -> Exposure:
+    """One gain for all channels, the middle one: another scene hints at this one's brightness, not at its colours."""
+    middle = sorted(match.gain)[1]
+    return replace(match, gain=(middle, middle, middle))
+
+
 def exif_gain(pair: Pair) -> float | None:
     """Exposure of the blurry frame over the noisy one's, by ExposureTime x ISO / F^2, or None."""
     noisy, blurry = pair.noisy.metadata.exposure, pair.blurry.metadata.exposure

@@ -108,7 +108,8 @@ def restore_pair(pair: Pair, network: Model, progress: Progress | None = None, c
     registered, match = register(pair, match)
     clock.lap("align")
     unlike = _unlike(pair, registered)
-    network = network.fallback if unlike else network
+    if unlike:
+        network, match = network.fallback, exposure.colourless(match)
     pixels = _run(pair, match, registered, network, progress)
     clock.lap("restore")
     doubts = [doubt for doubt in (swapped, unlike) if doubt]
