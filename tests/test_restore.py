@@ -190,6 +190,7 @@ def test_frames_that_do_not_go_together_are_left_to_the_fallback(frames, photo, 
     assert twinshot.restore(*frames, backed).report["model"] == "twin"
     report = twinshot.restore(frames[0], other, backed).report
     assert report["model"] == "merger"
+    assert "the noisy array is restored alone" in report["warnings"][0]
     assert len(set(report["gain"])) == 1  # the other scene's colours are not this one's
 
 

@@ -107,7 +107,7 @@ def restore_pair(pair: Pair, network: Model, progress: Progress | None = None, c
     clock.lap("exposure")
     registered, match = register(pair, match)
     clock.lap("align")
-    unlike = _unlike(pair, registered)
+    unlike = _unlike(pair, registered, network)
     if unlike:
         network, match = network.fallback, exposure.colourless(match)
     pixels = _run(pair, match, registered, network, progress)
@@ -138,13 +138,14 @@ def register(pair: Pair, match: exposure.Exposure) -> tuple[align.Alignment, exp
     return registered, match
 
 
-def _unlike(pair: Pair, registered: align.Alignment) -> str | None:
-    """A sentence that says why the frames look as if they did not go together, or None."""
+def _unlike(pair: Pair, registered: align.Alignment, network: Model) -> str | None:
+    """A sentence that says why the frames look as if they did not go together, and what is done of it; or None."""
     if registered.confidence >= _LEAST_LIKENESS:
         return None
+    done = "" if network.fallback is network else f"; {pair.noisy.name} is restored alone"
     return (
         f"hardly anything in {pair.blurry.name} is found again in {pair.noisy.name} (confidence "
-        f"{registered.confidence:.2f}): do they show one scene, both upright, and are they neither black nor white?"
+        f"{registered.confidence:.2f}){done}: do they show one scene, both upright, neither black nor white?"
     )
 
 
