@@ -15,6 +15,7 @@ from twinshot.nets.release import record_quality
 
 ROOT = Path(__file__).parent.parent
 PACKAGE, FURTHER = ROOT / "src" / "twinshot" / "weights", ROOT / "weights"
+FALLBACKS = {"twin": "twin-noisy"}
 SETS = ("paper", "camera", "real", "blur")
 TRAINED_ON = "409 photographs moved by a simulated camera; 88 frames of GOPRO_Large_all"
 LICENCE = "Apache-2.0 (weights); training data CC0, CC BY, CC BY-SA, Unsplash: see MODEL_CARD.md"
@@ -29,7 +30,8 @@ def main() -> None:
     parser.add_argument("--further", action="store_true")
     options = parser.parse_args()
     weights = FURTHER if options.further else PACKAGE
-    said = ("--trained-on", TRAINED_ON, "--licence", LICENCE, *(("--safetensors",) if options.further else ()))
+    said = ["--trained-on", TRAINED_ON, "--licence", LICENCE, "--fallback", FALLBACKS.get(options.name, "")]
+    said += ["--safetensors"] if options.further else []
     twinshot("export", options.checkpoint, "--name", options.name, "--weights", weights, *said)
     out = ROOT / "docs" / "benchmark"
     sets = [argument for name in SETS for argument in ("--set", name)]

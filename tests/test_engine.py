@@ -78,6 +78,12 @@ def test_the_manifest_tells_the_truth(name):
     assert engine.load_model(name).fallback.name == card.get("fallback", name)
 
 
+def test_the_default_leaves_unlike_frames_to_a_network_of_the_noisy_one():
+    fallback = engine.load_model("twin").fallback
+    assert fallback.card["folder"] == str(engine.WEIGHTS)
+    assert fallback.card["training"]["recipe"]["net"]["settings"]["inputs"] == ["noisy"]
+
+
 def test_models_of_another_folder(monkeypatch, tmp_path):
     card = engine.read_manifest(engine.WEIGHTS)["twin"]
     (tmp_path / card["file"]).write_bytes((engine.WEIGHTS / card["file"]).read_bytes())

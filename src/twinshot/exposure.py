@@ -85,7 +85,7 @@ def apply(pixels: Pixels, exposure: Exposure) -> Image:
 
 
 def multiplied(image: Image, exposure: Exposure) -> Image:
-    """As `apply`, but what is brighter than white stays so."""
+    """As `apply`, for float pixels, but what is brighter than white stays so."""
     gain = np.asarray(exposure.gain, np.float32)
     return to_srgb(to_linear(image) * gain) if exposure.light == "linear" else image * gain
 

@@ -79,7 +79,8 @@ def write(path: Path, pixels: Pixels, metadata: Metadata) -> None:
     deep = pixels.dtype == np.uint16
     if deep and kind not in _SIXTEEN_BIT:
         raise TwinshotError(f"{path}: {kind} holds 8 bit a channel; choose PNG or TIFF for 16")
-    _check_side(path, max(pixels.shape[:2]))
+    if kind == "WEBP":
+        _check_webp(path, max(pixels.shape[:2]))
     exif = upright_exif(metadata.exif, pixels.shape[1], pixels.shape[0])
 
     def encode(file: IO[bytes]) -> None:
@@ -138,7 +139,8 @@ def check_output(path: Path, inputs: tuple[Path, ...], force: bool) -> None:
         TwinshotError: unknown suffix, missing or read-only folder, an input's own name, an existing file without
             `force`, or an input too large for the format.
     """
-    _check_side(path, max(map(_longer_side, inputs), default=0))
+    if format_of(path) == "WEBP":
+        _check_webp(path, max(map(_longer_side, inputs), default=0))
     check_target(path, inputs, force)
 
 
@@ -151,8 +153,8 @@ def _longer_side(path: Path) -> int:
     return 0
 
 
-def _check_side(path: Path, side: int) -> None:
-    if format_of(path) == "WEBP" and side > _LARGEST_WEBP_SIDE:
+def _check_webp(path: Path, side: int) -> None:
+    if side > _LARGEST_WEBP_SIDE:
         raise TwinshotError(f"{path}: WebP holds at most {_LARGEST_WEBP_SIDE} px a side; choose PNG, TIFF or JPEG")
 
 
