@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
@@ -74,7 +74,7 @@ def restore(
         Path, typer.Option("--output", "-o", help="The picture to write: PNG, TIFF, JPEG or WebP.", readable=False)
     ],
     model: Annotated[str, typer.Option(help="A model that `twinshot models` lists.")] = "twin",
-    engine: Annotated[str, typer.Option(help="What runs the network: onnx, openvino or torch.")] = "onnx",
+    engine: Annotated[str, typer.Option(help="What runs the network: onnx, int8, openvino or torch.")] = "onnx",
     report: Annotated[
         Path | None, typer.Option(help="Write what was decided on the way as JSON.", readable=False)
     ] = None,
@@ -157,12 +157,20 @@ def export(
     trained_on: Annotated[str, typer.Option(help="What the manifest says of the training data.")] = "",
     licence: Annotated[str, typer.Option(help="What it says of the weights' licence.")] = "",
     fallback: Annotated[str, typer.Option(help="A model for pairs whose frames do not show one scene.")] = "",
+    calibrate: Annotated[
+        Path | None, typer.Option(help="Data root: keep a graph in 8-bit integers, too, calibrated on its photographs.")
+    ] = None,
 ) -> None:
     """Export the averaged weights of a checkpoint to ONNX, stored in half precision, and enter them in a manifest."""
     _need("torch", "train")
+    from .nets.checkpoint import read_checkpoint
     from .nets.release import add_to_manifest
+    from .train.data import calibration
 
-    card = add_to_manifest(checkpoint, name, weights, safetensors, trained_on, licence, fallback)
+    pairs: Sequence[Any] = ()
+    if calibrate:
+        pairs = calibration(_data_root(calibrate), read_checkpoint(checkpoint)["recipe"]["data"]["profiles"])
+    card = add_to_manifest(checkpoint, name, weights, safetensors, trained_on, licence, fallback, pairs)
     out.print_json(json.dumps({key: value for key, value in card.items() if key != "training"}))
 
 
@@ -243,7 +251,7 @@ def _print_row(row: dict[str, Any]) -> None:
 def _data_root(data: Path | None) -> Path:
     if data is None or not data.is_dir():
         where = f"{data} is no folder" if data else "none was named"
-        raise TwinshotError(f"training needs a data root, and {where}: give --data DIR or set TWINSHOT_DATA")
+        raise TwinshotError(f"this needs a data root, and {where}: give --data DIR or set TWINSHOT_DATA")
     return data
 
 

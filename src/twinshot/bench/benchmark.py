@@ -163,8 +163,10 @@ def _measure_speed(results: Results, options: Options, systems: Sequence[str], s
 
 
 def _engines(name: str) -> list[str]:
-    """What can run a system here: for a network, every engine whose package is installed."""
-    return [engine for engine in ENGINES if engine == "onnx" or (name in manifest() and find_spec(engine))]
+    """What can run a system here: for a network, every engine whose package or graph is there."""
+    card = manifest().get(name)
+    there = {"onnx": True, "int8": bool(card and "int8" in card)}
+    return [engine for engine in ENGINES if there.get(engine, bool(card and find_spec(engine)))]
 
 
 def _draw_curves(results: Results, options: Options, systems: Sequence[str], say: Say) -> None:

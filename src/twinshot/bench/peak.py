@@ -24,10 +24,10 @@ _ROUNDS = 5
 def gflops(engine: str) -> float | None:
     """Billions of operations a second in plain 3x3 convolutions, in the arithmetic the engine chooses here.
 
-    A multiplication and an addition count as two. None for an engine that runs no bare graphs, and without the package
-    onnx (of the extra `train`), which makes one.
+    A multiplication and an addition count as two. None for an engine that runs no bare graphs (torch) or would have to
+    be shown their ranges (int8), and without the package onnx (of the extra `train`), which makes one.
     """
-    if engine == "torch" or find_spec("onnx") is None:
+    if engine in ("int8", "torch") or find_spec("onnx") is None:
         return None
     with tempfile.TemporaryDirectory() as folder:
         return max(_measured(Path(folder, f"{width}.onnx"), width, engine) for width in _WIDTHS)

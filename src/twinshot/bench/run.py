@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import platform
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ import numpy as np
 
 from .. import __version__, io
 from ..baselines.system import System
-from ..engine import threads
+from ..engine import processor, threads
 from ..light import Image
 from ..pair import Metadata, TwinshotError, as_float
 from . import koehler
@@ -114,10 +113,7 @@ def keep_results(results: Results, out: Path) -> None:
 
 def machine() -> str:
     """Processor and cores, as far as the system tells."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text("utf-8").splitlines() if cpuinfo.is_file() else []
-    model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())
-    return f"{model}, {threads()} cores"
+    return f"{processor()}, {threads()} cores"
 
 
 def row_of(name: str, triples: Sequence[Triple], pictures: Path) -> dict[str, Any]:

@@ -1,8 +1,9 @@
-"""From a checkpoint to the ONNX file that ships: averaged weights, any height and width, stored in half precision."""
+"""From a checkpoint to the ONNX files that ship: averaged weights, any height and width, stored in half precision."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,30 +17,37 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ..io import write_bytes
 from ..pair import TwinshotError
+from ..precision import TOLERANCE
 from . import build
 from .blocks import remove_spectral_norm
 from .checkpoint import read_checkpoint
+from .quantise import Frames, quantised, rounding
 
 OPSET = 18
-_SMALL = 64  # values: biases and constants stay in full precision
 
 
-def export(checkpoint: Path, output: Path) -> dict[str, Any]:
+def export(checkpoint: Path, output: Path, calibration: Sequence[Frames] = ()) -> dict[str, Any]:
     """Write the network of a checkpoint as ONNX; returns what a manifest says of it.
+
+    Args:
+        checkpoint: of a run.
+        output: the file; with `calibration`, a graph in 8-bit integers is written beside it, as NAME.int8.onnx.
+        calibration: pairs that show the graph in integers its ranges; none: there is no such graph.
 
     Raises:
         TwinshotError: no such checkpoint, or the stored graph differs from the network by 1/255 or more, or its
-            output is not finite.
+            output is not finite, or integers move the output by more than `precision.TOLERANCE`.
     """
     net, table = averaged(checkpoint)
     graph = to_onnx(net)
+    integers = in_integers(graph, calibration) if calibration else b""  # first: halving changes the graph itself
     data = halved(graph).SerializeToString()
     difference = largest_difference(net, data)
     if not difference < 1 / 255:  # nor NaN
         raise TwinshotError(f"{checkpoint}: half precision moves the output by {difference:.4f}; nothing was written")
     output.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(output, data)
-    return {
+    card = {
         "file": output.name,
         "sha256": hashlib.sha256(data).hexdigest(),
         "multiple": int(net.multiple),  # type: ignore[arg-type]
@@ -48,6 +56,26 @@ def export(checkpoint: Path, output: Path) -> dict[str, Any]:
         "half_precision_error": round(difference, 6),
         "training": {"recipe": table["recipe"], "steps": table["step"], "hours": round(table["seconds"] / 3600, 2)},
     }
+    if integers:
+        beside = integers_beside(output)
+        write_bytes(beside, integers)
+        card["int8"] = {"file": beside.name, "sha256": hashlib.sha256(integers).hexdigest()}
+    return card
+
+
+def integers_beside(output: Path) -> Path:
+    """Where the graph in 8-bit integers is, beside the one in floating point."""
+    return output.with_suffix(".int8.onnx")
+
+
+def in_integers(graph: onnx.ModelProto, calibration: Sequence[Frames]) -> bytes:
+    """The file of the graph in 8-bit integers. Raises TwinshotError where they move the output too far."""
+    stored = halved(quantised(graph, calibration))
+    error = rounding(stored, graph, calibration)
+    if not error <= TOLERANCE:
+        raise TwinshotError(f"8-bit integers move the output by {error:.4f} rms; export without calibration")
+    data: bytes = stored.SerializeToString()
+    return data
 
 
 def averaged(checkpoint: Path) -> tuple[nn.Module, dict[str, Any]]:
@@ -91,12 +119,15 @@ def to_onnx(net: nn.Module) -> onnx.ModelProto:
 
 
 def halved(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Weights stored as float16, cast back to float32 when the graph is loaded: half the file, the same arithmetic."""
+    """Weights stored as float16, cast back to float32 when the graph is loaded: half the file, the same arithmetic.
+
+    Biases and the scales of integers stay as they are.
+    """
     graph = model.graph
     casts = []
     for weight in graph.initializer:
         values = numpy_helper.to_array(weight)
-        if values.dtype == np.float32 and values.size > _SMALL:
+        if values.dtype == np.float32 and values.ndim > 1:
             name = weight.name
             weight.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}_half"))
             casts.append(helper.make_node("Cast", [f"{name}_half"], [name], to=TensorProto.FLOAT))

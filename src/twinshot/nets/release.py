@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ from ..engine import WEIGHTS, Model, check_file, read_manifest
 from ..io import write_bytes
 from ..pair import TwinshotError
 from . import build
-from .export import averaged, export
+from .export import averaged, export, integers_beside
+from .quantise import Frames
 
 
 def add_to_manifest(
@@ -31,6 +33,7 @@ def add_to_manifest(
     trained_on: str = "",
     licence: str = "",
     fallback: str = "",
+    calibration: Sequence[Frames] = (),
 ) -> dict[str, Any]:
     """Export a checkpoint to `weights`/NAME.onnx and enter it in the manifest beside it; returns the entry.
 
@@ -41,12 +44,14 @@ def add_to_manifest(
         safetensors: whether to keep the weights for torch, too, in NAME.safetensors.
         trained_on, licence: what to say of the data and the weights.
         fallback: a model that restores the noisy frame alone, for pairs that do not go together.
+        calibration: pairs for a graph in 8-bit integers, kept in NAME.int8.onnx; none: there is no such graph.
 
     Raises:
         TwinshotError: a name that cannot be used or that other files there have, or what `export` says.
     """
     _check_name(name, weights)
-    card = export(checkpoint, weights / f"{name}.onnx")
+    graph = weights / f"{name}.onnx"
+    card = export(checkpoint, graph, calibration)
     card |= {"trained_on": trained_on, "licence": licence, "quality": {}}
     if fallback:
         card["fallback"] = fallback
@@ -56,6 +61,8 @@ def add_to_manifest(
         card["safetensors"] = hashlib.sha256(kept.read_bytes()).hexdigest()
     else:
         kept.unlink(missing_ok=True)  # those of an earlier export
+    if not calibration:
+        integers_beside(graph).unlink(missing_ok=True)
     _update(weights, name, card)
     return card
 
@@ -67,7 +74,8 @@ def _check_name(name: str, weights: Path) -> None:
     if name in read_manifest(WEIGHTS) and weights.resolve() != WEIGHTS.resolve():
         raise TwinshotError(f"--name {name}: a model of the package is called so, and goes first; choose another name")
     known = read_manifest(weights)
-    for path in (weights / f"{name}.onnx", weights / f"{name}.safetensors"):
+    graph = weights / f"{name}.onnx"
+    for path in (graph, integers_beside(graph), weights / f"{name}.safetensors"):
         if path.exists() and name not in known:
             raise TwinshotError(f"{path}: exists, but the manifest there does not list it; choose another name")
 

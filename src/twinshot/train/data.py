@@ -31,6 +31,8 @@ from .config import DataConfig, Recipe
 
 Triple = tuple[Tensor, Tensor, Tensor]
 """noisy (gain-matched), blurry, sharp: float32 (3, h, w) in [0, 1]; with a leading n in a batch."""
+Frames = tuple[NDArray[np.float32], NDArray[np.float32]]
+"""The first two of a triple, (1, 3, h, w)."""
 
 
 class ShardDataset(Dataset[Triple]):
@@ -139,16 +141,26 @@ class Validation:
 def validation(root: Path, profiles: Sequence[str], count: int = 24, side: int = 256) -> Validation:
     """`count` simulated triples a profile from `root`/photos/val, the real windows of `root`/frames/val; registered."""
     photos = images_in(root / "photos" / "val")
-    groups: dict[str, list[Triple]] = {}
-    for name in dict.fromkeys(profiles):  # one may take several turns
-        stills = [StillWindow(photos[i % len(photos)], photos, (side, side), MotionRange()) for i in range(count)]
-        groups[name] = _triples(stills, name)
+    # A profile may take several turns.
+    groups = {name: _of_photographs(photos, name, count, side) for name in dict.fromkeys(profiles)}
     frames = root / "frames" / "val"
     if frames.is_dir():
         windows = [window for scene in scenes_in(frames) for window in windows_of(scene)]
         centred = [FrameWindow(w.frames, (200, 400, 416)) for w in windows]
         groups["real"] = _triples(centred, profiles[0])
     return Validation(groups)
+
+
+def calibration(root: Path, profiles: Sequence[str], count: int = 12, side: int = 256) -> list[Frames]:
+    """`count` registered pairs a profile of photographs that were trained on, for `nets.quantise`."""
+    photos = images_in(root / "photos" / "train")
+    triples = [triple for name in dict.fromkeys(profiles) for triple in _of_photographs(photos, name, count, side)]
+    return [(noisy[None].numpy(), blurry[None].numpy()) for noisy, blurry, _ in triples]
+
+
+def _of_photographs(photos: tuple[Path, ...], profile: str, count: int, side: int) -> list[Triple]:
+    stills = [StillWindow(photos[i % len(photos)], photos, (side, side), MotionRange()) for i in range(count)]
+    return _triples(stills, profile)
 
 
 def _triples(windows: Sequence[Window], profile: str) -> list[Triple]:

@@ -1,0 +1,118 @@
+"""The graph in 8-bit integers: which layers it has, and how near it stays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from torch import nn
+
+from twinshot import engine, precision
+from twinshot.nets import build
+from twinshot.nets.export import export, integers_beside, to_onnx
+from twinshot.nets.quantise import Frames, quantised, rounding, wide_convolutions
+from twinshot.nets.release import add_to_manifest
+from twinshot.pair import TwinshotError
+from twinshot.train.config import recipe_from
+from twinshot.train.loop import save
+from twinshot.train.step import new_state
+
+WIDE = {"channels": [8, 48, 48, 48], "encoder": [1, 1, 1, 1], "decoder": [1, 1, 1]}
+
+
+@pytest.fixture
+def pairs() -> list[Frames]:
+    rng = np.random.default_rng(0)
+    noisy, blurry = rng.random((2, 3, 1, 3, 64, 96), np.float32)
+    return list(zip(noisy, blurry, strict=True))
+
+
+@torch.no_grad()
+def lively(net: nn.Module, scale: float = 0.02) -> nn.Module:
+    for p in net.parameters():
+        p.add_(torch.randn_like(p), alpha=scale)
+    return net.eval()
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    recipe = recipe_from({"name": "wide", "net": {"kind": "twin", "settings": WIDE}})
+    state = new_state(recipe)
+    lively(state.average)
+    path = tmp_path / "checkpoint.pt"
+    save(state, recipe, path)
+    return path
+
+
+def test_integers_stay_near_at_every_size(pairs: list[Frames]) -> None:
+    exact = to_onnx(lively(build("twin", WIDE)))
+    integers = quantised(exact, pairs)
+    assert 1e-6 < rounding(integers, exact, pairs) < precision.TOLERANCE
+    session = onnxruntime.InferenceSession(integers.SerializeToString(), providers=["CPUExecutionProvider"])
+    noisy, blurry = np.random.default_rng(1).random((2, 1, 3, 48, 176), np.float32)
+    restored = session.run(None, {"noisy": noisy, "blurry": blurry})[0]
+    assert restored.shape == noisy.shape
+
+
+def test_only_wide_convolutions_are_chosen(pairs: list[Frames]) -> None:
+    exact = to_onnx(lively(build("twin", WIDE)))
+    chosen = wide_convolutions(exact)
+    # Three stages on the way down and two on the way up are 48 wide, each one block of two convolutions.
+    assert len(chosen) == 10
+    weights = [w for w in quantised(exact, pairs).graph.initializer if w.data_type == onnx.TensorProto.INT8]
+    kernels = [tuple(w.dims) for w in weights if len(w.dims) == 4]
+    assert kernels == [(48, 48, 3, 3)] * 10
+
+
+def test_a_net_without_wide_convolutions_has_no_such_graph(pairs: list[Frames]) -> None:
+    narrow = to_onnx(build("twin", {"channels": [4, 6, 8, 8]}).eval())
+    with pytest.raises(TwinshotError, match="no convolutions for 8-bit integers"):
+        quantised(narrow, pairs)
+
+
+def test_both_graphs_are_exported_and_listed(checkpoint: Path, pairs: list[Frames], tmp_path: Path) -> None:
+    weights = tmp_path / "weights"
+    card = add_to_manifest(checkpoint, "wide", weights, calibration=pairs)
+    assert card["int8"]["file"] == "wide.int8.onnx"
+    assert (weights / "wide.int8.onnx").stat().st_size < (weights / "wide.onnx").stat().st_size
+    assert "int8" not in add_to_manifest(checkpoint, "wide", weights)
+    assert not integers_beside(weights / "wide.onnx").exists()
+
+
+def test_a_loss_that_is_too_large_stops_the_export(
+    checkpoint: Path, pairs: list[Frames], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("twinshot.nets.export.TOLERANCE", 1e-7)
+    with pytest.raises(TwinshotError, match="8-bit integers move the output by"):
+        export(checkpoint, tmp_path / "wide.onnx", pairs)
+    assert not list(tmp_path.glob("*.onnx"))
+
+
+@pytest.mark.parametrize("arithmetic", ["int8", "f32"])
+def test_the_engine_runs_the_graph_that_was_found_best(
+    checkpoint: Path, pairs: list[Frames], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arithmetic: str
+) -> None:
+    monkeypatch.setenv("TWINSHOT_WEIGHTS", str(tmp_path / "weights"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    offered: list[set[str]] = []
+    monkeypatch.setattr(precision, "fastest", lambda runs: offered.append(set(runs)) or arithmetic)
+    add_to_manifest(checkpoint, "wide", tmp_path / "weights", calibration=pairs)
+    exact, chosen = (engine.load_model("wide", name).loaded for name in ("onnx", "int8"))
+    assert offered == [{"f32", "int8"}]
+    assert (exact.arithmetic, chosen.arithmetic) == ("f32", arithmetic)
+    difference = np.abs(chosen.run(*pairs[0]) - exact.run(*pairs[0])).max()
+    assert (difference > 0) == (arithmetic == "int8")
+
+
+def test_a_damaged_graph_is_noticed(
+    checkpoint: Path, pairs: list[Frames], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TWINSHOT_WEIGHTS", str(tmp_path))
+    add_to_manifest(checkpoint, "wide", tmp_path, calibration=pairs)
+    (tmp_path / "wide.int8.onnx").write_bytes(b"something else")
+    with pytest.raises(TwinshotError, match=r"wide\.int8\.onnx: is not the file the manifest lists"):
+        _ = engine.load_model("wide", "int8").run
