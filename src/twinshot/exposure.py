@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from functools import lru_cache
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -117,11 +118,26 @@ def _blocks(pixels: Pixels, matrix: Matrix | None = None) -> _Blocks:
     strips = []
     for top in range(0, max(1, height - side + 1), side):
         size = -(-min(side, height - top) // step), -(-width // step)
-        strip = as_float(window(pixels, top, 0, size, matrix, step)).clip(0, 1)
-        views = to_linear(strip), strip, (strip > np.float32(_CLIPPED)).astype(np.float32)
+        views = _views(window(pixels, top, 0, size, matrix, step))
         strips.append([cv2.resize(view, (columns, 1), interpolation=cv2.INTER_AREA)[0] for view in views])
     linear, srgb, clipped = (np.stack(rows) for rows in zip(*strips, strict=True))
     return _Blocks(linear, srgb, clipped)
+
+
+def _views(strip: Pixels) -> tuple[Image, Image, Image]:
+    """The strip in linear light, sRGB-encoded, and 1 where it is clipped; float32 (h, w, 3)."""
+    if strip.dtype == np.float32:
+        strip = strip.clip(0, 1)
+        return to_linear(strip), strip, (strip > np.float32(_CLIPPED)).astype(np.float32)
+    linear, srgb, clipped = (np.asarray(cv2.LUT(strip, table), np.float32) for table in _tables(strip.dtype))
+    return linear, srgb, clipped
+
+
+@lru_cache
+def _tables(kind: np.dtype[Any]) -> tuple[Image, Image, Image]:
+    """What `_views` says of every code of an integer type, (1, codes, 1): powers are slow to take pixel by pixel."""
+    codes = np.arange(np.iinfo(kind).max + 1, dtype=kind)
+    return _views(as_float(codes)[None, :, None])
 
 
 def _fit(noisy: _Blocks, blurry: _Blocks, light: Light) -> Exposure | None:
