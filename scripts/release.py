@@ -31,7 +31,7 @@ def main() -> None:
     options = parser.parse_args()
     weights = FURTHER if options.further else PACKAGE
     said = ["--trained-on", TRAINED_ON, "--licence", LICENCE, "--fallback", FALLBACKS.get(options.name, "")]
-    said += ["--safetensors"] if options.further else ["--calibrate", options.data]
+    said += ["--safetensors"] if options.further else ["--calibrate", "--data", options.data]
     twinshot("export", options.checkpoint, "--name", options.name, "--weights", weights, *said)
     out = ROOT / "docs" / "benchmark"
     sets = [argument for name in SETS for argument in ("--set", name)]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from rich.console import Console
@@ -18,6 +18,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from .pair import TwinshotError
+
+if TYPE_CHECKING:
+    from .nets.quantise import Frames
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 out = Console()
@@ -158,8 +161,9 @@ def export(
     licence: Annotated[str, typer.Option(help="What it says of the weights' licence.")] = "",
     fallback: Annotated[str, typer.Option(help="A model for pairs whose frames do not show one scene.")] = "",
     calibrate: Annotated[
-        Path | None, typer.Option(help="Data root: keep a graph in 8-bit integers, too, calibrated on its photographs.")
-    ] = None,
+        bool, typer.Option("--calibrate", help="Keep a graph in 8-bit integers, too, calibrated on pictures of --data.")
+    ] = False,
+    data: DataRoot = None,
 ) -> None:
     """Export the averaged weights of a checkpoint to ONNX, stored in half precision, and enter them in a manifest."""
     _need("torch", "train")
@@ -167,9 +171,9 @@ def export(
     from .nets.release import add_to_manifest
     from .train.data import calibration
 
-    pairs: Sequence[Any] = ()
+    pairs: Sequence[Frames] = ()
     if calibrate:
-        pairs = calibration(_data_root(calibrate), read_checkpoint(checkpoint)["recipe"]["data"]["profiles"])
+        pairs = calibration(_data_root(data), read_checkpoint(checkpoint)["recipe"]["data"]["profiles"])
     card = add_to_manifest(checkpoint, name, weights, safetensors, trained_on, licence, fallback, pairs)
     out.print_json(json.dumps({key: value for key, value in card.items() if key != "training"}))
 

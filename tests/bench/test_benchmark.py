@@ -45,12 +45,24 @@ def test_quick(run, tmp_path):
     assert list(rows) == ["noisy", "twin"]
     assert rows["twin"]["psnr"] > rows["noisy"]["psnr"]
     assert results["models"]["twin"]["samples"] > 100_000
-    assert list(results["speed"]["systems"]) == ["twin", "twin (openvino)", "twin (torch)"]
+    assert list(results["speed"]["systems"]) == [
+        "twin",
+        "twin (int8)",
+        "twin (openvino)",
+        "twin (torch)",
+    ]
     assert "robustness" not in results
     figure = f"{rows['twin']['psnr']:.2f}"
     assert figure in run.printed
     assert figure in (tmp_path / "out" / "summary.md").read_text()
     assert figure in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_integers_are_timed_where_a_model_has_them(monkeypatch):
+    monkeypatch.setattr(benchmark, "manifest", lambda: {"with": {"int8": {}}, "without": {"file": "x.onnx"}})
+    monkeypatch.setattr(benchmark, "find_spec", lambda name: name == "torch")
+    engines = {name: benchmark._engines(name) for name in ("with", "without", "bm3d")}
+    assert engines == {"with": ["onnx", "int8", "torch"], "without": ["onnx", "torch"], "bm3d": ["onnx"]}
 
 
 def test_the_whole_has_speed_and_curves_and_is_taken_up_again(run, monkeypatch):

@@ -30,8 +30,9 @@ def test_it_is_measured(engine, monkeypatch, tmp_path):
     assert 0.01 < found < 1e5
 
 
-def test_no_bare_graphs_in_torch():
-    assert peak.gflops("torch") is None
+@pytest.mark.parametrize("engine", ["torch", "int8"])
+def test_engines_that_run_no_bare_graphs(engine):
+    assert peak.gflops(engine) is None
 
 
 def test_a_networks_operations(monkeypatch, tmp_path):

@@ -13,7 +13,7 @@ from torch import nn
 
 from twinshot import engine, precision
 from twinshot.nets import build
-from twinshot.nets.export import export, integers_beside, to_onnx
+from twinshot.nets.export import export, in_integers, integers_beside, to_onnx
 from twinshot.nets.quantise import Frames, quantised, rounding, wide_convolutions
 from twinshot.nets.release import add_to_manifest
 from twinshot.pair import TwinshotError
@@ -70,14 +70,20 @@ def test_only_wide_convolutions_are_chosen(pairs: list[Frames]) -> None:
 
 def test_a_net_without_wide_convolutions_has_no_such_graph(pairs: list[Frames]) -> None:
     narrow = to_onnx(build("twin", {"channels": [4, 6, 8, 8]}).eval())
-    with pytest.raises(TwinshotError, match="no convolutions for 8-bit integers"):
-        quantised(narrow, pairs)
+    with pytest.raises(TwinshotError, match=r"narrow\.pt: has no convolutions for 8-bit integers"):
+        in_integers(narrow, pairs, Path("narrow.pt"))
+
+
+def test_a_net_of_one_frame_has_one(pairs: list[Frames]) -> None:
+    exact = to_onnx(lively(build("twin", {**WIDE, "inputs": ["noisy"]})))
+    assert 1e-6 < rounding(quantised(exact, pairs), exact, pairs) < precision.TOLERANCE
 
 
 def test_both_graphs_are_exported_and_listed(checkpoint: Path, pairs: list[Frames], tmp_path: Path) -> None:
     weights = tmp_path / "weights"
     card = add_to_manifest(checkpoint, "wide", weights, calibration=pairs)
     assert card["int8"]["file"] == "wide.int8.onnx"
+    assert 0 < card["int8"]["rounding"] < precision.TOLERANCE
     assert (weights / "wide.int8.onnx").stat().st_size < (weights / "wide.onnx").stat().st_size
     assert "int8" not in add_to_manifest(checkpoint, "wide", weights)
     assert not integers_beside(weights / "wide.onnx").exists()
@@ -106,6 +112,17 @@ def test_the_engine_runs_the_graph_that_was_found_best(
     assert (exact.arithmetic, chosen.arithmetic) == ("f32", arithmetic)
     difference = np.abs(chosen.run(*pairs[0]) - exact.run(*pairs[0])).max()
     assert (difference > 0) == (arithmetic == "int8")
+
+
+def test_a_model_without_integers_runs_exactly(
+    checkpoint: Path, pairs: list[Frames], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TWINSHOT_WEIGHTS", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    add_to_manifest(checkpoint, "wide", tmp_path)
+    loaded = engine.load_model("wide", "int8").loaded
+    assert loaded.arithmetic == "f32"
+    np.testing.assert_array_equal(loaded.run(*pairs[0]), engine.load_model("wide").run(*pairs[0]))
 
 
 def test_a_damaged_graph_is_noticed(

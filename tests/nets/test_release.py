@@ -62,7 +62,7 @@ def test_quality_is_entered_beside_what_the_export_says(checkpoint: Path, tmp_pa
     assert (stored["sha256"], stored["trained_on"], stored["fallback"]) == (card["sha256"], "night", "smaller")
 
 
-@pytest.mark.parametrize("name", ["../evil", "sub/x", "", "twin"])
+@pytest.mark.parametrize("name", ["../evil", "sub/x", "", "twin", "mine.int8"])
 def test_names_that_cannot_be_used(checkpoint: Path, tmp_path: Path, name: str) -> None:
     with pytest.raises(TwinshotError, match="--name"):
         add_to_manifest(checkpoint, name, tmp_path / "models")

@@ -15,7 +15,7 @@ from twinshot.synth.frames import StillWindow, images_in
 from twinshot.synth.motion import MotionRange
 from twinshot.synth.profiles import profile_named
 from twinshot.synth.sample import sample
-from twinshot.train.data import ShardDataset, Triple, batches, known, noisy_target, validation
+from twinshot.train.data import ShardDataset, Triple, batches, calibration, known, noisy_target, validation
 
 
 def test_a_sample_depends_on_its_number_alone(lab: Lab) -> None:
@@ -85,3 +85,12 @@ def test_held_out_pairs_are_registered(lab: Lab) -> None:
     spoiled = sample(window, profile_named("paper"), [7, 0])
     expected = align.registered(spoiled.noisy, spoiled.blurry, known(spoiled))
     np.testing.assert_array_equal(blurry.permute(1, 2, 0), expected)
+
+
+def test_calibration_pairs_are_of_the_training_photographs(lab: Lab) -> None:
+    pairs = calibration(lab.root, ["paper", "camera", "paper"], count=2, side=64)
+    assert len(pairs) == 4
+    for noisy, blurry in pairs:
+        assert (noisy.shape, noisy.dtype, blurry.shape) == ((1, 3, 64, 64), np.float32, (1, 3, 64, 64))
+        assert np.abs(noisy - blurry).mean() < 0.3
+    assert not np.array_equal(pairs[0][0], pairs[2][0])

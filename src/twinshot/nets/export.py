@@ -21,7 +21,7 @@ from ..precision import TOLERANCE
 from . import build
 from .blocks import remove_spectral_norm
 from .checkpoint import read_checkpoint
-from .quantise import Frames, quantised, rounding
+from .quantise import Frames, quantised, rounding, wide_convolutions
 
 OPSET = 18
 
@@ -36,11 +36,12 @@ def export(checkpoint: Path, output: Path, calibration: Sequence[Frames] = ()) -
 
     Raises:
         TwinshotError: no such checkpoint, or the stored graph differs from the network by 1/255 or more, or its
-            output is not finite, or integers move the output by more than `precision.TOLERANCE`.
+            output is not finite, or what `in_integers` says.
     """
     net, table = averaged(checkpoint)
     graph = to_onnx(net)
-    integers = in_integers(graph, calibration) if calibration else b""  # first: halving changes the graph itself
+    integers, moved = in_integers(graph, calibration, checkpoint) if calibration else (b"", 0.0)
+    # After the integers: halving changes the graph itself.
     data = halved(graph).SerializeToString()
     difference = largest_difference(net, data)
     if not difference < 1 / 255:  # nor NaN
@@ -59,7 +60,8 @@ def export(checkpoint: Path, output: Path, calibration: Sequence[Frames] = ()) -
     if integers:
         beside = integers_beside(output)
         write_bytes(beside, integers)
-        card["int8"] = {"file": beside.name, "sha256": hashlib.sha256(integers).hexdigest()}
+        digest = hashlib.sha256(integers).hexdigest()
+        card["int8"] = {"file": beside.name, "sha256": digest, "rounding": round(moved, 6)}
     return card
 
 
@@ -68,14 +70,19 @@ def integers_beside(output: Path) -> Path:
     return output.with_suffix(".int8.onnx")
 
 
-def in_integers(graph: onnx.ModelProto, calibration: Sequence[Frames]) -> bytes:
-    """The file of the graph in 8-bit integers. Raises TwinshotError where they move the output too far."""
+def in_integers(graph: onnx.ModelProto, calibration: Sequence[Frames], source: Path) -> tuple[bytes, float]:
+    """The file of the graph in 8-bit integers, and the root mean square of what they change on the pairs.
+
+    Raises:
+        TwinshotError: `source` holds a network that has no layers for integers, or whose output they move too far.
+    """
+    if not wide_convolutions(graph):
+        raise TwinshotError(f"{source}: has no convolutions for 8-bit integers; export it without --calibrate")
     stored = halved(quantised(graph, calibration))
-    error = rounding(stored, graph, calibration)
-    if not error <= TOLERANCE:
-        raise TwinshotError(f"8-bit integers move the output by {error:.4f} rms; export without calibration")
-    data: bytes = stored.SerializeToString()
-    return data
+    moved = rounding(stored, graph, calibration)
+    if not moved <= TOLERANCE:
+        raise TwinshotError(f"{source}: 8-bit integers move the output by {moved:.4f}; export it without --calibrate")
+    return stored.SerializeToString(), moved
 
 
 def averaged(checkpoint: Path) -> tuple[nn.Module, dict[str, Any]]:

@@ -1,8 +1,8 @@
 """A network's graph in 8-bit integers: about twice as fast on processors that multiply them in one instruction (VNNI).
 
 Static quantisation: weights by output channel, activations by the range they have on calibration pairs. Only the wide
-3x3 convolutions, at 1/4 resolution and below, compute in integers. The rounding of a finer level goes straight into the
-picture: with those the loss is twenty times as large (docs/notebook.md).
+3x3 convolutions compute in integers: TwinNet's at 1/4 resolution and below. The rounding of its finer level goes into
+the picture as it is: with that the loss is twenty times as large (docs/notebook.md).
 """
 
 from __future__ import annotations
@@ -17,8 +17,6 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
-
-from ..pair import TwinshotError
 
 Frames = tuple[NDArray[np.float32], NDArray[np.float32]]
 """noisy (gain-matched) and blurry (registered), (1, 3, h, w) in [0, 1]; all of one size."""
@@ -43,17 +41,12 @@ def quantised(graph: onnx.ModelProto, calibration: Sequence[Frames]) -> onnx.Mod
     """The graph with its wide convolutions in 8-bit integers.
 
     Args:
-        graph: as `export.to_onnx` makes it.
+        graph: as `export.to_onnx` makes it, with `wide_convolutions`.
         calibration: pairs like those of use; the largest and smallest values on them become the ends of the ranges.
 
     Returns:
         A graph of the same inputs and output.
-
-    Raises:
-        TwinshotError: no convolution is wide enough.
     """
-    if not wide_convolutions(graph):
-        raise TwinshotError("this network has no convolutions for 8-bit integers; export it without calibration")
     with tempfile.TemporaryDirectory() as folder:
         plain, prepared, target = (Path(folder, f"{name}.onnx") for name in ("plain", "prepared", "integer"))
         onnx.save(graph, plain)

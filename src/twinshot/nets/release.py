@@ -69,8 +69,10 @@ def add_to_manifest(
 
 def _check_name(name: str, weights: Path) -> None:
     """Raises TwinshotError for a name that is none, that the package's own model has, or that foreign files have."""
-    if not re.fullmatch(r"[\w-][\w.-]*", name):
-        raise TwinshotError(f"--name {name}: give a plain name of letters, digits, '_', '-' and '.'")
+    if not re.fullmatch(r"[\w-][\w.-]*", name) or name.endswith(".int8"):  # that is another graph of a model
+        raise TwinshotError(
+            f"--name {name}: give a plain name of letters, digits, '_', '-' and '.', not ending in .int8"
+        )
     if name in read_manifest(WEIGHTS) and weights.resolve() != WEIGHTS.resolve():
         raise TwinshotError(f"--name {name}: a model of the package is called so, and goes first; choose another name")
     known = read_manifest(weights)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -29,10 +29,11 @@ from ..synth.sample import sample
 from ..synth.shards import Kind, ShardPlan, Sources, kinds_for, open_shards, render_missing
 from .config import DataConfig, Recipe
 
+if TYPE_CHECKING:
+    from ..nets.quantise import Frames  # which loads what only an export needs
+
 Triple = tuple[Tensor, Tensor, Tensor]
 """noisy (gain-matched), blurry, sharp: float32 (3, h, w) in [0, 1]; with a leading n in a batch."""
-Frames = tuple[NDArray[np.float32], NDArray[np.float32]]
-"""The first two of a triple, (1, 3, h, w)."""
 
 
 class ShardDataset(Dataset[Triple]):
