@@ -91,7 +91,7 @@ def test_models_of_another_folder(monkeypatch, tmp_path):
     (tmp_path / card["file"]).write_bytes((engine.WEIGHTS / card["file"]).read_bytes())
     (tmp_path / "manifest.json").write_text(json.dumps({"mine": card, "twin": {**card, "sha256": "0"}}))
     monkeypatch.setenv("TWINSHOT_WEIGHTS", str(tmp_path))
-    assert list(engine.manifest()) == ["twin", "twin-noisy", "mine"]
+    assert list(engine.manifest()) == ["twin", "twin-fast", "twin-noisy", "mine"]
     assert engine.load_model("mine").path == tmp_path / card["file"]
     assert engine.load_model("twin").path == engine.WEIGHTS / card["file"]  # the package's name is its own
     (tmp_path / "manifest.json").write_text("{")

@@ -11,7 +11,12 @@ from typing import Any
 
 import numpy as np
 
-FUSION_PAIRS = (("twin", "twin-noisy"), ("twin-pair", "twin-noisy"), ("full-merger", "noisy-only"))
+FUSION_PAIRS = (
+    ("twin", "twin-noisy"),
+    ("twin-fast", "twin-noisy"),
+    ("twin-pair", "twin-noisy"),
+    ("full-merger", "noisy-only"),
+)
 """A network that takes both frames, and the same design given the noisy one alone."""
 
 

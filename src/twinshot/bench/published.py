@@ -90,6 +90,7 @@ SYSTEMS = {
     "rnn": Described("DeblurRNN", PAPER),
     "merger": Described("DeblurMerger", PAPER),
     "twin": Described("TwinNet, the network that ships", _HERE),
+    "twin-fast": Described("TwinNet of half as many weights, trained on files of phones, too", _HERE),
     "twin-pair": Described("TwinNet on the budget of twin-noisy", _HERE),
     "twin-noisy": Described("TwinNet given the noisy frame alone", _HERE),
     "full-merger": Described(_CONTROL, PAPER),
