@@ -152,3 +152,14 @@ def test_a_frame_that_cannot_be_registered_comes_back_as_it_is():
     flat = np.full((64, 64, 3), 0.5, np.float32)
     noisy, _ = map(as_float, frames(np.eye(3)))
     assert align.registered(noisy[:64, :64], flat, SAME) is flat
+
+
+@pytest.mark.parametrize(("seed", "blur", "move"), [(4, 9, 1), (5, 9, 3), (7, 3, 1)])
+def test_of_places_that_look_alike_the_nearest_is_taken(seed, blur, move):
+    """A pattern: one period further on, the frames fit as well, and phase correlation finds them there."""
+    rng = np.random.default_rng(seed)
+    pattern = cv2.GaussianBlur(np.tile(rng.random((24, 24, 3), np.float32), (40, 50, 1)), (0, 0), 2.4)
+    noisy, blurry = pattern[20:260, 16:336], cv2.blur(pattern, (blur, 1))[20:260, 16 - move : 336 - move]
+    noisy = (noisy + rng.normal(0, 0.1, noisy.shape)).clip(0, 1).astype(np.float32)
+    found = align.estimate(noisy, np.ascontiguousarray(blurry), SAME)
+    assert np.hypot(*found.shift) < move + 2.5

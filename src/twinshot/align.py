@@ -49,12 +49,12 @@ def estimate(noisy: Pixels, blurry: Pixels, exposure: Exposure) -> Alignment:
     before = _correlation(fixed, moving, np.eye(3))
     best, confidence = np.eye(3), before
     for start in (_translation, _no_translation, _far_translation):
+        if start is _far_translation and confidence >= _LEAST_CORRELATION:
+            break
         matrix = _refined(fixed, moving, start(fixed, moving))
         after = _correlation(fixed, moving, matrix)
         if after > confidence:
             best, confidence = matrix, after
-        if after >= _LEAST_CORRELATION:  # another start would end in the same place
-            break
     matrix = _at_full_size(best, scale)
     shift, largest = _corner_shift(matrix, noisy.shape[:2])
     sure = confidence >= _LEAST_CORRELATION and confidence - before >= _LEAST_GAIN
