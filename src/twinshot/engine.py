@@ -147,22 +147,22 @@ def _onnx(model: Model) -> Loaded:
 
 
 def _int8(model: Model) -> Loaded:
-    """ONNX Runtime, in 8-bit integers where the model has a graph of them, gains by it here and stays as good as exact.
-
-    Processors without VNNI may not gain, and on some of them sums of products overflow.
-    """
+    """ONNX Runtime in 8-bit integers, where the model has such a graph, gains by it here and stays as good as exact."""
     import onnxruntime
 
-    runs = {precision.EXACT: partial(_session, model.path)}
-    kept: dict[str, str] = model.card.get("int8", {})
-    if kept:
-        path = model.path.with_name(kept["file"])
-        check_file(path, kept["sha256"])
-        runs["int8"] = partial(_session, path)
-    checksum = kept.get("sha256", model.card["sha256"])
-    key = f"{checksum} onnxruntime {onnxruntime.__version__} {processor()} {platform.machine()} {threads()}"
-    arithmetic = precision.chosen(key, runs)
+    if "int8" not in model.card:
+        return _onnx(model)
+    kept = model.card["int8"]
+    path = model.path.with_name(kept["file"])
+    check_file(path, kept["sha256"])
+    runs = {precision.EXACT: partial(_session, model.path), "int8": partial(_session, path)}
+    arithmetic = precision.chosen(_here(kept["sha256"], f"onnxruntime {onnxruntime.__version__}", processor()), runs)
     return Loaded(runs[arithmetic](), arithmetic)
+
+
+def _here(checksum: str, library: str, device: str) -> str:
+    """What a choice of arithmetic is remembered under: the graph, what runs it, and where."""
+    return f"{checksum} {library} {device} {platform.machine()} {threads()}"
 
 
 def _session(path: Path) -> Run:
@@ -171,6 +171,8 @@ def _session(path: Path) -> Run:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads()
     options.log_severity_level = 3
+    # Without VNNI, sums of two products of integers would overflow now and then; this takes another way there.
+    options.add_session_config_entry("session.x64quantprecision", "1")
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
     def run(noisy: Tensor, blurry: Tensor) -> Tensor:
@@ -207,7 +209,7 @@ def _openvino(model: Model) -> Loaded:
     able = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     hints = (precision.EXACT, "bf16") if able else (precision.EXACT,)
     device = core.get_property("CPU", "FULL_DEVICE_NAME")
-    key = f"{model.card['sha256']} openvino {openvino.__version__} {device} {platform.machine()} {threads()}"
+    key = _here(model.card["sha256"], f"openvino {openvino.__version__}", device)
     hint = precision.chosen(key, {hint: partial(load, hint) for hint in hints})
     return Loaded(load(hint), hint)
 
