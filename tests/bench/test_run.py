@@ -15,7 +15,7 @@ from twinshot.bench.metrics import CONVENTIONS, psnr
 from twinshot.bench.run import Bench, run
 from twinshot.bench.systems import Plain
 from twinshot.io import read
-from twinshot.pair import TwinshotError
+from twinshot.pair import TwinshotError, as_float
 
 
 @pytest.fixture
@@ -98,8 +98,8 @@ def test_a_killed_benchmark_goes_on(bench, add):
     assert "error" not in both["systems"]["noisy"]
 
 
-@pytest.mark.parametrize("change", ["set", "system", "failed"])
-def test_rows_of_another_set_or_system_are_made_again(bench, folder, tmp_path, change):
+@pytest.mark.parametrize("change", ["set", "shown", "measured", "system", "failed"])
+def test_rows_of_another_set_or_system_are_made_again(bench, folder, tmp_path, monkeypatch, change):
     truth = bench("blurry")["systems"]["blurry"]["psnr"]
     path = tmp_path / "out" / "results.json"
     results = json.loads(path.read_text())
@@ -107,6 +107,10 @@ def test_rows_of_another_set_or_system_are_made_again(bench, folder, tmp_path, c
     row["psnr"] = -1.0
     if change == "set":
         save(folder / "noisy" / "a.png", np.zeros((160, 224, 3), np.uint8) + 9)
+    elif change == "shown":  # the same files, registered in another way
+        monkeypatch.setattr("twinshot.bench.datasets.warped", lambda pixels, found: as_float(pixels)[::-1])
+    elif change == "measured":
+        monkeypatch.setattr("twinshot.bench.run.measures", lambda: "newer")
     elif change == "system":
         row["version"] = "older"
     else:

@@ -11,7 +11,7 @@ import pytest
 from twinshot.bench import systems
 from twinshot.bench.datasets import triples_in
 from twinshot.bench.metrics import psnr
-from twinshot.bench.systems import known_systems, system, takes_of, version_of
+from twinshot.bench.systems import identity_of, known_systems, system, takes_of, version_of
 from twinshot.engine import manifest
 from twinshot.pair import TwinshotError
 
@@ -82,6 +82,7 @@ def test_versions():
     assert version_of("twin").split()[0] == manifest()["twin"]["sha256"][:12]
     assert version_of("nlm") == version_of("bm3d")  # one module has both
     assert version_of("yuan") != version_of("hdrplus")
+    assert version_of("yuan").split()[:-1] == identity_of("yuan").split()
 
 
 @pytest.mark.parametrize(

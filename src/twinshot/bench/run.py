@@ -21,7 +21,7 @@ from ..pair import Metadata, TwinshotError, as_float
 from . import koehler
 from .datasets import Triple, digest, triples_in
 from .metrics import CONVENTIONS, checkerboard
-from .systems import code, system, version_of
+from .systems import identity_of, measures, system
 
 Results = dict[str, Any]
 
@@ -71,7 +71,7 @@ def run(bench: Bench, say: Callable[[str], None] = lambda line: None) -> Results
         found = results["sets"][name] = _same_set(results["sets"].get(name, {}), triples)
         for chosen in bench.systems:
             row = found["systems"].get(chosen, {})
-            if row.get("version") != version_of(chosen):
+            if row.get("version") != identity_of(chosen):
                 row = row_of(chosen, triples, bench.out / "pictures" / name)
                 found["systems"][chosen] = row
                 keep_results(results, bench.out)
@@ -81,8 +81,8 @@ def run(bench: Bench, say: Callable[[str], None] = lambda line: None) -> Results
 
 
 def _same_set(before: Results, triples: Sequence[Triple]) -> Results:
-    """A set's results so far; none where its files, or the code that reads them, are no longer the same."""
-    checksum = f"{digest(triples)[:16]} {code()}"
+    """A set's results so far; none where what it shows, or how pictures are compared, is no longer the same."""
+    checksum = f"{digest(triples)[:16]} {measures()}"
     if before.get("sha256") == checksum:
         return before
     cases = {triple.name: _known(triple) for triple in triples}
@@ -129,7 +129,7 @@ def row_of(name: str, triples: Sequence[Triple], pictures: Path) -> dict[str, An
     shared = [key for key in cases[0] if key not in ("name", "seconds") and all(key in case for case in cases)]
     means = {key: round(fmean(case[key] for case in cases), 4) for key in shared}
     seconds = median(case["seconds"] for case in cases)
-    return {"takes": chosen.takes, "version": version_of(name), **means, "seconds": seconds, "cases": cases}
+    return {"takes": chosen.takes, "version": identity_of(name), **means, "seconds": seconds, "cases": cases}
 
 
 def reason(error: Exception) -> str:

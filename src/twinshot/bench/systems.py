@@ -27,6 +27,8 @@ _SINGLE: dict[str, Takes] = {
     "dcdeblurgan": "blurry",
     "noise2noise": "noisy",
 }
+_WAY = ("engine.py", "restoration.py", "tile.py", "window.py")  # of a picture through a network
+_MEASURES = ("bench/koehler.py", "bench/metrics.py")
 _SHARED = (
     *("align.py", "engine.py", "exposure.py", "io.py", "light.py", "restoration.py", "tile.py", "window.py"),
     *("bench/datasets.py", "bench/koehler.py", "bench/metrics.py", "bench/systems.py"),
@@ -74,17 +76,31 @@ def known_systems() -> list[str]:
 
 
 def version_of(name: str) -> str:
-    """What a system's figures depend on: a network's checksum, or its own module, and the code all share."""
+    """What a system's speed and curves depend on: itself, and all code on the way from files to figures."""
+    return f"{identity_of(name)} {_code(*_SHARED)}"
+
+
+def identity_of(name: str) -> str:
+    """What a system is: a network's checksum and what runs it, or its own module.
+
+    A figure depends on this, on what the system was shown (`datasets.digest`) and on `measures`.
+    """
     models = manifest()
-    return f"{models[name]['sha256'][:12]} {code()}" if name in models else code(name)
+    if name in models:
+        return f"{models[name]['sha256'][:12]} {_code('bench/systems.py', *_WAY)}"
+    return _code("bench/systems.py", f"baselines/{name}.py")
+
+
+def measures() -> str:
+    """Checksum of the code that compares a picture with the truth."""
+    return _code(*_MEASURES)
 
 
 @lru_cache
-def code(name: str = "") -> str:
-    """Checksum of the code that all figures depend on, and of a classical system's module."""
-    package = Path(__file__).parents[1]
-    files = [package / file for file in (*_SHARED, f"baselines/{name}.py")]
-    return hashlib.sha256(b"".join(path.read_bytes() for path in files if path.is_file())).hexdigest()[:12]
+def _code(*files: str) -> str:
+    """Checksum of those of the package's files that are there."""
+    paths = [Path(__file__).parents[1] / file for file in files]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in paths if path.is_file())).hexdigest()[:12]
 
 
 def takes_of(net: dict[str, Any]) -> Takes:
