@@ -53,7 +53,7 @@ def estimate(noisy: Pixels, blurry: Pixels, exposure: Exposure) -> Alignment:
             break
         matrix = _refined(fixed, moving, start(fixed, moving))
         after = _correlation(fixed, moving, matrix)
-        if after > confidence:
+        if after - confidence >= _LEAST_GAIN:
             best, confidence = matrix, after
     matrix = _at_full_size(best, scale)
     shift, largest = _corner_shift(matrix, noisy.shape[:2])
