@@ -79,7 +79,7 @@ def test_the_bar_shows_where_somebody_watches(monkeypatch, files, tmp_path, comm
 
 
 def test_models(command, monkeypatch):
-    monkeypatch.setattr(cli, "out", type(cli.out)(width=200))
+    monkeypatch.setattr(cli, "out", type(cli.out)(width=300))
     result = command("models")
     assert (result.code, result.err) == (0, "")
     for word in ("twin", " MB", "photographs", "Apache-2.0"):
