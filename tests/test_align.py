@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from skimage import data
 
-from twinshot import align
+from twinshot import align, exposure
 from twinshot.exposure import Exposure
 from twinshot.light import to_linear, to_srgb
-from twinshot.pair import as_float
+from twinshot.pair import Frame, Pair, as_float
+from twinshot.restoration import register
 from twinshot.window import window
 
 SIZE = (340, 380)
@@ -163,3 +164,27 @@ def test_of_places_that_look_alike_the_nearest_is_taken(seed, blur, move):
     noisy = (noisy + rng.normal(0, 0.1, noisy.shape)).clip(0, 1).astype(np.float32)
     found = align.estimate(noisy, np.ascontiguousarray(blurry), SAME)
     assert np.hypot(*found.shift) < move + 2.5
+
+
+def sky_with_a_mover(centre, axes, noise, seed):
+    """A smooth sky with faint stains, and a bright thing before it; uint8."""
+    stains = cv2.GaussianBlur(np.random.default_rng(9).normal(0, 1, (256, 256)), (0, 0), 2) * 0.06
+    mover = cv2.ellipse(np.zeros((256, 256)), centre, axes, 0, 0, 360, 1, -1)
+    picture = np.where(mover > 0, 0.9, np.linspace(0.15, 0.6, 256)[:, None] + stains)[..., None].repeat(3, 2)
+    picture += np.random.default_rng(seed).normal(0, noise, picture.shape)
+    return np.round(picture.clip(0, 1) * 255).astype(np.uint8)
+
+
+def test_a_mover_does_not_take_the_frame_with_it():
+    """It moves and shrinks, and is all that correlates; laid on each other by it, the frames no longer agree."""
+    noisy = sky_with_a_mover((100, 140), (55, 25), 0.03, 1)
+    blurry = cv2.blur(sky_with_a_mover((110, 100), (40, 22), 0, 2), (5, 1))
+    pair = Pair(Frame(noisy, "noisy"), Frame(blurry, "blurry"))
+    match = exposure.estimate(noisy, blurry)
+    tempting = align.estimate(noisy, blurry, match)
+    assert tempting.applied
+    assert np.linalg.norm(tempting.matrix[:2, 0]) == pytest.approx(1, abs=0.2)  # no hand zooms
+    found, again = register(pair, match)
+    assert not found.applied
+    assert found.shift == (0.0, 0.0)
+    assert again == match

@@ -112,6 +112,54 @@ def test_exif_alone_where_the_pixels_do_not_agree_among_themselves(photo):
     assert exposure.estimate(noisy, other, exif_gain=8.0) == Exposure((8.0, 8.0, 8.0), "linear", "exif")
 
 
+def night_scene(photo):
+    """Linear light: lamps beyond white, all else at 1/60."""
+    light = to_linear(photo / np.float32(255))
+    return np.where(light > np.quantile(light, 0.97), 1.5, light / 60).astype(np.float32)
+
+
+def night_pair(scene, gain, seed=0):
+    """(noisy, blurry) of a scene in linear light, uint8: noise is cut off at black, as a file cuts it off."""
+    rng = np.random.default_rng(seed)
+    long = cv2.blur(scene, (15, 1)) + rng.normal(0, 0.002, scene.shape)
+    short = scene / gain + rng.normal(0, 0.0014, scene.shape)
+    return tuple((to_srgb(frame.clip(0, 1).astype(np.float32)) * 255 + 0.5).astype(np.uint8) for frame in (short, long))
+
+
+def test_a_night_scene_has_a_gain_without_exif(photo):
+    found = exposure.estimate(*night_pair(night_scene(photo), 8))
+    assert (found.light, found.source) == ("linear", "estimated")
+    assert found.gain == pytest.approx((8, 8, 8), rel=0.3)
+
+
+def test_what_is_half_noise_does_not_overrule_exif(photo):
+    pair = night_pair(to_linear(photo / np.float32(255)) / 30, 30)
+    assert max(exposure.estimate(*pair).gain) < 24  # what was cut off at black is missing from the noise's mean
+    assert exposure.estimate(*pair, exif_gain=30.0) == Exposure((30.0, 30.0, 30.0), "linear", "exif")
+
+
+def test_noise_cut_off_at_black_does_not_look_like_scaled_values(photo):
+    """It lifts dark blocks as adding an offset would, or a gain in encoded values."""
+    for seed in range(5):
+        noisy, blurry = pair_of(photo, (3.5, 3.5, 3.5), noise=0.04, seed=seed)
+        assert (noisy == 0).mean() > 0.1
+        assert exposure.estimate(noisy, blurry).light == "linear"
+
+
+def test_a_channel_that_nothing_is_known_of_follows_the_others(photo):
+    noisy, blurry = pair_of(photo, (8.0, 8.0, 8.0))
+    noisy[..., 2] = blurry[..., 2] = 0
+    assert exposure.estimate(noisy, blurry).gain == pytest.approx((8, 8, 8), rel=0.05)
+
+
+def test_an_unsure_channel_stays_near_the_others(photo):
+    noisy, blurry = pair_of(photo, (4.0, 4.0, 4.0))
+    blurry[..., 2] = blurry[::-1, ::-1, 2] * 0.8  # another picture, and darker
+    found = exposure.estimate(noisy, blurry).gain
+    assert found[:2] == pytest.approx((4, 4), rel=0.05)
+    assert found[2] == pytest.approx(4, rel=0.2)
+
+
 def test_exposure_of_a_pair_by_exif():
     pixels = np.zeros((16, 16, 3), np.uint8)
 

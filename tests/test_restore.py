@@ -178,6 +178,15 @@ def test_a_swapped_pair_gives_a_warning(frames, model):
     assert "the blurry array" in warning
 
 
+def test_a_gain_that_nothing_tells_gives_a_warning(frames, model):
+    dark = np.zeros_like(frames[0])
+    dark[::7, ::5] = 2
+    report = twinshot.restore(dark, frames[1], model).report
+    assert (report["gain_source"], report["gain"]) == ("none", [1.0, 1.0, 1.0])
+    assert "cannot be told: no EXIF" in report["warnings"][0]
+    assert not any("really the short" in warning for warning in report["warnings"])  # noise would not compare
+
+
 def test_frames_that_do_not_go_together_give_a_warning(frames, photo, model):
     other = np.ascontiguousarray(photo[100:260, 150:374][:, ::-1])
     (warning,) = twinshot.restore(frames[0], other, model).report["warnings"]

@@ -1,4 +1,4 @@
-"""Registration of the blurry frame to the noisy one: translation, then a homography, or left alone.
+"""Registration of the blurry frame to the noisy one: translation, then a homography or a turn, or left alone.
 
 It works on small gain-matched grey copies: there the noise averages out and the blur is short. The result says how
 sure it is; an unsure one is dropped, since the network copes with a few pixels better than with a wrong warp.
@@ -21,6 +21,7 @@ _LEAST_WORKING_SIDE = 16  # px of the shorter one, which a strip would lose
 _LEAST_CORRELATION = 0.5
 _LEAST_GAIN = 0.001  # rise of the correlation that makes a warp worth its resampling
 _LARGEST_SHARE = 0.3  # of the longer side: a larger corner shift is a mistake
+_LARGEST_STRETCH = 1.2  # of a length, anywhere: what moves in the scene asks for more, a hand does not
 _TEMPLATE = 0.5  # share of the sides that is looked for where phase correlation fails
 
 
@@ -59,8 +60,13 @@ def estimate(noisy: Pixels, blurry: Pixels, exposure: Exposure) -> Alignment:
     shift, largest = _corner_shift(matrix, noisy.shape[:2])
     sure = confidence >= _LEAST_CORRELATION and confidence - before >= _LEAST_GAIN
     if not sure or largest > _LARGEST_SHARE * max(noisy.shape[:2]):
-        return Alignment(np.eye(3), (0.0, 0.0), before, False)
+        return left_alone(before)
     return Alignment(matrix, shift, confidence, True)
+
+
+def left_alone(confidence: float) -> Alignment:
+    """Frames that are used as they are."""
+    return Alignment(np.eye(3), (0.0, 0.0), confidence, False)
 
 
 def registered(noisy: Image, blurry: Image, exposure: Exposure) -> Image:
@@ -107,17 +113,38 @@ def _far_translation(fixed: Image, moving: Image) -> Matrix:
 
 
 def _refined(fixed: Image, moving: Image, start: Matrix) -> Matrix:
-    """Homography by ECC (Evangelidis and Psarakis 2008) from `start`, which is returned where it does not converge."""
+    """By ECC from `start`: a homography, or turn and shift where that one stretches the frame as no hand does."""
+    homography = _ecc(fixed, moving, start, cv2.MOTION_HOMOGRAPHY)
+    if _stretch(homography, fixed.shape) < _LARGEST_STRETCH:
+        return homography
+    return _ecc(fixed, moving, start, cv2.MOTION_EUCLIDEAN)
+
+
+def _ecc(fixed: Image, moving: Image, start: Matrix, model: int) -> Matrix:
+    """Evangelidis and Psarakis 2008; `start` where it does not converge."""
     criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 60, 1e-5)
+    rows = 3 if model == cv2.MOTION_HOMOGRAPHY else 2
     try:
         # The frames are smooth already: no mask, and a Gaussian of one pixel, which is none.
         everywhere = np.ones(fixed.shape, np.uint8)
-        _, matrix = cv2.findTransformECC(
-            fixed, moving, start.astype(np.float32), cv2.MOTION_HOMOGRAPHY, criteria, everywhere, 1
-        )
+        _, found = cv2.findTransformECC(fixed, moving, start[:rows].astype(np.float32), model, criteria, everywhere, 1)
     except cv2.error:
         return start
-    return np.asarray(matrix, np.float64)
+    return np.vstack([found, np.eye(3)[rows:]]).astype(np.float64)
+
+
+def _stretch(matrix: Matrix, size: tuple[int, ...]) -> float:
+    """By how much the map lengthens or shortens anything in the middle or at a corner: 1 for shifts and turns."""
+    height, width = size[:2]
+    largest = 1.0
+    for x, y in ((width / 2, height / 2), (0, 0), (width, 0), (0, height), (width, height)):
+        seen = matrix @ (x, y, 1.0)
+        if seen[2] <= 0:
+            return np.inf
+        jacobian = (matrix[:2, :2] - np.outer(seen[:2] / seen[2], matrix[2, :2])) / seen[2]
+        longest, shortest = np.linalg.svd(jacobian, compute_uv=False)
+        largest = max(largest, float(longest), 1 / max(float(shortest), 1e-6))
+    return largest
 
 
 def _correlation(fixed: Image, moving: Image, matrix: Matrix) -> float:

@@ -21,6 +21,8 @@ def doubt(pair: Pair, exposure: Exposure) -> str | None:
     if noisy.metadata.seconds and blurry.metadata.seconds and noisy.metadata.seconds > 1.2 * blurry.metadata.seconds:
         times = f"{noisy.metadata.seconds:.3g} s against {blurry.metadata.seconds:.3g} s"
         return f"the first frame was exposed longer ({times}): {swap}"
+    if exposure.source == "none":
+        return None  # noise compares only at one exposure
     # A gain in sRGB raises noise by as much; one in linear light by about its square root in the mid-tones.
     gain = float(np.mean(exposure.gain)) ** (1.0 if exposure.light == "srgb" else 0.5)
     first, second = fine_detail(noisy.pixels) * gain, fine_detail(blurry.pixels)

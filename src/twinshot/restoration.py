@@ -25,6 +25,7 @@ Progress = Callable[[int, int], None]
 
 LARGEST_TILE = 1280
 OVERLAP = 160
+_LARGEST_RISE, _LEAST_RISE = 1.5, 0.02  # of the exposure's misfit: frames laid on each other agree better, not worse
 _LEAST_LIKENESS = 0.25  # of frames that go together the confidence is 0.6 and more, of others 0.15 at most
 MARGIN = 64  # of a tile's edge, px, that lacks context and is not used
 
@@ -112,7 +113,7 @@ def restore_pair(pair: Pair, network: Model, progress: Progress | None = None, c
         network, match = network.fallback, exposure.colourless(match)
     pixels = _run(pair, match, registered, network, progress)
     clock.lap("restore")
-    doubts = [doubt for doubt in (swapped, unlike) if doubt]
+    doubts = [doubt for doubt in (swapped, _unmatched(pair, match), unlike) if doubt]
     report = _report(pair, match, registered, network, clock.seconds, doubts)
     bits = max(frame.metadata.bits for frame in (pair.noisy, pair.blurry))
     return Restored(pixels, report, Metadata(pair.noisy.metadata.exif, pair.noisy.metadata.icc, bits))
@@ -133,9 +134,22 @@ def _files(*sources: Source) -> tuple[Path, ...]:
 def register(pair: Pair, match: exposure.Exposure) -> tuple[align.Alignment, exposure.Exposure]:
     """How the blurry frame is read at the noisy one's pixels, and the exposure as registered frames tell it."""
     registered = align.estimate(pair.noisy.pixels, pair.blurry.pixels, match)
-    if registered.applied:
-        match = exposure.estimate(pair.noisy.pixels, pair.blurry.pixels, exposure.exif_gain(pair), registered.matrix)
-    return registered, match
+    if not registered.applied:
+        return registered, match
+    again = exposure.estimate(pair.noisy.pixels, pair.blurry.pixels, exposure.exif_gain(pair), registered.matrix)
+    if again.misfit > _LARGEST_RISE * match.misfit + _LEAST_RISE:
+        return align.left_alone(registered.confidence), match
+    return registered, again
+
+
+def _unmatched(pair: Pair, match: exposure.Exposure) -> str | None:
+    """A sentence that says that nothing tells the gain, so that the noisy frame is used as it is; or None."""
+    if match.source != "none":
+        return None
+    return (
+        f"how much darker {pair.noisy.name} is than {pair.blurry.name} cannot be told: no EXIF, and hardly anything is "
+        "neither black nor clipped in both; it is used as bright as it is"
+    )
 
 
 def _unlike(pair: Pair, registered: align.Alignment, network: Model) -> str | None:

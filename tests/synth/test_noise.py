@@ -25,7 +25,8 @@ def band_statistics(noisy, clean, levels):
 @pytest.mark.parametrize(("levels", "photons"), [(2, 2), (3, 4), (8, 8), (16, 16), (100, 128)])
 def test_poisson_noise(levels, photons):
     clean = steps(levels)
-    noisy = noise.poisson(clean, np.random.default_rng(0))
+    assert noise.shot_values(clean) == photons
+    noisy = noise.poisson(clean, photons, np.random.default_rng(0))
     assert noisy.dtype == np.float32
     assert noisy.min() >= 0
     assert noisy.max() <= 1
@@ -38,7 +39,7 @@ def test_poisson_noise(levels, photons):
 
 def test_poisson_noise_is_scikit_images():
     clean = noise.quantise(steps(100)).astype(np.float32) / np.float32(255)
-    ours = noise.poisson(clean, np.random.default_rng(0))
+    ours = noise.poisson(clean, noise.shot_values(clean), np.random.default_rng(0))
     theirs = random_noise(clean.astype(np.float64), mode="poisson", rng=1)
     for (_, one, _), (_, other, _) in zip(
         band_statistics(ours, clean, 100)[::10], band_statistics(theirs, clean, 100)[::10], strict=True
@@ -125,7 +126,7 @@ def test_jpeg(photo):
 def test_noise_is_a_function_of_its_generator(photo):
     image = photo[:64, :64] / np.float32(255)
     for make in (
-        lambda rng: noise.poisson(image, rng),
+        lambda rng: noise.poisson(image, 128, rng),
         lambda rng: noise.gaussian(image, 0.1, rng),
         lambda rng: noise.through_mosaic(image, 0.01, 0.02, 0.25, rng),
     ):

@@ -123,11 +123,12 @@ def test_paper_gaussian_noise_of_both_frames():
 
 
 def test_paper_shot_noise():
+    """The sharp frame's intensities count (eq. 8), not the darkened one's, which the 8-bit file would merge."""
     ramp = np.tile(np.linspace(0, 1, 160, dtype=np.float32)[:, None, None], (1, 160, 3))
     found = spoiled(replace(PaperProfile(), scale=(0.4, 0.4)), sharp=ramp, blurry=ramp)
     assert found.meta["noise"] == "poisson"
-    rows = found.noisy[100]  # 0.4 * 0.63, and 101 levels in use: 128 photons make white
-    assert rows.var() == pytest.approx(0.4 * ramp[100, 0, 0] / 128, rel=0.2)
+    rows = found.noisy[100]  # 0.4 * 0.63, and 160 levels in use: 256 photons make white
+    assert rows.var() == pytest.approx(0.4 * ramp[100, 0, 0] / 256, rel=0.2)
 
 
 # A real camera

@@ -13,18 +13,15 @@ from ..light import Image
 _HEADROOM = 2.0  # linear light up to 2 survives the 16-bit mosaic
 
 
-def poisson(image: Image, rng: np.random.Generator) -> Image:
-    """Shot noise of eq. (8): Poisson(v I) / v, clipped to [0, 1].
-
-    v is the number of unique intensities rounded up to a power of two, as scikit-image's `random_noise` has it.
-    """
-    values = 2.0 ** np.ceil(np.log2(_unique_intensities(image)))
+def poisson(image: Image, values: float, rng: np.random.Generator) -> Image:
+    """Shot noise of eq. (8): Poisson(v I) / v, clipped to [0, 1]; v is `shot_values` of the frame as it was lit."""
     return np.asarray(np.clip(rng.poisson(image * values) / values, 0, 1), np.float32)
 
 
-def _unique_intensities(image: Image) -> int:
-    """Count of 8-bit values in use: the paper's frames are 8-bit files."""
-    return int(np.count_nonzero(np.bincount(quantise(image).ravel(), minlength=256)))
+def shot_values(sharp: Image) -> float:
+    """Eq. (8)'s number of unique intensities, of the 8-bit file; scikit-image's `random_noise` rounds it up to 2^k."""
+    unique = np.count_nonzero(np.bincount(quantise(sharp).ravel(), minlength=256))
+    return float(2.0 ** np.ceil(np.log2(unique)))
 
 
 def gaussian(image: Image, sigma: float, rng: np.random.Generator) -> Image:

@@ -56,11 +56,11 @@ class PaperProfile:
     def degrade(self, sharp: Image, blurry: Image, rng: np.random.Generator, burst: Sequence[Image] = ()) -> Sample:
         """Noise on exposed sRGB-encoded frames; quantised to 8 bit before any gain."""
         scale, sigma = rng.uniform(*self.scale), rng.uniform(*self.sigma)
-        shot = scale < self.threshold
+        shot, values = scale < self.threshold, noise.shot_values(sharp)
 
         def short(frame: Image) -> Image:
             dark = frame * np.float32(scale)
-            return _eight_bit(noise.poisson(dark, rng) if shot else noise.gaussian(dark, sigma, rng))
+            return _eight_bit(noise.poisson(dark, values, rng) if shot else noise.gaussian(dark, sigma, rng))
 
         noisy = short(sharp)
         long = noise.gaussian(blurry, sigma / np.sqrt(self.frames), rng) if self.frames else blurry
