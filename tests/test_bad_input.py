@@ -9,6 +9,7 @@ import signal
 import stat
 import tempfile
 import zlib
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from PIL import Image, ImageCms
 
 import twinshot
 from twinshot import io, restoration
-from twinshot.pair import TwinshotError
+from twinshot.pair import Frame, Metadata, Pair, TwinshotError
 
 KINDS = ["PNG", "JPEG", "TIFF", "ZTIFF", "WEBP", "deep PNG", "deep TIFF", "deep ZTIFF"]
 
@@ -530,6 +531,54 @@ def test_one_profile_is_not_another_for_its_date_or_for_being_unsaid(command, fi
         for path, pixels, profile in zip(files, frames, profiles, strict=True):
             Image.fromarray(pixels).save(path, icc_profile=profile)
         assert command("restore", *files, "-o", tmp_path / f"{number}.png").code == 0
+
+
+def profile_named(text, primaries):
+    """An ICC profile's header and tags, as far as colours are told by them."""
+    body, table = b"", b""
+    tags = {b"desc": b"desc" + bytes(4) + text.encode()}
+    for name, column in zip((b"rXYZ", b"gXYZ", b"bXYZ"), np.reshape(primaries, (3, 3)), strict=True):
+        tags[name] = b"XYZ " + bytes(4) + np.round(column * 65536).astype(">i4").tobytes()
+    for name, data in tags.items():
+        table += name + (132 + 12 * len(tags) + len(body)).to_bytes(4, "big") + len(data).to_bytes(4, "big")
+        body += data
+    return bytes(128) + len(tags).to_bytes(4, "big") + table + body
+
+
+def test_a_wide_profile_named_after_srgbs_curve_is_not_srgb(frames):
+    """As phones name theirs."""
+    srgb = (0.4361, 0.2225, 0.0139, 0.3851, 0.7169, 0.0971, 0.1431, 0.0606, 0.7141)
+    p3 = (0.5151, 0.2412, -0.0011, 0.2920, 0.6922, 0.0419, 0.1571, 0.0666, 0.7841)
+    name = "Display P3 Gamut with sRGB Transfer"
+    pair = [Frame(pixels, "frame.jpg") for pixels in frames]
+    for primaries in (srgb, p3):
+        metadata = Metadata(icc=profile_named(name, primaries))
+        tagged = replace(pair[0], metadata=metadata)
+        Pair(tagged, replace(pair[1], metadata=metadata))
+        if primaries is srgb:
+            Pair(tagged, pair[1])
+        else:
+            with pytest.raises(TwinshotError, match="different colour profiles"):
+                Pair(tagged, pair[1])
+
+
+def test_a_result_is_not_written_over_its_source_from_another_folder(files, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = twinshot.restore(files[0].name, files[1].name)
+    before = files[0].read_bytes()
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    with pytest.raises(TwinshotError, match=files[0].name):
+        result.save(f"../{files[0].name}", force=True)
+    assert files[0].read_bytes() == before
+
+
+def test_what_is_replaced_keeps_its_rights(command, files, tmp_path):
+    output = tmp_path / "out.png"
+    output.write_bytes(b"")
+    output.chmod(0o600)
+    assert command("restore", *files, "-o", output, "--force").code == 0
+    assert stat.S_IMODE(output.stat().st_mode) == 0o600
 
 
 def test_colours_in_planes_of_their_own(refused, files, tmp_path, frames):

@@ -90,6 +90,18 @@ def test_models(command, monkeypatch):
             assert str(figure) in result.out
 
 
+def test_models_of_others_are_listed_as_they_are_named(command, monkeypatch, tmp_path):
+    card = {**engine.manifest()["twin"], "trained_on": "my [/x] photos"}
+    (tmp_path / "manifest.json").write_text(json.dumps({"mine": card}))
+    monkeypatch.setenv("TWINSHOT_WEIGHTS", str(tmp_path))
+    monkeypatch.setattr(cli, "out", type(cli.out)(width=300))
+    assert "my [/x] photos" in command("models").out
+    (tmp_path / "manifest.json").write_text(json.dumps({"mine": {**card, "quality": None}}))
+    result = command("models")
+    assert (result.code, result.out) == (2, "")
+    assert "says too little of 'mine'" in result.err
+
+
 def test_synth(command, photos, tmp_path):
     arguments = ("synth", photos, "-o", tmp_path / "set", "--profile", "camera", "--count", 2, "--seed", 5)
     result = command(*arguments)

@@ -385,6 +385,32 @@ def test_names_and_adobe_rgb_are_carried(tmp_path, picture, deep_picture, suffix
         assert stored.get_ifd(ExifTags.IFD.Interop)[1] == "R03"
 
 
+def test_no_exif_where_looking_for_interop_raises(tmp_path, picture, monkeypatch):
+    """As Pillow 12 does where there is none."""
+    get = Image.Exif.get_ifd
+
+    def strict(block, tag):
+        if tag == ExifTags.IFD.Interop and tag not in get(block, CAMERA):
+            raise KeyError(tag)
+        return get(block, tag)
+
+    monkeypatch.setattr(Image.Exif, "get_ifd", strict)
+    for source, found in ((exif(), 1600), (Image.Exif(), None)):
+        Image.fromarray(picture).save(tmp_path / "in.jpg", exif=source.tobytes() if len(source) else b"")
+        io.write(tmp_path / "out.png", picture, io.read(tmp_path / "in.jpg").metadata)
+        with Image.open(tmp_path / "out.png") as file:
+            assert file.getexif().get_ifd(CAMERA).get(TAG.ISOSpeedRatings) == found
+
+
+@pytest.mark.parametrize("newer", [TAG.RecommendedExposureIndex, TAG.ISOSpeed])
+def test_iso_beyond_what_the_old_tag_holds(tmp_path, picture, newer):
+    block = exif()
+    camera = block.get_ifd(CAMERA)
+    camera[TAG.ISOSpeedRatings], camera[newer] = 65535, 102400
+    Image.fromarray(picture).save(tmp_path / "in.jpg", exif=block.tobytes())
+    assert io.read(tmp_path / "in.jpg").metadata.exposure == pytest.approx(102400 / 50 / 4, rel=1e-3)
+
+
 def test_a_link_stays_one(tmp_path, picture):
     (tmp_path / "archive").mkdir()
     target = tmp_path / "archive" / "old.png"

@@ -60,6 +60,15 @@ def test_a_memory_of_something_else_is_measured_anew(cache):
         assert precision.chosen("twin here", {"f32": run}) == "f32"
 
 
+def test_a_user_without_a_home(monkeypatch):
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(precision.Path, "home", homeless)
+    assert precision.chosen("twin here", {"f32": run}) == "f32"
+
+
 def test_no_memory_can_be_kept(cache):
     cache.parent.parent.mkdir(parents=True)
     cache.parent.write_text("a file where the folder should be")

@@ -112,7 +112,7 @@ def models() -> None:
         file = Path(card["folder"], card["file"])
         size = f"{file.stat().st_size / 1e6:.1f} MB" if file.is_file() else "missing"
         quality = ", ".join(f"{key} {value}" for key, value in card["quality"].items())
-        table.add_row(name, size, card["trained_on"], card["licence"], quality)
+        table.add_row(*(escape(text) for text in (name, size, card["trained_on"], card["licence"], quality)))
     out.print(table)
 
 

@@ -96,7 +96,7 @@ def read_manifest(folder: Path) -> dict[str, dict[str, Any]]:
     path = folder / "manifest.json"
     try:
         entries: dict[str, dict[str, Any]] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
-        lacking = [name for name, card in entries.items() if not card.keys() >= _CARD]
+        lacking = [name for name, card in entries.items() if not card.keys() >= _CARD or None in card.values()]
     except (OSError, ValueError, AttributeError) as error:
         raise TwinshotError(f"{path}: cannot be read as a list of models ({error}); export them anew") from error
     if lacking:

@@ -11,6 +11,7 @@ from PIL import ExifTags, Image, TiffImagePlugin
 _CAMERA, _GPS, _INTEROP = ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo, ExifTags.IFD.Interop
 GROUPS = (_CAMERA, _GPS)  # the directories beside the main one that are kept
 _ORIENTATION, _MAKER_NOTE = ExifTags.Base.Orientation, ExifTags.Base.MakerNote
+_RECOMMENDED_EXPOSURE, _LARGEST_ISO = ExifTags.Base.RecommendedExposureIndex, 65_535
 _LARGEST_IN_JPEG = 65_533  # bytes: a segment's length has 16 bits
 
 
@@ -26,9 +27,17 @@ def exposure_of(exif: Image.Exif) -> tuple[float | None, float | None]:
     """ExposureTime x ISO / FNumber^2, and the exposure time in seconds; None where EXIF does not say."""
     camera = exif.get_ifd(_CAMERA)
     seconds = _number(camera.get(ExifTags.Base.ExposureTime))
-    iso = _number(camera.get(ExifTags.Base.ISOSpeedRatings))
+    iso = _iso(camera)
     stop = _number(camera.get(ExifTags.Base.FNumber)) or 1.0  # phones may leave out their only aperture
     return (seconds * iso / stop**2 if seconds and iso else None), seconds
+
+
+def _iso(camera: Mapping[int, Any]) -> float | None:
+    """The old tag ends at 65535, and what is beyond stands in one of two newer ones."""
+    iso = _number(camera.get(ExifTags.Base.ISOSpeedRatings))
+    if iso != _LARGEST_ISO:
+        return iso
+    return _number(camera.get(_RECOMMENDED_EXPOSURE)) or _number(camera.get(ExifTags.Base.ISOSpeed)) or iso
 
 
 def upright_exif(block: bytes, width: int, height: int) -> Image.Exif:
@@ -70,7 +79,8 @@ def _copy_of(exif: Image.Exif) -> Image.Exif:
     for group in GROUPS:
         if tags := _writable(exif.get_ifd(group), group):
             copy.get_ifd(group).update(tags)
-    if tags := _writable(exif.get_ifd(_INTEROP), _INTEROP):
+    interop = exif.get_ifd(_INTEROP) if _INTEROP in exif.get_ifd(_CAMERA) else {}  # Pillow 12 looks for it at any cost
+    if tags := _writable(interop, _INTEROP):
         copy.get_ifd(_CAMERA)[_INTEROP] = tags
     return copy
 

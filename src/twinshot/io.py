@@ -114,7 +114,7 @@ def write_atomically(path: Path, encode: Callable[[IO[bytes]], None]) -> None:
             encode(file)
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
+        temporary.chmod(target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask())
         temporary.replace(target)
     except OSError as error:
         raise TwinshotError(f"{path}: cannot be written ({error.strerror or error}); choose another place") from error

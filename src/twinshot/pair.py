@@ -13,6 +13,8 @@ from .light import Image
 SMALLEST_SIDE = 16
 LARGEST_SIDE = 32_000  # OpenCV's warps count pixels in 16 bits
 LARGEST_AREA = 100_000_000
+_SRGB_PRIMARIES = (0.4360, 0.2225, 0.0139, 0.3851, 0.7169, 0.0971, 0.1431, 0.0606, 0.7141)  # XYZ at D50, as ICC has it
+_MOST_TAGS = 100
 
 
 class TwinshotError(Exception):
@@ -78,9 +80,30 @@ class Pair:
 
 def _colours(icc: bytes) -> bytes:
     """What of a profile decides on colours: nothing where it is sRGB, which is meant without one, too."""
-    if any("sRGB".encode(code) in icc for code in ("ascii", "utf-16-be")):
+    if _is_srgb(icc):
         return b""
     return icc[:24] + icc[36:84] + icc[100:]  # but for the date and the checksum, which is over the date, too
+
+
+def _is_srgb(icc: bytes) -> bool:
+    """By its name and, where it gives them, by its primaries: phones name wider ones after sRGB's curve."""
+    if not any("sRGB".encode(code) in icc for code in ("ascii", "utf-16-be")):
+        return False
+    primaries = b"".join(_icc_tag(icc, name)[8:20] for name in (b"rXYZ", b"gXYZ", b"bXYZ"))
+    if len(primaries) != 36:
+        return True
+    linear = _icc_tag(icc, b"rTRC")[:12] == b"curv" + bytes(8)
+    return not linear and bool(np.abs(np.frombuffer(primaries, ">i4") / 65536 - _SRGB_PRIMARIES).max() < 0.01)
+
+
+def _icc_tag(icc: bytes, name: bytes) -> bytes:
+    """The bytes of a profile's tag; none where it has no such tag."""
+    count = min(int.from_bytes(icc[128:132], "big"), _MOST_TAGS)
+    for at in range(132, 132 + 12 * count, 12):
+        if icc[at : at + 4] == name:
+            start, size = (int.from_bytes(icc[at + i : at + i + 4], "big") for i in (4, 8))
+            return icc[start : start + size]
+    return b""
 
 
 def check_frame(pixels: NDArray[Any], name: str, metadata: Metadata | None = None) -> Frame:

@@ -73,12 +73,17 @@ def _seconds(run: Run, noisy: Tensor, blurry: Tensor) -> float:
     return median(taken)
 
 
-def _memory() -> Path:
-    """Where choices are kept: a cache, which may be removed at any time."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "twinshot" / "precision.json"
+def _memory() -> Path | None:
+    """Where choices are kept: a cache, which may be removed at any time; None for a user who has no home."""
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "twinshot" / "precision.json"
+    except RuntimeError:
+        return None
 
 
-def _read(path: Path) -> dict[str, str]:
+def _read(path: Path | None) -> dict[str, str]:
+    if path is None:
+        return {}
     try:
         known = json.loads(path.read_text("utf-8"))
         return {key: name for key, name in known.items() if isinstance(name, str)}
@@ -86,7 +91,9 @@ def _read(path: Path) -> dict[str, str]:
         return {}
 
 
-def _keep(path: Path, known: Mapping[str, str]) -> None:
+def _keep(path: Path | None, known: Mapping[str, str]) -> None:
+    if path is None:
+        return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_bytes(path, json.dumps(known, indent=1).encode())

@@ -84,7 +84,7 @@ def restore(
         noisy, blurry: file paths, or arrays (H, W, 3), RGB, sRGB-encoded: uint8, uint16 or float in [0, 1]; one
             size, both sides at least 16 px.
         model: name of a shipped model, or a loaded one.
-        engine: what runs the network.
+        engine: what runs a model that is given by name; a loaded one has its own.
         progress: called after each tile.
 
     Raises:
@@ -94,7 +94,8 @@ def restore(
     network = load_model(model, engine) if isinstance(model, str) else model
     pair = read_pair(noisy, blurry)
     clock.lap("read")
-    return replace(restore_pair(pair, network, progress, clock), sources=_files(noisy, blurry))
+    sources = tuple(path.absolute() for path in _files(noisy, blurry))
+    return replace(restore_pair(pair, network, progress, clock), sources=sources)
 
 
 def restore_pair(pair: Pair, network: Model, progress: Progress | None = None, clock: Clock | None = None) -> Restored:

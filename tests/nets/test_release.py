@@ -38,6 +38,12 @@ def test_kept_weights_compute_what_the_checkpoint_computes(checkpoint: Path, tmp
     assert (tmp_path / "small.safetensors").stat().st_size < 2.6 * weights + 8000
 
 
+def test_a_fallback_that_is_not_there(checkpoint: Path, tmp_path: Path) -> None:
+    with pytest.raises(TwinshotError, match="--fallback absent: no such model"):
+        add_to_manifest(checkpoint, "small", tmp_path, fallback="absent")
+    assert not (tmp_path / "small.onnx").exists()
+
+
 def test_nothing_of_the_machine_is_in_an_export(checkpoint: Path, tmp_path: Path) -> None:
     add_to_manifest(checkpoint, "small", tmp_path)
     data = (tmp_path / "small.onnx").read_bytes()
@@ -54,12 +60,12 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
 
 def test_quality_is_entered_beside_what_the_export_says(checkpoint: Path, tmp_path: Path) -> None:
     weights = tmp_path / "new" / "weights"
-    card = add_to_manifest(checkpoint, "small", weights, trained_on="night", fallback="smaller")
+    card = add_to_manifest(checkpoint, "small", weights, trained_on="night", fallback="twin-noisy")
     results = {"sets": {"night": {"systems": {"small": {"psnr": 30.123, "ssim_paper": 0.87654}}}}}
     record_quality("small", results, weights)
     stored = json.loads((weights / "manifest.json").read_text())["small"]
     assert stored["quality"] == {"night": "30.12 dB / 0.8765"}
-    assert (stored["sha256"], stored["trained_on"], stored["fallback"]) == (card["sha256"], "night", "smaller")
+    assert (stored["sha256"], stored["trained_on"], stored["fallback"]) == (card["sha256"], "night", "twin-noisy")
 
 
 @pytest.mark.parametrize("name", ["../evil", "sub/x", "", "twin", "mine.int8"])

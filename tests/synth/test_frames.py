@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,12 @@ from twinshot.synth.triples import windows_in
 
 def scene(count: int, name: str = "GOPR0001_11_00") -> list[Path]:
     return [Path(name, f"{number:06d}.png") for number in range(1, count + 1)]
+
+
+def begin_film(folder: Path, first: int) -> None:
+    """Its first two frames, alike: they tell a film from an album."""
+    for number in (first, first + 1):
+        save(folder / f"{number:06d}.png", np.arange(64 * 64 * 3).reshape(64, 64, 3).astype(np.uint8))
 
 
 # Which frames
@@ -40,12 +47,13 @@ def test_train_windows_of_the_gopro_set():
 
 
 def test_test_windows_of_the_gopro_set(tmp_path):
-    """A tree of 11 scenes as GOPRO_Large_all has it, of empty files: 1111 windows, none across two scenes."""
+    """A tree of 11 scenes as GOPRO_Large_all has it, most frames empty files: 1111 windows, none across two."""
     for number in range(11):
         folder = tmp_path / "test" / f"GOPR{number:04d}_11_00"
         folder.mkdir(parents=True)
         for frame in range(101 * 11 + number):
             (folder / f"{frame + 1:06d}.png").touch()
+        begin_film(folder, 1)
         (folder / "notes.txt").touch()
     found = windows_in(tmp_path)
     assert len(found) == 1111
@@ -78,6 +86,7 @@ def test_folders_without_pictures(tmp_path):
     (tmp_path / "scene").mkdir()
     for number in range(10):
         (tmp_path / "scene" / f"{number:06d}.png").touch()
+    begin_film(tmp_path / "scene", 0)
     with pytest.raises(TwinshotError, match="no 11 in a row"):
         windows_in(tmp_path)
 
@@ -224,3 +233,13 @@ def test_light_of_frames():
     image = np.array([[[0.5, 0.1, 1.5]]], np.float32)
     np.testing.assert_array_equal(frames.decode(image, "srgb"), image)
     np.testing.assert_allclose(frames.encode(frames.decode(image, "linear"), "linear"), [[[0.5, 0.1, 1]]], atol=1e-5)
+
+
+def test_pictures_are_kept_while_there_is_room(tmp_path, monkeypatch):
+    for number in range(4):
+        save(tmp_path / f"{number}.png", np.full((10, 10, 3), number, np.uint8))
+    monkeypatch.setattr(frames, "_recent", OrderedDict())
+    monkeypatch.setattr(frames, "_MOST_KEPT", 700)  # two of them
+    for number in (0, 1, 0, 2, 0, 3):
+        assert frames.read_photo(tmp_path / f"{number}.png").max() == pytest.approx(number / 255)
+    assert [path.stem for path in frames._recent] == ["0", "3"]

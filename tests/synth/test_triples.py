@@ -140,8 +140,9 @@ def test_frames_give_one_triple_a_window(tmp_path):
     scene = tmp_path / "train" / "GOPR0001_11_00"
     scene.mkdir(parents=True)
     rng = np.random.default_rng(0)
+    still = cv2.resize(rng.integers(20, 236, (4, 6, 3)).astype(np.uint8), (48, 32))
     for number in range(25):
-        save(scene / f"{number:06d}.png", rng.integers(0, 256, (32, 48, 3), np.uint8))
+        save(scene / f"{number:06d}.png", still + rng.integers(0, 20, still.shape, np.uint8))
     assert write_triples(tmp_path / "train", tmp_path / "set", Plan("paper", 10, 0)) == 2
     found = triples_in(tmp_path / "set")
     assert [triple.meta["source"] for triple in found] == [
@@ -183,6 +184,28 @@ def test_numbered_photographs_are_no_film(tmp_path):
         noise = cv2.resize(rng.integers(0, 255, (8, 8, 3)).astype(np.uint8), (200, 200))
         save(tmp_path / "source" / f"{number}.png", noise)
     assert write_triples(tmp_path / "source", tmp_path / "set", Plan("paper", side=64)) == 12
+
+
+def test_numbered_photographs_in_folders_of_their_own_are_no_film(tmp_path, photo):
+    rng = np.random.default_rng(0)
+    for number in range(24):
+        folder = tmp_path / "album" / f"{2000 + number // 12}"
+        folder.mkdir(parents=True, exist_ok=True)
+        save(folder / f"{number}.png", cv2.resize(rng.integers(0, 255, (8, 8, 3)).astype(np.uint8), (200, 200)))
+    with pytest.raises(TwinshotError, match="album: no images there"):
+        write_triples(tmp_path / "album", tmp_path / "set", Plan("paper", side=64))
+    (tmp_path / "album" / "film").mkdir()
+    for number in range(12):
+        save(tmp_path / "album" / "film" / f"{number:02d}.png", photo[:100, number : number + 120])
+    with pytest.raises(TwinshotError, match=r"but .*2000 is none"):
+        write_triples(tmp_path / "album", tmp_path / "set", Plan("paper", side=64))
+
+
+@pytest.mark.parametrize("line", ["{broken}", "[1, 2, {}"])
+def test_a_list_of_triples_that_cannot_be_read(small, tmp_path, line):
+    (tmp_path / "meta.jsonl").write_text(line + "}\n")
+    with pytest.raises(TwinshotError, match=r"meta\.jsonl: holds a line that is none of a set made here"):
+        write_triples(small, tmp_path, Plan("paper", 1, 0))
 
 
 def test_a_film_of_several_sizes(tmp_path, photo):

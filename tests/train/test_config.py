@@ -44,7 +44,7 @@ def test_a_recipe_survives_its_tables() -> None:
 
 
 BAD = [
-    ("", "name"),
+    ("", "has no name"),
     ("name = ", "TOML"),
     ('name = "a"\nstep = 3', "unknown setting 'step'.*known are.*steps"),
     ('name = "a"\n[optim]\nrate = 3', "optim: unknown setting 'rate'"),
@@ -72,6 +72,12 @@ BAD = [
 def test_what_is_refused_says_where_and_why(tmp_path: Path, text: str, complaint: str) -> None:
     with pytest.raises(TwinshotError, match=complaint):
         load_recipe(written(tmp_path, text))
+
+
+@pytest.mark.parametrize("channels", [[32], "abc"])
+def test_settings_that_make_no_network(channels: object) -> None:
+    with pytest.raises(TwinshotError, match=r"network 'twin': settings .* do not make one"):
+        build("twin", {"channels": channels})
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)

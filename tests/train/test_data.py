@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from helpers import save
 from laboratory import Lab, tiny
 
 from twinshot import align
+from twinshot.pair import TwinshotError
 from twinshot.synth.frames import StillWindow, images_in
 from twinshot.synth.motion import MotionRange
 from twinshot.synth.profiles import profile_named
@@ -85,6 +89,34 @@ def test_held_out_pairs_are_registered(lab: Lab) -> None:
     spoiled = sample(window, profile_named("paper"), [7, 0])
     expected = align.registered(spoiled.noisy, spoiled.blurry, known(spoiled))
     np.testing.assert_array_equal(blurry.permute(1, 2, 0), expected)
+
+
+def test_what_has_its_truth_in_the_middle_is_seen_as_it_is(lab: Lab) -> None:
+    (_, blurry, _), *_ = validation(lab.root, ["gopro"], count=1, side=64).groups["gopro"]
+    photos = images_in(lab.root / "photos" / "val")
+    spoiled = sample(StillWindow(photos[0], photos, (64, 64), MotionRange()), profile_named("gopro"), [7, 0])
+    np.testing.assert_array_equal(blurry.permute(1, 2, 0), spoiled.blurry)
+
+
+@pytest.mark.parametrize(("size", "side"), [((240, 320), 224), ((720, 1280), 416), ((100, 70), 64)])
+def test_films_of_any_size_are_validated_on(lab: Lab, tmp_path: Path, size: tuple[int, int], side: int) -> None:
+    shutil.copytree(lab.root / "photos", tmp_path / "photos")
+    scene = tmp_path / "frames" / "val" / "scene"
+    scene.mkdir(parents=True)
+    for number in range(11):
+        save(scene / f"{number:06d}.png", np.full((*size, 3), 90 + number, np.uint8))
+    (triple,) = validation(tmp_path, ["paper"], count=1, side=64).groups["real"]
+    assert [picture.shape for picture in triple] == [(3, side, side)] * 3
+
+
+def test_a_film_too_small_to_validate_on(lab: Lab, tmp_path: Path) -> None:
+    shutil.copytree(lab.root / "photos", tmp_path / "photos")
+    scene = tmp_path / "frames" / "val" / "scene"
+    scene.mkdir(parents=True)
+    for number in range(11):
+        save(scene / f"{number:06d}.png", np.full((50, 80, 3), 90 + number, np.uint8))
+    with pytest.raises(TwinshotError, match=r"000000\.png: 80x50 is too small to validate on"):
+        validation(tmp_path, ["paper"], count=1, side=64)
 
 
 def test_calibration_pairs_are_of_the_training_photographs(lab: Lab) -> None:

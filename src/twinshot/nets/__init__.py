@@ -34,6 +34,6 @@ def build(kind: str, settings: dict[str, Any]) -> nn.Module:
     module, name = NETS[kind].split(":")
     try:
         net: nn.Module = getattr(import_module(module, __package__), name)(**settings)
-    except TypeError as error:
-        raise TwinshotError(f"network {kind!r}: {error}") from error
+    except (TypeError, ValueError) as error:
+        raise TwinshotError(f"network {kind!r}: settings {settings} do not make one ({error})") from error
     return net

@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
 
-from ..engine import WEIGHTS, Model, check_file, read_manifest
+from ..engine import WEIGHTS, Model, check_file, manifest, read_manifest
 from ..io import write_bytes
 from ..pair import TwinshotError
 from . import build
@@ -50,6 +50,8 @@ def add_to_manifest(
         TwinshotError: a name that cannot be used or that other files there have, or what `export` says.
     """
     _check_name(name, weights)
+    if fallback and fallback not in {**read_manifest(weights), **manifest()}:
+        raise TwinshotError(f"--fallback {fallback}: no such model; `twinshot models` lists those at hand")
     graph = weights / f"{name}.onnx"
     card = export(checkpoint, graph, calibration)
     card |= {"trained_on": trained_on, "licence": licence, "quality": {}}

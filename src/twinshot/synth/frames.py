@@ -5,9 +5,9 @@ Layout of the real ones is GOPRO_Large_all's: a folder a scene, numbered frames 
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,6 +26,7 @@ from .profiles import Light, Timing
 WINDOW = 11  # frames: 1 sharp, 1 dropped, 9 averaged (2058 train and 1111 test windows in GOPRO_Large_all)
 _UNCHANGED = Exposure((1.0, 1.0, 1.0), "srgb", "known")
 _ALIKE = 0.5  # least correlation of a film's first two frames, shrunk
+_MOST_KEPT = 1_000_000_000  # bytes of pictures in memory: six hundred small ones, or thirty of 12 megapixels
 _IMAGES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp"}
 
 
@@ -178,16 +179,24 @@ class PublishedWindow:
         """See `Window`: nobody knows how the camera moved."""
 
 
-@lru_cache(maxsize=640)
+_recent: OrderedDict[Path, NDArray[Any]] = OrderedDict()
+
+
 def _read_bytes(path: Path) -> NDArray[Any]:
-    pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if pixels is None:
-        raise TwinshotError(f"{path}: not an image that can be read; remove it from the folder or replace it")
-    return np.ascontiguousarray(pixels[..., ::-1])
+    """The 8-bit pixels, kept until a gigabyte of others has been read."""
+    if path not in _recent:
+        pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        if pixels is None:
+            raise TwinshotError(f"{path}: not an image that can be read; remove it from the folder or replace it")
+        _recent[path] = np.ascontiguousarray(pixels[..., ::-1])
+    _recent.move_to_end(path)
+    while len(_recent) > 1 and sum(kept.nbytes for kept in _recent.values()) > _MOST_KEPT:
+        _recent.popitem(last=False)
+    return _recent[path]
 
 
 def read_photo(path: Path) -> Image:
-    """An 8-bit photograph as float32 RGB in [0, 1]; the last few hundred stay in memory as bytes."""
+    """An 8-bit photograph as float32 RGB in [0, 1]."""
     return _read_bytes(path).astype(np.float32) / np.float32(255)
 
 
@@ -223,14 +232,9 @@ def scenes_in(root: Path) -> list[tuple[Path, ...]]:
     return [images_in(folder) for folder in folders]
 
 
-def are_numbered(pictures: Sequence[Path]) -> bool:
-    """Whether all names are numbers, as those of frames are."""
-    return all(path.stem.isdigit() for path in pictures)
-
-
 def is_film(pictures: Sequence[Path]) -> bool:
     """Whether pictures follow on one another in time: numbered, of one size, and the second like the first."""
-    if len(pictures) < 2 or not are_numbered(pictures):
+    if len(pictures) < 2 or not all(path.stem.isdigit() for path in pictures):
         return False
     first, second = (cv2.cvtColor(read_photo(path), cv2.COLOR_RGB2GRAY) for path in pictures[:2])
     small = [cv2.resize(frame, (32, 32), interpolation=cv2.INTER_AREA).ravel() for frame in (first, second)]

@@ -14,7 +14,7 @@ import numpy as np
 from .. import io
 from ..pair import Metadata, TwinshotError
 from . import noise
-from .frames import WINDOW, StillWindow, Window, are_numbered, images_in, is_film, scenes_in, windows_of
+from .frames import WINDOW, StillWindow, Window, images_in, is_film, scenes_in, windows_of
 from .motion import MotionRange
 from .profiles import Profile, Sample, profile_named
 from .sample import sample
@@ -113,13 +113,16 @@ def _triple(window: Window, profile: Profile, plan: Plan, index: int, output: Pa
 def windows_in(source: Path, side: int | None = None) -> list[Window]:
     """Disjoint windows of numbered frames, or one window a photograph. Raises TwinshotError where there is nothing.
 
-    Photographs may be numbered, too: in one folder they are taken for frames only if they look like it.
+    Photographs may be numbered, too: they are taken for frames only if they look like it.
     """
     if not source.is_dir():
         raise TwinshotError(f"{source}: no such folder; name a folder of photographs or of numbered frames")
     scenes = scenes_in(source)
-    alone = len(scenes) == 1 and scenes[0][0].parent == source
-    if all(is_film(scene) if alone else are_numbered(scene) for scene in scenes):
+    films = [scene for scene in scenes if is_film(scene)]
+    if films and len(films) < len(scenes):
+        other = next(scene for scene in scenes if scene not in films)[0].parent
+        raise TwinshotError(f"{source}: has folders of numbered frames, but {other} is none; name one kind at a time")
+    if films:
         windows: list[Window] = [window for scene in scenes for window in windows_of(scene)]
         if not windows:
             raise TwinshotError(
@@ -137,12 +140,19 @@ def _lines(path: Path, wanted: Sequence[dict[str, object]]) -> int:
         return 0
     rows = [row for row in path.read_text("utf-8").splitlines() if row.endswith("}")]
     for row, settings in zip(rows, wanted, strict=False):
-        if not settings.items() <= json.loads(row).items():
+        if not settings.items() <= _made_as(path, row).items():
             raise TwinshotError(
                 f"{path}: was made with another source, profile, seed, side or burst; choose an empty folder"
             )
     io.write_bytes(path, "".join(f"{row}\n" for row in rows).encode())
     return len(rows)
+
+
+def _made_as(path: Path, row: str) -> dict[str, Any]:
+    try:
+        return dict(json.loads(row))
+    except (ValueError, TypeError) as error:
+        raise TwinshotError(f"{path}: holds a line that is none of a set made here; choose an empty folder") from error
 
 
 def _write(output: Path, name: str, triple: Sample) -> None:

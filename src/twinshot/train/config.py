@@ -137,6 +137,8 @@ def load_recipe(path: Path) -> Recipe:
 
 def recipe_from(table: Mapping[str, Any], where: str = "recipe") -> Recipe:
     """A recipe from plain tables, as a checkpoint stores them."""
+    if "name" not in table:
+        raise TwinshotError(f'{where}: has no name; give the run one, as in name = "mine"')
     recipe = _fill(Recipe, table, where)
     counts = {"steps": recipe.steps, "batch": recipe.data.batch, "crop": recipe.data.crop, "shards": recipe.data.shards}
     counts |= {"generator_steps": recipe.paper.generator_steps, "critic_steps": recipe.wgan.critic_steps}

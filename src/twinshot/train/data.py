@@ -22,7 +22,8 @@ from torch.utils.data import DataLoader, Dataset
 from ..align import registered
 from ..exposure import Exposure, apply, multiplied
 from ..light import Image
-from ..synth.frames import FrameWindow, StillWindow, Window, images_in, scenes_in, windows_of
+from ..pair import TwinshotError
+from ..synth.frames import StillWindow, Window, images_in, read_photo, scenes_in, windows_of
 from ..synth.motion import MotionRange
 from ..synth.profiles import Sample, profile_named
 from ..synth.sample import sample
@@ -147,9 +148,21 @@ def validation(root: Path, profiles: Sequence[str], count: int = 24, side: int =
     frames = root / "frames" / "val"
     if frames.is_dir():
         windows = [window for scene in scenes_in(frames) for window in windows_of(scene)]
-        centred = [FrameWindow(w.frames, (200, 400, 416)) for w in windows]
+        centred = [replace(window, crop=_view(window.frames[0])) for window in windows]
         groups["real"] = _triples(centred, profiles[0])
     return Validation(groups)
+
+
+def _view(frame: Path) -> tuple[int, int, int]:
+    """Top, left and side of what is validated on of a film: all nets take multiples of 32.
+
+    Raises TwinshotError for a film of less than 64 px.
+    """
+    height, width = read_photo(frame).shape[:2]
+    side = min(416, height, width) // 32 * 32
+    if side < 64:
+        raise TwinshotError(f"{frame}: {width}x{height} is too small to validate on; give frames of 64 px or more")
+    return min(200, height - side), min(400, width - side), side
 
 
 def calibration(root: Path, profiles: Sequence[str], count: int = 12, side: int = 256) -> list[Frames]:
@@ -165,5 +178,8 @@ def _of_photographs(photos: tuple[Path, ...], profile: str, count: int, side: in
 
 
 def _triples(windows: Sequence[Window], profile: str) -> list[Triple]:
+    """Registered, but where the long frame has the truth at its middle: nets that see it alone see it as it is."""
     spoiled = (sample(w, profile_named(profile), [7, i]) for i, w in enumerate(windows))
+    if profile_named(profile).timing == "middle":
+        return [as_triple(each) for each in spoiled]
     return [as_triple(replace(each, blurry=registered(each.noisy, each.blurry, known(each)))) for each in spoiled]
