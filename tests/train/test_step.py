@@ -23,7 +23,7 @@ from twinshot.train.losses import (
     gradient_penalty,
     restoration_loss,
 )
-from twinshot.train.step import STEPS, State, frozen, learning_rate, new_state, part_of, update_average
+from twinshot.train.step import STEPS, State, frozen, new_state, part_of, schedule, update_average
 
 TERMS = {"content", "gradient", "dark_channel", "adversarial"}
 ROWS = {
@@ -75,6 +75,8 @@ def test_the_loss_falls(kind: str) -> None:
     assert losses[-1] < losses[0]
 
 
+STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
+SAME = {"lr": 0.01}
 HEAVY = PaperWeights(adversarial=100.0)  # so that what the discriminator says, and when, shows
 
 
@@ -95,7 +97,7 @@ def paper_step_by_hand(state: State, noisy: Tensor, blurry: Tensor, sharp: Tenso
 
 
 def test_the_papers_step_by_hand() -> None:
-    recipe = tiny("rnn", bf16=False, optim={**ADAM, "lr": 0.01}, paper={"adversarial": 100.0})
+    recipe = tiny("rnn", bf16=False, optim={**ADAM, "lr": 0.01}, paper={"adversarial": 100.0}, discriminator=SAME)
     state, hand = new_state(recipe), new_state(recipe)
     torch.manual_seed(5)  # dropout
     STEPS["paper"](state, some_batch(), recipe)
@@ -136,7 +138,7 @@ def two_steps_of_the_generator_by_hand(state: State, noisy: Tensor, blurry: Tens
 
 def test_two_steps_of_the_generator_by_hand() -> None:
     weights = {"adversarial": 100.0, "generator_steps": 2}
-    recipe = tiny("dcdeblurgan", bf16=False, optim={**ADAM, "lr": 0.01}, paper=weights)
+    recipe = tiny("dcdeblurgan", bf16=False, optim={**ADAM, "lr": 0.01}, paper=weights, discriminator=SAME)
     state, hand = new_state(recipe), new_state(recipe)
     torch.manual_seed(5)  # dropout
     STEPS["paper"](state, some_batch(), recipe)
@@ -273,18 +275,18 @@ def test_clip_limits_the_gradient_and_0_does_not(kind: str) -> None:
 
 
 def test_warm_up_then_constant_then_a_cosine_to_zero() -> None:
-    optim = OptimConfig(lr=2.0, warmup=10, cooldown=0.5)
-    rates = [learning_rate(step, 100, optim) for step in range(101)]
-    assert rates[:10] == pytest.approx([0.2 * (i + 1) for i in range(10)])
-    assert rates[10:51] == pytest.approx([2.0] * 41)
-    assert rates[75] == pytest.approx(1.0)
+    optim = OptimConfig(warmup=10, cooldown=0.5)
+    rates = [schedule(step, 100, optim) for step in range(101)]
+    assert rates[:10] == pytest.approx([0.1 * (i + 1) for i in range(10)])
+    assert rates[10:51] == pytest.approx([1.0] * 41)
+    assert rates[75] == pytest.approx(0.5)
     assert rates[100] == pytest.approx(0.0)
     assert all(a >= b for a, b in pairwise(rates[50:]))
 
 
 def test_the_papers_rate_is_constant() -> None:
     optim = OptimConfig(lr=2e-4, warmup=0, cooldown=0.0)
-    assert {learning_rate(step, 100, optim) for step in range(101)} == {2e-4}
+    assert {schedule(step, 100, optim) for step in range(101)} == {1}
 
 
 def test_every_optimiser_gets_the_rate() -> None:
@@ -293,6 +295,17 @@ def test_every_optimiser_gets_the_rate() -> None:
     assert len(state.optimisers) == 2  # Muon for the inner matrices, AdamW for the rest
     assert STEPS["restoration"](state, some_batch(), recipe)["lr"] == pytest.approx(0.1)
     assert {group["lr"] for o in state.optimisers for group in o.param_groups} == {0.1}
+
+
+def test_the_papers_discriminator_has_adam_and_a_rate_of_its_own() -> None:
+    recipe = tiny("dcdeblurgan", optim={"name": "muon", "lr": 1e-3, "warmup": 10}, discriminator={"lr": 5e-4})
+    state = new_state(recipe)
+    STEPS["paper"](state, some_batch(), recipe)
+    for name, rate in (("discriminator", 5e-5), ("generator", 1e-4)):
+        rates = [group["lr"] for optimiser in state.parts[name].optimisers for group in optimiser.param_groups]
+        assert rates == pytest.approx([rate] * len(rates))
+    kinds = {name: [type(optimiser).__name__ for optimiser in part.optimisers] for name, part in state.parts.items()}
+    assert kinds == {"discriminator": ["AdamW"], "generator": ["AdamW", "Muon"]}
 
 
 @pytest.mark.parametrize("kind", ["twin", "srn", "deepdeblur", "noise2noise", "unet"])
@@ -309,38 +322,53 @@ def test_layers_that_read_or_write_pictures_are_not_orthogonalised(kind: str) ->
 # The average
 
 
-def test_weights_are_averaged_and_buffers_are_copied() -> None:
-    state = new_state(tiny("merger"))
+def test_weights_are_averaged_and_singular_vectors_are_copied() -> None:
+    recipe = tiny("merger", optim={"name": "adamw", "ema": 0.9})
+    state = new_state(recipe)
     before = copy.deepcopy(state.average)
     with torch.no_grad():
         for p in state.net.parameters():
             p.add_(1.0)
     state.net(*some_batch()[:2])  # moves running statistics and singular vectors
-    state.step = 10**6
-    update_average(state, 0.9)
+    state.step = 10**6 + 1
+    update_average(state, recipe, *some_batch()[:2])
     for mean, old in zip(state.average.parameters(), before.parameters(), strict=True):
         torch.testing.assert_close(mean, old + 0.1)
-    kept, live = dict(state.average.named_buffers()), dict(state.net.named_buffers())
-    assert {name.rsplit(".", 1)[1] for name in kept} == {
-        "running_mean",
-        "running_var",
-        "num_batches_tracked",
-        "_u",
-        "_v",
-    }
-    assert all(torch.equal(kept[name], value) for name, value in live.items())
-    assert kept["merge.norm.num_batches_tracked"] == 1
+    kept, live, old = (dict(net.named_buffers()) for net in (state.average, state.net, before))
+    assert {name.rsplit(".", 1)[1] for name in kept} == {*STATISTICS, "_u", "_v"}
+    for name, value in kept.items():
+        assert torch.equal(value, (old if name.rsplit(".", 1)[1] in STATISTICS else live)[name])
+
+
+def test_batch_norms_statistics_are_the_averaged_nets_own() -> None:
+    """Not the current one's: here the average's maps are half as large."""
+    recipe = tiny("dcdeblurgan", optim={"name": "adamw", "ema": 1.0})
+    state, batch = new_state(recipe), some_batch()
+    with torch.no_grad():
+        for p in state.average.parameters():
+            p.mul_(0.5)
+    for step in range(0, 1500, 10):
+        state.step = 10**6 + step
+        update_average(state, recipe, *batch[:2])
+    norm = state.average.encoder.blocks[1].norm
+    seen = []
+    state.average.encoder.blocks[1].conv.register_forward_hook(lambda _, __, out: seen.append(out.detach().float()))
+    state.average(*batch[:2])
+    torch.testing.assert_close(norm.running_mean, seen[0].mean((0, 2, 3)), rtol=0.02, atol=1e-3)
+    torch.testing.assert_close(norm.running_var, seen[0].var((0, 2, 3)), rtol=0.02, atol=1e-4)
+    assert not any(module.training for module in state.average.modules())
 
 
 def test_early_the_average_follows_at_once() -> None:
-    state = new_state(tiny("twin"))
+    recipe = tiny("twin", optim={"ema": 0.999})
+    state = new_state(recipe)
     with torch.no_grad():
         for p in state.net.parameters():
             p.fill_(1.0)
         for p in state.average.parameters():
             p.zero_()
     state.step = 1
-    update_average(state, 0.999)
+    update_average(state, recipe, *some_batch()[:2])
     torch.testing.assert_close(next(state.average.parameters()).max().item(), 1 - 2 / 11)
 
 

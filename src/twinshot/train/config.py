@@ -87,11 +87,12 @@ class PaperWeights:
 
 @dataclass(frozen=True)
 class DiscriminatorConfig:
-    """The discriminator of the method `paper`."""
+    """The discriminator of the method `paper`, which Adam trains, whatever trains the net."""
 
     base_channels: int = 64
     levels: int = 4
     spectral: bool = True
+    lr: float = 2e-4  # follows the net's schedule
 
 
 @dataclass(frozen=True)

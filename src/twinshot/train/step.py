@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from math import cos, inf, pi
 
 import torch
@@ -33,15 +33,17 @@ from .losses import (
 )
 from .muon import Muon
 
+_MEASURE_EVERY = 10  # steps; running statistics then look back over some hundred
 _PICTURE_CHANNELS = {3, 6, 12, 24}  # of one frame or both, whole or unshuffled by 2
 
 
 @dataclass(frozen=True)
 class Part:
-    """Weights that are updated together, and what updates them."""
+    """Weights that are updated together, what updates them, and the rate that its schedule starts from."""
 
     weights: Sequence[nn.Parameter]
     optimisers: Sequence[torch.optim.Optimizer]
+    lr: float
 
 
 @dataclass
@@ -70,7 +72,7 @@ def restoration_step(state: State, batch: Triple, recipe: Recipe) -> dict[str, f
     loss = restoration_loss(restored, sharp, recipe.loss)
     norm = descend(state.parts["net"], loss, recipe.optim.clip)
     state.step += 1
-    update_average(state, recipe.optim.ema)
+    update_average(state, recipe, noisy, blurry)
     return {"loss": loss.item(), "gradient": norm, "lr": rate}
 
 
@@ -109,7 +111,7 @@ def paper_step(state: State, batch: Triple, recipe: Recipe) -> dict[str, float]:
     row |= {name: term.item() for name, term in terms.items()}
 
     state.step += 1
-    update_average(state, recipe.optim.ema)
+    update_average(state, recipe, noisy, blurry)
     return {"loss": loss.item(), **row, "gradient_norm": norm, "lr": rate}
 
 
@@ -141,7 +143,7 @@ def wgan_step(state: State, batch: Triple, recipe: Recipe) -> dict[str, float]:
     row |= {"content": content.item(), "adversarial": adversarial.item()}
 
     state.step += 1
-    update_average(state, recipe.optim.ema)
+    update_average(state, recipe, noisy, blurry)
     return {"loss": row["content"] + row["adversarial"], **row, "gradient_norm": norm, "lr": rate}
 
 
@@ -205,7 +207,15 @@ def new_state(recipe: Recipe) -> State:
     average = copy.deepcopy(net).requires_grad_(False)
     judge = _judge(recipe)
     trained = {"net": net} if recipe.method == "restoration" else _adversaries(net, judge, recipe)
-    return State(net, average, {name: part_of(each, recipe.optim) for name, each in trained.items()}, judge)
+    parts = {name: part_of(each, _optim_of(name, recipe)) for name, each in trained.items()}
+    return State(net, average, parts, judge)
+
+
+def _optim_of(part: str, recipe: Recipe) -> OptimConfig:
+    """The recipe's, but for the discriminator of `paper`, which must not outrun the net: Adam, and its own rate."""
+    if part == "discriminator" and recipe.method == "paper":
+        return replace(recipe.optim, name="adamw", lr=recipe.discriminator.lr)
+    return recipe.optim
 
 
 def _for_training(net: nn.Module) -> nn.Module:
@@ -217,7 +227,8 @@ def _judge(recipe: Recipe) -> nn.Module | None:
     if recipe.method == "wgan":
         return _for_training(Critic(recipe.wgan.critic_width))
     if recipe.method == "paper" and recipe.paper.adversarial:
-        return _for_training(Discriminator(**asdict(recipe.discriminator)))
+        judge = recipe.discriminator
+        return _for_training(Discriminator(judge.base_channels, judge.levels, judge.spectral))
     return None
 
 
@@ -238,34 +249,53 @@ def part_of(net: nn.Module, optim: OptimConfig) -> Part:
     rest = [p for p in net.parameters() if id(p) not in taken]
     plain = torch.optim.AdamW(rest, lr=optim.lr, betas=optim.betas, weight_decay=optim.weight_decay, fused=True)
     muon = [Muon(inner, lr=optim.lr, weight_decay=optim.weight_decay)] if inner else []
-    return Part(list(net.parameters()), [plain, *muon])
+    return Part(list(net.parameters()), [plain, *muon], optim.lr)
 
 
-def learning_rate(step: int, steps: int, optim: OptimConfig) -> float:
-    """Linear warm-up, constant, then a cosine to zero over the last `cooldown` share of the steps."""
+def schedule(step: int, steps: int, optim: OptimConfig) -> float:
+    """Share of the rate: linear warm-up, 1, then a cosine to zero over the last `cooldown` share of the steps."""
     warm = min(1.0, (step + 1) / max(1, optim.warmup))
     start = steps * (1 - optim.cooldown)
     done = max(0.0, (step - start) / max(1.0, steps - start))
-    return optim.lr * warm * 0.5 * (1 + cos(pi * min(1.0, done)))
+    return warm * 0.5 * (1 + cos(pi * min(1.0, done)))
 
 
 def set_rate(state: State, recipe: Recipe) -> float:
-    """Give every optimiser the rate of this step; returns it."""
-    rate = learning_rate(state.step, recipe.steps, recipe.optim)
-    for optimiser in state.optimisers:
-        for group in optimiser.param_groups:
-            group["lr"] = rate
-    return rate
+    """Give every optimiser the rate of this step; returns the net's."""
+    share = schedule(state.step, recipe.steps, recipe.optim)
+    for part in state.parts.values():
+        for group in [group for optimiser in part.optimisers for group in optimiser.param_groups]:
+            group["lr"] = part.lr * share
+    return recipe.optim.lr * share
 
 
 @torch.no_grad()
-def update_average(state: State, decay: float) -> None:
-    """Move the averaged weights towards the current ones; the decay is smaller in the first steps."""
-    decay = min(decay, (1 + state.step) / (10 + state.step))
+def update_average(state: State, recipe: Recipe, noisy: Tensor, blurry: Tensor) -> None:
+    """Move the averaged weights towards the current ones; the decay is smaller in the first steps.
+
+    Batch norm's statistics are measured on the averaged net itself, now and then: its maps are smaller than the current
+    one's, as what the average evens out has no length.
+    """
+    decay = min(recipe.optim.ema, (1 + state.step) / (10 + state.step))
     for mean, current in zip(state.average.parameters(), state.net.parameters(), strict=True):
         mean.lerp_(current, 1 - decay)
+    norms = [module for module in state.average.modules() if isinstance(module, nn.BatchNorm2d)]
+    measured = {id(buffer) for module in norms for buffer in module.buffers()}
     for kept, buffer in zip(state.average.buffers(), state.net.buffers(), strict=True):
-        kept.copy_(buffer)
+        if id(kept) not in measured:
+            kept.copy_(buffer)
+    if norms and state.step % _MEASURE_EVERY == 0:
+        _measure(state.average, norms, recipe, noisy, blurry)
+
+
+def _measure(net: nn.Module, norms: Sequence[nn.Module], recipe: Recipe, noisy: Tensor, blurry: Tensor) -> None:
+    """Move batch norm's running statistics by one batch; nothing else is in training mode."""
+    net.eval()
+    for norm in norms:
+        norm.train()
+    with autocast(recipe):
+        net(noisy, blurry)
+    net.eval()
 
 
 def autocast(recipe: Recipe) -> AbstractContextManager[object]:
