@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 FUSION_PAIRS = (
+    ("twin-pair", "twin-noisy"),
     ("twin", "twin-noisy"),
     ("twin-fast", "twin-noisy"),
-    ("twin-pair", "twin-noisy"),
     ("full-merger", "noisy-only"),
 )
-"""A network that takes both frames, and the same design given the noisy one alone."""
+"""A network that takes both frames, and one given the noisy frame alone: of the same design, data and steps in the
+first and the last pair; `twin` and `twin-fast` are what ships."""
 
 
 @dataclass(frozen=True)

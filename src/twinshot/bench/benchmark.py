@@ -67,7 +67,7 @@ def benchmark(options: Options, say: Say) -> Results:
     folders = _folders(options) if "quality" in parts else {}
     limit = QUICK if options.quick else None
     results = run(Bench(folders, systems, options.seed, options.out, limit), say)
-    results.setdefault("models", {}).update({name: _training(card) for name, card in manifest().items()})
+    results["models"] = {name: _training(card) for name, card in manifest().items()}
     work = {"reference": _know_motion, "speed": _measure_speed, "robustness": _draw_curves}
     for part in [part for part in parts if part in work]:
         work[part](results, options, systems, say)

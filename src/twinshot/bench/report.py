@@ -199,7 +199,7 @@ def markdown(results: Values) -> str:
     if speed := results.get("speed"):
         lines += ["", f"## Speed, {_size(speed)}", "", *_markdown_table(_table(_speed_rows(speed), _SPEED))]
     if gains := [(name, gain) for name, found in results["sets"].items() for gain in fusion_gains(found)]:
-        heads = ("set", "systems", "crops seen", "cases", "gain, dB", "fifths of blur", "thirds of noise")
+        heads = ("set", "systems", "weights, crops seen", "cases", "gain, dB", "fifths of blur", "thirds of noise")
         lines += ["", "## Fusion gain", "", f"| {' | '.join(heads)} |", "| --- " * len(heads) + "|"]
         lines += [_markdown_gain(name, gain, results.get("models", {})) for name, gain in gains]
     if reference := results.get("reference"):
@@ -226,8 +226,9 @@ def _markdown_table(table: Table) -> list[str]:
 
 def _markdown_gain(name: str, gain: FusionGain, models: Values) -> str:
     parts = [" / ".join(_decibels(group.gain) for group in part) for part in (gain.blur_fifths, gain.noise_thirds)]
-    seen = " / ".join(str(models.get(one, {}).get("samples", "?")) for one in (gain.pair, gain.alone))
-    cells = [_plain(name), f"{gain.pair} over {gain.alone}", seen, str(gain.cases), _decibels(gain.mean), *parts]
+    both = [models.get(one) for one in (gain.pair, gain.alone)]
+    size = " / ".join(f"{model['parameters'] / 1e6:.1f} M, {model['samples']:,}" if model else "?" for model in both)
+    cells = [_plain(name), f"{gain.pair} over {gain.alone}", size, str(gain.cases), _decibels(gain.mean), *parts]
     return f"| {' | '.join(cells)} |"
 
 
