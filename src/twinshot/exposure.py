@@ -16,7 +16,6 @@ from .pair import Pair, as_float
 from .window import Matrix, Pixels, window
 
 Light = Literal["linear", "srgb"]
-_LIGHTS: tuple[Light, ...] = ("linear", "srgb")
 
 _BLOCKS = 16  # on the longer side: so large that noise averages out
 _LEAST_BLOCKS = 8
@@ -181,11 +180,11 @@ class _Ratios:
         return float(1.86 * spread / np.sqrt(len(self.logs) / _ALIKE))
 
 
-Channels = list[_Ratios | None]
+_Channels = list[_Ratios | None]
 """R, G and B; None where no block tells anything."""
 
 
-def _ratios(noisy: _Blocks, blurry: _Blocks, usable: NDArray[np.bool_], light: Light) -> Channels:
+def _ratios(noisy: _Blocks, blurry: _Blocks, usable: NDArray[np.bool_], light: Light) -> _Channels:
     """Of sums over 3x3 blocks: what blur or a mover carries over a block's border then matters less."""
 
     def pooled(means: Image) -> Image:
@@ -203,14 +202,14 @@ def _ratios(noisy: _Blocks, blurry: _Blocks, usable: NDArray[np.bool_], light: L
     return [channel(index) for index in range(3)]
 
 
-def _together(channels: Channels) -> _Ratios:
+def _together(channels: _Channels) -> _Ratios:
     """All channels' blocks as if they were of one."""
     found = [ratios for ratios in channels if ratios]
     parts = ([getattr(ratios, name) for ratios in found] for name in ("logs", "weights", "levels"))
     return _Ratios(*(np.concatenate(part) for part in parts))
 
 
-def _exposure(linear: Channels, expected: float | None = None) -> Exposure:
+def _exposure(linear: _Channels, expected: float | None = None) -> Exposure:
     """Each channel's gain, drawn as far as it is unsure to the expected one, or to what the channels share."""
     found = np.array([ratios.middle if ratios else 0.0 for ratios in linear])
     errors = np.array([ratios.error if ratios else np.inf for ratios in linear])
@@ -220,7 +219,7 @@ def _exposure(linear: Channels, expected: float | None = None) -> Exposure:
     return Exposure((red, green, blue), "linear", "exif, refined" if expected else "estimated", _linear_misfit(linear))
 
 
-def _with_exif(gain: float, linear: Channels) -> Exposure:
+def _with_exif(gain: float, linear: _Channels) -> Exposure:
     if _linear_misfit(linear) > _UNSURE:
         return Exposure((gain, gain, gain), "linear", "exif")
     free = _exposure(linear)
@@ -228,7 +227,7 @@ def _with_exif(gain: float, linear: Channels) -> Exposure:
     return _exposure(linear, gain) if agree else free
 
 
-def _of_encoded_values(srgb: Channels, linear_misfit: float) -> Exposure | None:
+def _of_encoded_values(srgb: _Channels, linear_misfit: float) -> Exposure | None:
     """One gain for all channels of encoded values, where it explains the blocks better by far.
 
     No camera scales encoded values: only synthetic sets do, and within limits.
@@ -240,7 +239,7 @@ def _of_encoded_values(srgb: Channels, linear_misfit: float) -> Exposure | None:
     return Exposure((gain, gain, gain), "srgb", "estimated", misfit)
 
 
-def _linear_misfit(linear: Channels) -> float:
+def _linear_misfit(linear: _Channels) -> float:
     """How badly one gain a channel explains the blocks."""
     centred = [replace(ratios, logs=ratios.logs - np.median(ratios.logs)) for ratios in linear if ratios]
     together = _together(list(centred))
