@@ -189,9 +189,9 @@ def _read_bytes(path: Path) -> NDArray[Any]:
         if pixels is None:
             raise TwinshotError(f"{path}: not an image that can be read; remove it from the folder or replace it")
         _recent[path] = np.ascontiguousarray(pixels[..., ::-1])
+        while len(_recent) > 1 and sum(kept.nbytes for kept in _recent.values()) > _MOST_KEPT:
+            _recent.popitem(last=False)
     _recent.move_to_end(path)
-    while len(_recent) > 1 and sum(kept.nbytes for kept in _recent.values()) > _MOST_KEPT:
-        _recent.popitem(last=False)
     return _recent[path]
 
 

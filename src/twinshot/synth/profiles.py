@@ -56,7 +56,8 @@ class PaperProfile:
     def degrade(self, sharp: Image, blurry: Image, rng: np.random.Generator, burst: Sequence[Image] = ()) -> Sample:
         """Noise on exposed sRGB-encoded frames; quantised to 8 bit before any gain."""
         scale, sigma = rng.uniform(*self.scale), rng.uniform(*self.sigma)
-        shot, values = scale < self.threshold, noise.shot_values(sharp)
+        shot = scale < self.threshold
+        values = noise.shot_values(sharp) if shot else 0.0
 
         def short(frame: Image) -> Image:
             dark = frame * np.float32(scale)
