@@ -142,6 +142,15 @@ def test_no_seam(model, photo, monkeypatch, registered):
     assert np.abs(tiled.image - whole.image).max() < 1 / 255
 
 
+@pytest.mark.parametrize("name", ["rnn", "merger"])
+def test_tiles_of_networks_that_see_far_lie_on_their_grid(photo, monkeypatch, name):
+    noisy, blurry = noisy_and_blurry(photo)
+    whole = twinshot.restore(noisy, blurry, name)
+    monkeypatch.setattr(restoration, "LARGEST_TILE", 230)
+    tiled = twinshot.restore(noisy, blurry, name)
+    assert 0 < np.square(tiled.image - whole.image).mean() ** 0.5 < 0.5 / 255
+
+
 @pytest.mark.parametrize("size", [(16, 16), (17, 33), (20, 1000), (1000, 20), (31, 2000)])
 def test_any_size(model, size):
     scene = np.random.default_rng(0).random((size[0] // 4 + 2, size[1] // 4 + 2, 3), np.float32)

@@ -39,7 +39,7 @@ COUNTS = {
     "noise2noise": 991_203,
     "unet": 31_033_603,
 }
-MULTIPLES = {"deblurgan": 4, "srn": 16, "deepdeblur": 4, "dcdeblurgan": 1, "noise2noise": 32, "unet": 4}
+MULTIPLES = {"deblurgan": 4, "srn": 16, "deepdeblur": 4, "dcdeblurgan": 8, "noise2noise": 32, "unet": 4}
 
 
 def frames(height: int, width: int, count: int = 1) -> tuple[Tensor, Tensor]:

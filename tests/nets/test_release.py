@@ -61,7 +61,10 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
 def test_quality_is_entered_beside_what_the_export_says(checkpoint: Path, tmp_path: Path) -> None:
     weights = tmp_path / "new" / "weights"
     card = add_to_manifest(checkpoint, "small", weights, trained_on="night", fallback="twin-noisy")
-    results = {"sets": {"night": {"systems": {"small": {"psnr": 30.123, "ssim_paper": 0.87654}}}}}
+    row = {"psnr": 30.123, "ssim_paper": 0.87654}
+    versions = {"night": f"{card['sha256'][:12]} of this code", "day": f"{'0' * 12} of this code"}
+    sets = {name: {"systems": {"small": {**row, "version": version}}} for name, version in versions.items()}
+    results = {"sets": {**sets, "dusk": {"systems": {"small": {"error": "a reason"}}}}}
     record_quality("small", results, weights)
     stored = json.loads((weights / "manifest.json").read_text())["small"]
     assert stored["quality"] == {"night": "30.12 dB / 0.8765"}

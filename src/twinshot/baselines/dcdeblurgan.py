@@ -25,10 +25,9 @@ class DCDeblurGAN(nn.Module):
     from 16 up; the output never leaves the range.
     """
 
-    multiple = 1
-
     def __init__(self, base_channels: int = 64, levels: int = 8, dropout_blocks: int = 3) -> None:
         super().__init__()
+        self.multiple = 2**levels
         widths = level_widths(base_channels, levels)
         self.encoder = Encoder(3, widths, spectral=False)
         self.decoder = Decoder(widths, dropout_blocks=dropout_blocks, spectral=False)

@@ -37,8 +37,6 @@ class DeblurMerger(nn.Module):
     from 16 up; the output never leaves the range.
     """
 
-    multiple = 1
-
     def __init__(
         self,
         base_channels: int = 64,
@@ -49,6 +47,7 @@ class DeblurMerger(nn.Module):
         inputs: Sequence[str] = ("noisy", "blurry"),
     ) -> None:
         super().__init__()
+        self.multiple = 2**levels
         widths, sources = level_widths(base_channels, levels), len(inputs)
         self.encoders = nn.ModuleDict({name: Encoder(3, widths, spectral) for name in inputs})
         self.merge = ConvBlock(sources * widths[-1], widths[-1], spectral=spectral, kernel=1, stride=1)

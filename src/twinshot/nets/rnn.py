@@ -59,8 +59,6 @@ class DeblurRNN(nn.Module):
     from 16 up; the output never leaves the range.
     """
 
-    multiple = 1
-
     def __init__(
         self,
         base_channels: int = 64,
@@ -72,7 +70,7 @@ class DeblurRNN(nn.Module):
         joint: bool = False,
     ) -> None:
         super().__init__()
-        self.flow, self.joint = flow, joint
+        self.flow, self.joint, self.multiple = flow, joint, 2**levels
         self.denoising = Subnet(3, base_channels, levels, dropout, dropout_blocks, spectral)
         self.deblurring = Subnet(6, base_channels, levels, dropout, dropout_blocks, spectral)
 
