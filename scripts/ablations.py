@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ HEADER = """# Ablations
 What each part of the paper's training does, at one small budget: `recipes/ablations`, each an overlay of `full-merger`
 (DeblurMerger) or `full-rnn` (DeblurRNN) that takes one thing away. Written by `scripts/ablations.py`, which measures
 with `twinshot benchmark`; PSNR in dB and SSIM by the convention `paper`. The grid is the benchmark's measure of
-checkerboards, in dB over the truth's own: 0 is none.
+checkerboards, in dB over the truth's own: 0 is none. Compare rows of this page with each other alone: those of
+docs/benchmark may be of other sets.
 
 """
 
@@ -66,7 +68,8 @@ def table(name: str, results: dict[str, Any], recipes: dict[str, Path]) -> str:
         )
         model = results["models"].get(system, {})
         cells = [system, said, model.get("steps", ""), model.get("hours", "")]
-        cells += [f"{row['psnr']:.2f}", f"{row['ssim_paper']:.4f}", f"{row['checkerboard']:.2f}"]
+        measured = (("psnr", ".2f"), ("ssim_paper", ".4f"), ("checkerboard", ".2f"))
+        cells += [row["error"], "", ""] if "error" in row else [format(row[key], spec) for key, spec in measured]
         lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join([*lines, ""])
 
@@ -74,7 +77,7 @@ def table(name: str, results: dict[str, Any], recipes: dict[str, Path]) -> str:
 def twinshot(weights: Path, *arguments: object) -> None:
     """The command with a folder of models, stopping at its first failure."""
     environment = {**os.environ, "TWINSHOT_WEIGHTS": str(weights)}
-    subprocess.run(["twinshot", *map(str, arguments)], check=True, env=environment)
+    subprocess.run([sys.executable, "-m", "twinshot", *map(str, arguments)], check=True, env=environment)
 
 
 if __name__ == "__main__":

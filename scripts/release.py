@@ -9,6 +9,7 @@ Models of the package go to src/twinshot/weights; with --further, to weights/, t
 import argparse
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 from twinshot.nets.release import record_quality
@@ -41,7 +42,7 @@ def main() -> None:
 
 def twinshot(*arguments: object) -> None:
     """The command, stopping at its first failure."""
-    subprocess.run(["twinshot", *map(str, arguments)], check=True)
+    subprocess.run([sys.executable, "-m", "twinshot", *map(str, arguments)], check=True)
 
 
 if __name__ == "__main__":

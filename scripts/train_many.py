@@ -8,8 +8,11 @@ Each run gets its share of the cores and a log, runs/NAME.log. A recipe that fai
 import argparse
 import os
 import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+from twinshot.engine import threads
 
 
 def main() -> None:
@@ -20,19 +23,31 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--at-once", type=int, default=2)
     options = parser.parse_args()
-    options.runs.mkdir(exist_ok=True)
-    threads = max(1, len(os.sched_getaffinity(0)) // options.at_once)
-    with ThreadPoolExecutor(options.at_once) as pool:
-        codes = list(pool.map(lambda recipe: train(recipe, options.data, options.runs, threads), options.recipes))
+    options.runs.mkdir(parents=True, exist_ok=True)
+    at_once = max(1, options.at_once)
+    share = max(1, threads() // at_once)
+    with ThreadPoolExecutor(at_once) as pool:
+        codes = list(pool.map(lambda recipe: train(recipe, options.data, options.runs, share), options.recipes))
     failed = [str(recipe) for recipe, code in zip(options.recipes, codes, strict=True) if code]
     raise SystemExit(f"failed: {', '.join(failed)}; see their logs in {options.runs}" if failed else 0)
 
 
-def train(recipe: Path, data: Path, runs: Path, threads: int) -> int:
+def train(recipe: Path, data: Path, runs: Path, share: int) -> int:
     """Run one recipe to its end; returns the command's exit code."""
-    command = ["twinshot", "train", str(recipe), "--data", str(data), "--runs", str(runs), "--resume"]
+    command = [
+        sys.executable,
+        "-m",
+        "twinshot",
+        "train",
+        str(recipe),
+        "--data",
+        str(data),
+        "--runs",
+        str(runs),
+        "--resume",
+    ]
     with (runs / f"{recipe.stem}.log").open("a", encoding="utf-8") as log:
-        environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+        environment = {**os.environ, "OMP_NUM_THREADS": str(share)}
         return subprocess.run(command, stdout=log, stderr=log, env=environment).returncode
 
 

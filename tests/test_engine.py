@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,24 @@ def test_shapes_and_types(models, name, cells):
     assert out.shape == (1, 3, height, width)
     assert out.dtype == np.float32
     np.testing.assert_array_equal(model.run(*frames), out)
+
+
+@pytest.mark.parametrize("kind", engine.ENGINES)
+def test_threads_share_a_model(kind):
+    model = engine.load_model("twin-fast", kind)
+    frames = np.random.default_rng(0).random((4, 2, 1, 3, 64, 96), np.float32)
+    alone = [model.run(*pair) for pair in frames]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda pair: model.run(*pair), np.tile(frames, (4, 1, 1, 1, 1, 1))))
+    for number, found in enumerate(together):
+        np.testing.assert_allclose(found, alone[number % 4], atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["openvino", "torch"])
+def test_what_an_engine_says_of_a_failure_is_said_in_one_line(kind):
+    model = engine.load_model("twin-fast", kind)
+    with pytest.raises(TwinshotError, match=r"twin-fast\.onnx: could not be run"):
+        model.run(*np.zeros((2, 1, 2, 64, 64), np.float32))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from helpers import outcome, start
 
@@ -38,15 +40,22 @@ def test_the_check_sees_what_is_loaded() -> None:
 def test_public_names() -> None:
     import twinshot
     from twinshot.engine import Model, load_model
-    from twinshot.pair import Pair, TwinshotError
+    from twinshot.pair import TwinshotError
     from twinshot.restoration import Restored, restore
 
     # Also after the modules they live in have been imported.
     assert (twinshot.restore, twinshot.Restored) == (restore, Restored)
     assert (twinshot.load_model, twinshot.Model) == (load_model, Model)
-    assert (twinshot.Pair, twinshot.TwinshotError) == (Pair, TwinshotError)
+    assert twinshot.TwinshotError is TwinshotError
+    assert set(dir(twinshot)) == {"Model", "Restored", "TwinshotError", "load_model", "restore"}
     with pytest.raises(AttributeError, match="no attribute 'sharpen'"):
         twinshot.sharpen  # noqa: B018
+
+
+def test_types_are_for_users_too() -> None:
+    import twinshot
+
+    assert Path(twinshot.__file__).with_name("py.typed").is_file()
 
 
 def test_torch_is_not_needed_to_restore() -> None:

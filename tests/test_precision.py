@@ -55,9 +55,11 @@ def test_it_is_measured_once(cache):
 
 def test_a_memory_of_something_else_is_measured_anew(cache):
     cache.parent.mkdir(parents=True)
-    for text in ("{", "[]", '{"twin here": "int8"}'):
+    loaders = {"f32": lambda: run(0, 0.02), "bf16": lambda: run(0, 0.001)}
+    for text in ("{", "[]", '{"twin here": "int8"}', '{"twin elsewhere": "f32"}'):
         cache.write_text(text)
-        assert precision.chosen("twin here", {"f32": run}) == "f32"
+        assert precision.chosen("twin here", loaders) == "bf16"
+        assert json.loads(cache.read_text())["twin here"] == "bf16"
 
 
 def test_a_user_without_a_home(monkeypatch):

@@ -13,7 +13,7 @@ from PIL import ExifTags, Image
 import twinshot
 from twinshot import exposure, io
 from twinshot.bench.metrics import psnr, ssim
-from twinshot.pair import Frame, Metadata, Pair
+from twinshot.pair import Frame, Metadata, Pair, TwinshotError
 
 REPORT = {
     "noisy",
@@ -263,3 +263,8 @@ def test_progress_counts_tiles(frames, model):
     seen = []
     twinshot.restore(*frames, model, progress=lambda done, count: seen.append((done, count)))
     assert seen == [(1, 1)]
+
+
+def test_what_is_no_path_is_said(frames):
+    with pytest.raises(TwinshotError, match="the output: is of type NoneType; give a file's path"):
+        twinshot.restore(*frames).save(None)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import stat
 import subprocess
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
@@ -16,9 +15,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "COLUMNS": "120"}
-FAKE = """#!/bin/sh
-echo "$OMP_NUM_THREADS $*" >> {log}
-case "$2" in *bad*) exit 3;; esac
+FAKE = """
+import os, sys
+with open({log!r}, "a") as log:
+    print(os.environ["OMP_NUM_THREADS"], *sys.argv[1:], file=log)
+sys.exit(3 if "bad" in sys.argv[2] else 0)
 """
 
 
@@ -33,12 +34,13 @@ def script(name: str) -> ModuleType:
 
 @pytest.fixture
 def fake(tmp_path, monkeypatch) -> Path:
-    """A command `twinshot` that only writes down how it was called."""
-    log, command = tmp_path / "calls.log", tmp_path / "bin" / "twinshot"
-    command.parent.mkdir()
-    command.write_text(FAKE.format(log=log))
-    command.chmod(command.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setenv("PATH", f"{command.parent}:/usr/bin:/bin")
+    """A package `twinshot`, on a machine of six cores, whose command only writes down how it was called."""
+    log, package = tmp_path / "calls.log", tmp_path / "fake" / "twinshot"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "__main__.py").write_text(FAKE.format(log=str(log)))
+    (package / "engine.py").write_text("def threads(): return 6")
+    monkeypatch.setenv("PYTHONPATH", str(package.parent))
     return log
 
 
@@ -47,8 +49,8 @@ def test_many_recipes_are_trained_and_failures_named(fake, tmp_path):
     done = subprocess.run(
         [sys.executable, ROOT / "scripts" / "train_many.py", *arguments], capture_output=True, text=True
     )
-    calls = sorted(line.split(" ", 1)[1] for line in fake.read_text().splitlines())
-    wanted = [f"train {name}.toml --data d --runs {tmp_path / 'runs'} --resume" for name in ("a", "bad", "c")]
+    calls = sorted(fake.read_text().splitlines())
+    wanted = [f"3 train {name}.toml --data d --runs {tmp_path / 'runs'} --resume" for name in ("a", "bad", "c")]
     assert calls == sorted(wanted)
     assert done.returncode == 1
     assert "failed: bad.toml; see their logs" in done.stderr

@@ -9,14 +9,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .pair import Pair, TwinshotError
+from .pair import TwinshotError
 
 if TYPE_CHECKING:
     from .engine import Model, load_model
     from .restoration import Restored, restore
 
 __version__ = "0.1.0"
-__all__ = ["Model", "Pair", "Restored", "TwinshotError", "load_model", "restore"]
+__all__ = ["Model", "Restored", "TwinshotError", "load_model", "restore"]
 
 
 _HOMES = {"restore": "restoration", "Restored": "restoration", "load_model": "engine", "Model": "engine"}
@@ -27,3 +27,8 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'twinshot' has no attribute {name!r}")
     return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    """What completion offers."""
+    return __all__

@@ -200,8 +200,7 @@ def benchmark(
     """
     from .bench.benchmark import Options, Part, benchmark
 
-    chosen = tuple(systems.split(",")) if systems else ()
-    parts = cast(tuple[Part, ...], tuple(only.split(",")) if only else ())
+    chosen, parts = _listed(systems), cast(tuple[Part, ...], _listed(only))
     with out.status("benchmark") as status:
         options = Options(tuple(sets or ()), chosen, data, output, seed, quick, parts)
         results = benchmark(options, lambda line: status.update(escape(line)))
@@ -250,6 +249,10 @@ def _summary(output: Path, report: dict[str, Any]) -> str:
 def _print_row(row: dict[str, Any]) -> None:
     cells = (f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in row.items())
     out.print("  ".join(cells), markup=False, highlight=False, soft_wrap=True)
+
+
+def _listed(text: str | None) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",")) if text else ()
 
 
 def _data_root(data: Path | None) -> Path:

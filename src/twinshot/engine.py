@@ -181,10 +181,14 @@ def _session(path: Path) -> Run:
         try:
             restored: Tensor = session.run(None, {"noisy": noisy, "blurry": blurry})[0]
         except Exception as error:  # its types have no family of their own
-            raise TwinshotError(f"{path}: could not be run ({error}); if memory ran out, crop the pictures") from error
+            raise _failed(path, error) from error
         return restored
 
     return run
+
+
+def _failed(path: Path, error: Exception) -> TwinshotError:
+    return TwinshotError(f"{path}: could not be run ({error}); if memory ran out, crop the pictures")
 
 
 def _openvino(model: Model) -> Loaded:
@@ -203,8 +207,13 @@ def _openvino(model: Model) -> Loaded:
         )
 
         def run(noisy: Tensor, blurry: Tensor) -> Tensor:
-            restored: Tensor = compiled({"noisy": noisy, "blurry": blurry})[0]
-            return restored.copy()  # the request's own memory is used again by the next call
+            # A request of its own: threads may share a model, and the picture's memory is the request's.
+            request = compiled.create_infer_request()
+            try:
+                restored: Tensor = request.infer({"noisy": noisy, "blurry": blurry})[0]
+            except RuntimeError as error:
+                raise _failed(model.path, error) from error
+            return restored
 
         return run
 
@@ -229,8 +238,11 @@ def _torch(model: Model) -> Loaded:
 
     @torch.inference_mode()
     def run(noisy: Tensor, blurry: Tensor) -> Tensor:
-        frames = [torch.from_numpy(frame).to(device) for frame in (noisy, blurry)]
-        restored: Tensor = net(*frames).cpu().numpy()
+        try:
+            frames = [torch.from_numpy(frame).to(device) for frame in (noisy, blurry)]
+            restored: Tensor = net(*frames).cpu().numpy()
+        except RuntimeError as error:  # CUDA's memory is the usual one
+            raise _failed(model.path, error) from error
         return restored
 
     return Loaded(run)

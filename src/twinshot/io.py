@@ -27,6 +27,8 @@ _SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"RIFF")
 _SIXTEEN_BIT = {"PNG", "TIFF"}
 _LARGEST_WEBP_SIDE = 16_383
 _STDERR = threading.Lock()
+_UMASK = os.umask(0)  # there is no way to ask but to set it; here no other thread writes files yet
+os.umask(_UMASK)
 
 
 def read(source: str | os.PathLike[str] | Pixels, name: str = "array") -> Frame:
@@ -114,7 +116,7 @@ def write_atomically(path: Path, encode: Callable[[IO[bytes]], None]) -> None:
             encode(file)
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask())
+        temporary.chmod(target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_UMASK)
         temporary.replace(target)
     except OSError as error:
         raise TwinshotError(f"{path}: cannot be written ({error.strerror or error}); choose another place") from error
@@ -130,6 +132,32 @@ def write_bytes(path: Path, data: bytes) -> None:
         file.write(data)
 
     write_atomically(path, encode)
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Nobody else works in this folder meanwhile; it is made where it is missing, and goes again if nothing came of it.
+
+    The claim ends with the process, however that ends. Raises TwinshotError where another one holds it.
+    """
+    from filelock import FileLock, Timeout  # slow to import, and a picture needs none
+
+    made = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock", blocking=False)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise TwinshotError(f"{folder}: another process works there; wait for it, or name another folder") from error
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # where open files cannot be removed
+            Path(lock.lock_file).unlink()
+        lock.release()
+        if made:
+            with suppress(OSError):  # it holds something by now
+                folder.rmdir()
 
 
 def check_output(path: Path, inputs: tuple[Path, ...], force: bool) -> None:
@@ -370,9 +398,3 @@ def _tiff(file: IO[bytes], pixels: Pixels, icc: bytes, exif: Image.Exif) -> None
         directory[34675] = icc
     directory.save(file)
     file.write(data.data)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -56,7 +56,7 @@ class Restored:
 
         Raises TwinshotError where the path cannot be written, is a source's, or exists and `force` is not given.
         """
-        target = Path(path)
+        target = io.path_of(path, "the output")
         io.check_output(target, self.sources, force)
         deep = io.depth_for(target, self.metadata.bits) == 16
         io.write(target, self.pixels if deep else _eight_bit(self.pixels), self.metadata)

@@ -15,6 +15,7 @@ from twinshot.bench.systems import identity_of, known_systems, system, takes_of,
 from twinshot.engine import manifest
 from twinshot.pair import TwinshotError
 
+FRAMES = ("noisy", "blurry")
 SLOW = {"bm3d"}  # ten seconds a picture
 NAMES = [name for name in known_systems() if name not in SLOW]
 
@@ -53,11 +54,18 @@ def test_nothing_is_seen_but_what_a_system_takes(name, shot):
     if name in manifest() and found.takes == "noisy":
         pytest.skip("the blurry frame sets the exposure of all networks")
     other = np.float32(1) - shot.noisy
+    # Networks read the pair.
+    unseen = {
+        kind: replace(
+            shot.pair, **{kind: replace(getattr(shot.pair, kind), pixels=255 - getattr(shot.pair, kind).pixels)}
+        )
+        for kind in FRAMES
+    }
     changed = {
         "pair": {"burst": ()},
-        "noisy": {"blurry": other, "burst": ()},
-        "blurry": {"noisy": other, "burst": ()},
-        "burst": {"noisy": other, "blurry": other},
+        "noisy": {"blurry": other, "burst": (), "pair": unseen["blurry"]},
+        "blurry": {"noisy": other, "burst": (), "pair": unseen["noisy"]},
+        "burst": {"noisy": other, "blurry": other, "pair": unseen["noisy"]},
     }[found.takes]
     np.testing.assert_array_equal(found.restore(replace(shot, **changed)), found.restore(shot))
 

@@ -4,26 +4,34 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+import skimage.data
 import torch
+from helpers import save
 
 from twinshot.nets.export import averaged
 from twinshot.nets.release import add_to_manifest, load_weights, record_quality, save_weights
 from twinshot.pair import TwinshotError
 from twinshot.train.config import recipe_from
-from twinshot.train.loop import save
+from twinshot.train.loop import save as save_checkpoint
 from twinshot.train.step import new_state
 
-NETS = {"merger": {"base_channels": 4, "levels": 3}, "twin": {"channels": [4, 6, 8, 8]}}
+WIDE = {"channels": [8, 48, 48, 48], "encoder": [1, 1, 1, 1], "decoder": [1, 1, 1]}  # enough for integers
+NETS: dict[str, dict[str, Any]] = {"merger": {"base_channels": 4, "levels": 3}, "twin": {"channels": [4, 6, 8, 8]}}
 
 
 @pytest.fixture(params=list(NETS))
 def checkpoint(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    recipe = recipe_from({"name": "small", "net": {"kind": request.param, "settings": NETS[request.param]}})
-    path = tmp_path / "checkpoint.pt"
-    save(new_state(recipe), recipe, path)
-    return path
+    return saved(NETS[request.param], request.param, tmp_path)
+
+
+def saved(settings: dict[str, Any], kind: str, folder: Path) -> Path:
+    """A checkpoint of an untrained network."""
+    recipe = recipe_from({"name": "small", "net": {"kind": kind, "settings": settings}})
+    save_checkpoint(new_state(recipe), recipe, folder / "checkpoint.pt")
+    return folder / "checkpoint.pt"
 
 
 @torch.no_grad()
@@ -69,6 +77,23 @@ def test_quality_is_entered_beside_what_the_export_says(checkpoint: Path, tmp_pa
     stored = json.loads((weights / "manifest.json").read_text())["small"]
     assert stored["quality"] == {"night": "30.12 dB / 0.8765"}
     assert (stored["sha256"], stored["trained_on"], stored["fallback"]) == (card["sha256"], "night", "twin-noisy")
+
+
+@pytest.mark.parametrize("calibrate", [False, True])
+def test_the_command(tmp_path: Path, command: Any, calibrate: bool) -> None:
+    checkpoint = saved(WIDE, "twin", tmp_path)
+    said = ["--trained-on", "night", "--licence", "ours", "--fallback", "twin-noisy"]
+    data = tmp_path / "data" / "photos" / "train"
+    data.mkdir(parents=True)
+    save(data / "coffee.png", skimage.data.coffee())
+    said += ["--calibrate", "--data", data.parents[1]] if calibrate else ["--safetensors"]
+    result = command("export", checkpoint, "--name", "mine", "--weights", tmp_path / "models", *said)
+    assert (result.code, result.err) == (0, "")
+    card = json.loads((tmp_path / "models" / "manifest.json").read_text())["mine"]
+    assert json.loads(result.out) == {key: value for key, value in card.items() if key != "training"}
+    assert (card["trained_on"], card["licence"], card["fallback"]) == ("night", "ours", "twin-noisy")
+    assert ("int8" in card, "safetensors" in card) == (calibrate, not calibrate)
+    assert (tmp_path / "models" / "mine.int8.onnx").exists() == calibrate
 
 
 @pytest.mark.parametrize("name", ["../evil", "sub/x", "", "twin", "mine.int8"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import OrderedDict
 from pathlib import Path
 
@@ -70,6 +71,18 @@ def test_scenes_are_in_order_whatever_the_system_lists_first(tmp_path):
         (tmp_path / name).touch()
     found = [[str(path.relative_to(tmp_path)) for path in scene] for scene in scenes_in(tmp_path)]
     assert found == [["a/000009.JPG", "a/000010.png"], ["b/000001.png", "b/000002.png"]]
+
+
+def test_a_film_that_begins_black_is_one(tmp_path):
+    for number in range(WINDOW):
+        save(tmp_path / f"{number:06d}.png", np.full((64, 64, 3), 20 * max(0, number - 2), np.uint8))
+    assert [type(window) for window in windows_in(tmp_path)] == [FrameWindow]
+
+
+def test_hidden_files_are_no_pictures(photos, tmp_path):
+    shutil.copytree(photos, tmp_path / "photos")
+    (tmp_path / "photos" / "._coffee.png").write_bytes(b"what a system keeps of a picture")
+    assert [path.name for path in images_in(tmp_path / "photos")] == [path.name for path in images_in(photos)]
 
 
 def test_photographs_are_a_window_each(photos):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 
 import numpy as np
@@ -58,27 +59,28 @@ def test_the_same_bytes_in_another_process(sources, tmp_path):
     assert (tmp_path / "other" / mine.name).read_bytes() == mine.read_bytes()
 
 
-def test_seeds_and_settings_make_other_shards(sources, tmp_path):
-    names = {
-        PLAN.name(0),
-        replace(PLAN, seed=5).name(0),
-        replace(PLAN, side=64).name(0),
-        replace(PLAN, per_shard=4).name(0),
-        replace(PLAN, motion=MotionRange()).name(0),
-        PLAN.name(1),
-    }
-    assert len(names) == 6
+def test_seeds_settings_and_sources_make_other_shards(sources, film, tmp_path):
+    changes = ({}, {"seed": 5}, {"side": 64}, {"per_shard": 4}, {"motion": MotionRange()}, {"real": 0.5})
+    names = {replace(PLAN, **change).name(sources, 0) for change in changes} | {PLAN.name(sources, 1)}
+    assert len(names) == 7
+    fewer = Sources(sources.photos[1:])
+    (tmp_path / "photos").mkdir()
+    larger = [tmp_path / "photos" / path.name for path in sources.photos]
+    for path in larger:
+        path.write_bytes(b"another picture of that name")
+    others = (fewer, Sources(sources.photos, (film,)), Sources(tuple(larger)))
+    assert len({PLAN.name(other, 0) for other in others} - names) == 3
     first, second = (np.load(render(sources, replace(PLAN, seed=seed), 0, tmp_path)) for seed in (4, 5))
     assert (first != second).mean() > 0.5
 
 
 def test_what_is_missing_is_rendered_and_nothing_else(sources, tmp_path):
     paths = render_missing(sources, PLAN, tmp_path / "shards", workers=1)
-    assert [path.name for path in paths] == [PLAN.name(0), PLAN.name(1)]
+    assert [path.name for path in paths] == [PLAN.name(sources, 0), PLAN.name(sources, 1)]
     whole = [path.read_bytes() for path in paths]
     kept = paths[0].stat().st_mtime_ns
     paths[1].unlink()
-    (tmp_path / "shards" / f".{PLAN.name(1)}.99").write_bytes(b"left by a killed process")
+    (tmp_path / "shards" / f".{PLAN.name(sources, 1)}.99").write_bytes(b"left by a killed process")
     assert render_missing(sources, PLAN, tmp_path / "shards", workers=1) == paths
     assert [path.read_bytes() for path in paths] == whole
     assert paths[0].stat().st_mtime_ns == kept
@@ -130,8 +132,9 @@ def test_kinds_that_profiles_read(names, kinds):
 def test_the_middle_kind_has_its_truth_at_the_middle(photos, film, tmp_path):
     """A plan of real frames alone: every sharp frame is the middle one of some window of the film."""
     plan = replace(PLAN, kinds=(("srgb", "middle"),), real=1.0)
-    assert plan.name(0).startswith("srgb-middle-48-")
-    pairs = np.load(render(Sources(images_in(photos), (film,)), plan, 0, tmp_path)) / 65535
+    path = render(Sources(images_in(photos), (film,)), plan, 0, tmp_path)
+    assert path.name.startswith("srgb-middle-48-")
+    pairs = np.load(path) / 65535
     for sharp, blurry in pairs:
         assert np.abs(sharp.mean() - blurry.mean()) < 0.02
 
@@ -162,3 +165,29 @@ def test_frames_smaller_than_the_crop_are_named(photos, film, tmp_path):
     plan = replace(PLAN, side=128, real=1.0)
     with pytest.raises(TwinshotError, match=r"000\d\d\d\.png: 72x64 is too small"):
         render(Sources(images_in(photos), (film,)), plan, 0, tmp_path)
+
+
+def test_rendering_ends_with_the_run_that_was_killed():
+    """The pipe closes when the last process that could write to it has ended."""
+    process = start(
+        "import os, time\n"
+        "from concurrent.futures import ProcessPoolExecutor\n"
+        "from multiprocessing import get_context\n"
+        "from twinshot.synth import shards\n"
+        "pool = ProcessPoolExecutor(1, get_context('spawn'), shards._end_with_parent)\n"
+        "print(pool.submit(os.getpid).result())\n"
+        "time.sleep(60)"
+    )
+    assert process.stdout is not None
+    assert int(process.stdout.readline()) != process.pid
+    process.kill()
+    process.communicate(timeout=20)
+
+
+def test_a_killed_renderer_is_said(sources, tmp_path, monkeypatch):
+    def broken(*_):
+        raise BrokenProcessPool("terminated abruptly")
+
+    monkeypatch.setattr(shards.ProcessPoolExecutor, "map", broken)
+    with pytest.raises(TwinshotError, match="a process that renders shards was killed, perhaps for want of memory"):
+        render_missing(sources, PLAN, tmp_path, workers=1)

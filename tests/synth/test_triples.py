@@ -116,6 +116,12 @@ def test_a_finished_run_does_nothing(small, tmp_path, monkeypatch):
     assert write_triples(small, tmp_path, Plan("paper", 1, 1)) == 2
 
 
+def test_a_set_is_made_by_one_process(small, tmp_path):
+    with io.claimed(tmp_path / "set"), pytest.raises(TwinshotError, match="set: another process works there"):
+        write_triples(small, tmp_path / "set", Plan("paper", 1))
+    assert write_triples(small, tmp_path / "set", Plan("paper", 1)) == 1
+
+
 def test_sets_of_other_settings_are_not_mixed(small, photos, tmp_path):
     write_triples(small, tmp_path, Plan("paper", 1, 1))
     before = contents(tmp_path)

@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 
-from twinshot.synth.shards import ShardPlan
+from twinshot.synth.frames import images_in
+from twinshot.synth.shards import ShardPlan, Sources
 from twinshot.train.config import Recipe, recipe_from
 from twinshot.train.data import Triple
 
@@ -42,7 +43,8 @@ class Lab:
 
     @property
     def paths(self) -> list[Path]:
-        return [self.shards / PLAN.name(index) for index in range(PLAN.shards)]
+        sources = Sources(images_in(self.root / "photos" / "train"))
+        return [self.shards / PLAN.name(sources, index) for index in range(PLAN.shards)]
 
 
 def tiny_table(kind: str) -> dict[str, Any]:

@@ -11,13 +11,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import cv2
 import pytest
 import torch
 from laboratory import Lab, some_batch, tiny, tiny_table
 
+from twinshot import io
 from twinshot.pair import TwinshotError
 from twinshot.train import loop
 from twinshot.train.config import Recipe
@@ -149,6 +150,7 @@ OTHERS: list[tuple[str, dict[str, Any]]] = [
     ("discriminator", {"discriminator": {"base_channels": 3}}),
     ("wgan", {"wgan": {"penalty": 1.0}}),
     ("method", {"method": "restoration"}),
+    (r"optim\.name", {"optim": {"name": "muon"}}),
 ]
 
 
@@ -170,14 +172,49 @@ def test_a_failed_write_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: p
     save(new_state(recipe), recipe, path)
     before = path.read_bytes()
 
-    def half(table: dict[str, Any], partial: Path) -> None:
-        partial.write_bytes(b"half")
+    def half(table: dict[str, Any], file: IO[bytes]) -> None:
+        file.write(b"half")
         raise OSError("disk full")
 
     monkeypatch.setattr(loop.torch, "save", half)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(TwinshotError, match=r"checkpoint\.pt: cannot be written \(disk full\)"):
         save(new_state(recipe), recipe, path)
     assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_optimisers_settings_are_those_of_the_recipe_resumed_with(tmp_path: Path) -> None:
+    save(new_state(tiny("twin")), tiny("twin"), tmp_path / "checkpoint.pt")
+    state = start_or_resume(tiny("twin", optim={"betas": [0.5, 0.6], "weight_decay": 0.5}), tmp_path, resume=True)
+    groups = [group for optimiser in state.optimisers for group in optimiser.param_groups]
+    assert {group["weight_decay"] for group in groups} == {0.5}
+    assert {group["betas"] for group in groups if "betas" in group} == {(0.5, 0.6)}
+
+
+def test_a_run_is_trained_by_one_process(lab: Lab, tmp_path: Path) -> None:
+    with io.claimed(tmp_path / "tiny-twin"), pytest.raises(TwinshotError, match="tiny-twin: another process works"):
+        train(tiny("twin"), lab.root, tmp_path, resume=True)
+    assert not (tmp_path / "tiny-twin" / "checkpoint.pt").exists()
+
+
+def test_what_cannot_be_validated_on_is_said_before_training(lab: Lab, tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    shutil.copytree(lab.root, root)
+    (root / "frames" / "val" / "scene").mkdir(parents=True)
+    for number in range(5):
+        shutil.copy(lab.root / "photos" / "val" / "photo.png", root / "frames" / "val" / "scene" / f"{number:06d}.png")
+    with pytest.raises(TwinshotError, match="val: no 11 frames in a row to validate on"):
+        train(tiny("twin"), root, tmp_path / "runs", resume=False)
+
+
+def test_a_shard_a_kind_of_motion(lab: Lab, tmp_path: Path) -> None:
+    with pytest.raises(TwinshotError, match="shards = 1, but these profiles take 2 kinds"):
+        train(tiny("twin", data={"shards": 1}), lab.root, tmp_path, resume=False)
+
+
+def test_a_crop_off_the_grid() -> None:
+    with pytest.raises(TwinshotError, match="crop = 40: network 'twin' takes multiples of 16"):
+        new_state(tiny("twin", data={"crop": 40}))
 
 
 def test_a_run_that_blows_up_stops_before_it_is_saved(lab: Lab, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from .. import io
 from ..engine import ENGINES, manifest
 from ..pair import TwinshotError
+from ..synth import noise
 from ..synth.frames import images_in
 from . import robustness, speed
 from .report import markdown, write_report
@@ -28,6 +29,7 @@ _PACKAGES = ("jinja2", "matplotlib", "scipy", "skimage")
 _CURVE_PICTURES = 6
 _KNOWN_PICTURES = 16
 _KNOWN_PAIR = ("twin-pair", "twin-noisy")
+_SIMULATORS = ("reference.py", "robustness.py")
 _SLOW = ("bm3d", "yuan")  # a curve of theirs would take longer than all others together
 
 
@@ -59,11 +61,16 @@ def benchmark(options: Options, say: Say) -> Results:
 
     Raises:
         TwinshotError: a set that is not there or incomplete, two of one name, an unknown system or part, a missing
-            package, or `out` holds something else.
+            package, or `out` holds something else or is another process's.
     """
     systems = options.systems or tuple(known_systems())
     parts = options.parts or (QUICK_PARTS if options.quick else PARTS)
     _check(options, systems, parts)
+    with io.claimed(options.out):
+        return _run(options, systems, parts, say)
+
+
+def _run(options: Options, systems: tuple[str, ...], parts: Sequence[Part], say: Say) -> Results:
     folders = _folders(options) if "quality" in parts else {}
     limit = QUICK if options.quick else None
     results = run(Bench(folders, systems, options.seed, options.out, limit), say)
@@ -141,8 +148,10 @@ def _photographs(options: Options) -> Path:
 
 
 def _digest(photos: Path) -> str:
+    """Of photographs by name and size, and of the code that makes pairs of them."""
     names = "\n".join(f"{path.name} {path.stat().st_size}" for path in images_in(photos))
-    return hashlib.sha256(names.encode()).hexdigest()[:12]
+    code = sorted(Path(noise.__file__).parent.glob("*.py")) + [Path(__file__).with_name(name) for name in _SIMULATORS]
+    return hashlib.sha256(names.encode() + b"".join(path.read_bytes() for path in code)).hexdigest()[:12]
 
 
 def _measure_speed(results: Results, options: Options, systems: Sequence[str], say: Say) -> None:
@@ -159,7 +168,7 @@ def _measure_speed(results: Results, options: Options, systems: Sequence[str], s
                 table["systems"][label] = row if "error" in row else {**row, "version": version}
                 keep_results(results, options.out)
             row = table["systems"][label]
-            say(f"speed: {label} {row.get('error') or '{seconds} s, {memory_mb} MB'.format(**row)}")
+            say(f"speed: {label} {row.get('error') or '{seconds} s'.format(**row)}")
 
 
 def _engines(name: str) -> list[str]:

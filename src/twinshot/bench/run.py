@@ -65,7 +65,8 @@ def run(bench: Bench, say: Callable[[str], None] = lambda line: None) -> Results
     """
     cv2.setNumThreads(threads())
     results = open_results(bench.out)
-    results |= {"twinshot": __version__, "seed": bench.seed, "machine": machine()}
+    if bench.sets:
+        results |= {"twinshot": __version__, "seed": bench.seed, "machine": machine()}
     for name, folder in bench.sets.items():
         triples = triples_in(folder)[: bench.limit]
         found = results["sets"][name] = _same_set(results["sets"].get(name, {}), triples)
@@ -129,7 +130,8 @@ def row_of(name: str, triples: Sequence[Triple], pictures: Path) -> dict[str, An
     shared = [key for key in cases[0] if key not in ("name", "seconds") and all(key in case for case in cases)]
     means = {key: round(fmean(case[key] for case in cases), 4) for key in shared}
     seconds = median(case["seconds"] for case in cases)
-    return {"takes": chosen.takes, "version": identity_of(name), **means, "seconds": seconds, "cases": cases}
+    made = {"version": identity_of(name), "machine": machine()}
+    return {"takes": chosen.takes, **made, **means, "seconds": seconds, "cases": cases}
 
 
 def reason(error: Exception) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -74,7 +74,7 @@ def main() -> None:
         chosen.restore(shot)
         seconds.append(time.perf_counter() - began)
     counted = seconds[1:] or seconds
-    found = {"seconds": round(median(counted), 3), "runs": len(counted), "memory_mb": round(_peak())}
+    found = {"seconds": round(median(counted), 3), "runs": len(counted), "memory_mb": _peak()}
     print(json.dumps({**found, **(_share(name, engine) if "flops_per_pixel" in manifest().get(name, {}) else {})}))
 
 
@@ -92,12 +92,18 @@ def _forget_peak() -> None:
         Path("/proc/self/clear_refs").write_text("5")
 
 
-def _peak() -> float:
-    """The process's largest resident memory, MB."""
+def _peak() -> int | None:
+    """The process's largest resident memory, MB; None where the system has no way to ask."""
     status = Path("/proc/self/status")
     lines = status.read_text("utf-8").splitlines() if status.is_file() else []
-    peaks = [int(line.split()[1]) for line in lines if line.startswith("VmHWM")]
-    return (peaks[0] if peaks else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) / 1024
+    if peaks := [int(line.split()[1]) for line in lines if line.startswith("VmHWM")]:
+        return round(peaks[0] / 1024)
+    if find_spec("resource") is None:  # Windows
+        return None
+    import resource
+
+    unit = 1024**2 if sys.platform == "darwin" else 1024
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit)
 
 
 def _quilt(photos: Sequence[Path]) -> np.typing.NDArray[np.float32]:

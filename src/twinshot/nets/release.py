@@ -81,7 +81,9 @@ def _check_name(name: str, weights: Path) -> None:
     graph = weights / f"{name}.onnx"
     for path in (graph, integers_beside(graph), weights / f"{name}.safetensors"):
         if path.exists() and name not in known:
-            raise TwinshotError(f"{path}: exists, but the manifest there does not list it; choose another name")
+            raise TwinshotError(
+                f"{path}: exists, but the manifest there does not list it; remove it or choose another name"
+            )
 
 
 def save_weights(checkpoint: Path, output: Path) -> None:

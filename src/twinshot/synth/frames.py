@@ -26,6 +26,7 @@ from .profiles import Light, Timing
 WINDOW = 11  # frames: 1 sharp, 1 dropped, 9 averaged (2058 train and 1111 test windows in GOPRO_Large_all)
 _UNCHANGED = Exposure((1.0, 1.0, 1.0), "srgb", "known")
 _ALIKE = 0.5  # least correlation of a film's first two frames, shrunk
+_EVEN = 1e-3  # largest deviation of a frame that shows nothing
 _MOST_KEPT = 1_000_000_000  # bytes of pictures in memory: six hundred small ones, or thirty of 12 megapixels
 _IMAGES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp"}
 
@@ -185,7 +186,8 @@ _recent: OrderedDict[Path, NDArray[Any]] = OrderedDict()
 def _read_bytes(path: Path) -> NDArray[Any]:
     """The 8-bit pixels, kept until a gigabyte of others has been read."""
     if path not in _recent:
-        pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        data = np.frombuffer(path.read_bytes(), np.uint8)  # cv2.imread takes not every name on every system
+        pixels = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
         if pixels is None:
             raise TwinshotError(f"{path}: not an image that can be read; remove it from the folder or replace it")
         _recent[path] = np.ascontiguousarray(pixels[..., ::-1])
@@ -212,10 +214,15 @@ def encode(image: Image, light: Light) -> Image:
 
 def images_in(folder: Path) -> tuple[Path, ...]:
     """The image files directly in `folder`, by name. Raises TwinshotError where there are none."""
-    found = tuple(sorted(p for p in folder.iterdir() if p.suffix.lower() in _IMAGES)) if folder.is_dir() else ()
+    found = tuple(sorted(filter(_is_image, folder.iterdir()))) if folder.is_dir() else ()
     if not found:
         raise TwinshotError(f"{folder}: no images there; name a folder of photographs or of numbered frames")
     return found
+
+
+def _is_image(path: Path) -> bool:
+    """By its name; hidden files are what systems leave beside pictures."""
+    return path.suffix.lower() in _IMAGES and not path.name.startswith(".")
 
 
 def windows_of(frames: Sequence[Path], length: int = WINDOW) -> list[FrameWindow]:
@@ -226,7 +233,7 @@ def windows_of(frames: Sequence[Path], length: int = WINDOW) -> list[FrameWindow
 
 def scenes_in(root: Path) -> list[tuple[Path, ...]]:
     """Every folder of frames under `root` (GOPRO_Large_all's train or test, or one scene), frames in order."""
-    folders = sorted({p.parent for p in root.rglob("*") if p.suffix.lower() in _IMAGES})
+    folders = sorted({p.parent for p in root.rglob("*") if _is_image(p)})
     if not folders:
         raise TwinshotError(f"{root}: no frames found there; GOPRO_Large_all keeps them in train/SCENE/NNNNNN.png")
     return [images_in(folder) for folder in folders]
@@ -238,7 +245,11 @@ def is_film(pictures: Sequence[Path]) -> bool:
         return False
     first, second = (cv2.cvtColor(read_photo(path), cv2.COLOR_RGB2GRAY) for path in pictures[:2])
     small = [cv2.resize(frame, (32, 32), interpolation=cv2.INTER_AREA).ravel() for frame in (first, second)]
-    return first.shape == second.shape and bool(np.asarray(np.corrcoef(small))[0, 1] > _ALIKE)
+    if min(float(frame.std()) for frame in small) < _EVEN:  # a fade-in; there is nothing to correlate
+        alike = float(np.abs(small[0] - small[1]).max()) < 0.1
+    else:
+        alike = bool(np.asarray(np.corrcoef(small))[0, 1] > _ALIKE)
+    return first.shape == second.shape and alike
 
 
 def _label(path: Path) -> str:

@@ -7,12 +7,16 @@ and appears whole or not at all, so that rendering may be killed and started aga
 
 from __future__ import annotations
 
+import os
 import random
+import threading
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import get_context
+from functools import cached_property, partial
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import IO
 
@@ -41,6 +45,12 @@ class Sources:
     photos: tuple[Path, ...]
     scenes: tuple[tuple[Path, ...], ...] = ()
 
+    @cached_property
+    def listing(self) -> str:
+        """Names and sizes of all files, wherever they lie: what is different material has another."""
+        files = [*self.photos, *(frame for scene in self.scenes for frame in scene)]
+        return "\n".join(f"{path.parent.name}/{path.name} {path.stat().st_size}" for path in files)
+
 
 @dataclass(frozen=True)
 class ShardPlan:
@@ -54,12 +64,12 @@ class ShardPlan:
     seed: int = 0
     motion: MotionRange = TRAINING_MOTION
 
-    def name(self, index: int) -> str:
-        """File name of shard `index`; settings that change its bytes are in it."""
+    def name(self, sources: Sources, index: int) -> str:
+        """File name of shard `index`; all that changes its bytes is in it."""
         light, timing = self.kind(index)
         label = light if timing == "before" else f"{light}-{timing}"
-        motion = f"{zlib.crc32(repr(self.motion).encode()):08x}"
-        return f"{label}-{self.side}-{self.per_shard}-{motion}-{self.seed}-{index:04d}.npy"
+        drawn = f"{zlib.crc32(f'{self.motion} {self.real} {sources.listing}'.encode()):08x}"
+        return f"{label}-{self.side}-{self.per_shard}-{drawn}-{self.seed}-{index:04d}.npy"
 
     def kind(self, index: int) -> Kind:
         """Of shard `index`."""
@@ -78,14 +88,36 @@ def render_missing(sources: Sources, plan: ShardPlan, folder: Path, workers: int
     Several runs, or machines that share the folder, share the work: each takes what is missing in an order of its own.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / plan.name(index) for index in range(plan.shards)]
+    paths = [folder / plan.name(sources, index) for index in range(plan.shards)]
     missing = [index for index, path in enumerate(paths) if not path.exists()]
     random.shuffle(missing)
     if missing:
         # A fork would inherit the locks of threads that OpenCV and torch may have started.
-        with ProcessPoolExecutor(max(1, workers), get_context("spawn")) as pool:
-            list(pool.map(render, [sources] * len(missing), [plan] * len(missing), missing, [folder] * len(missing)))
+        with ProcessPoolExecutor(max(1, workers), get_context("spawn"), _end_with_parent) as pool:
+            _rendered(pool, partial(render, sources, plan, folder=folder), missing, folder)
     return paths
+
+
+def _rendered(pool: ProcessPoolExecutor, work: Callable[[int], Path], missing: Sequence[int], folder: Path) -> None:
+    try:
+        list(pool.map(work, missing))
+    except BrokenProcessPool as error:
+        raise TwinshotError(
+            f"{folder}: a process that renders shards was killed, perhaps for want of memory, of which each takes 1.5 "
+            "GB; start again on fewer cores (taskset -c 0), and what is there is kept"
+        ) from error
+
+
+def _end_with_parent() -> None:
+    """Whoever kills a run with -9 wants its rendering to end, too."""
+    parent = parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def render(sources: Sources, plan: ShardPlan, index: int, folder: Path) -> Path:
@@ -94,7 +126,7 @@ def render(sources: Sources, plan: ShardPlan, index: int, folder: Path) -> Path:
     Raises TwinshotError where a source is too small or short, or the shard cannot be written.
     """
     cv2.setNumThreads(1)
-    path = folder / plan.name(index)
+    path = folder / plan.name(sources, index)
     if path.exists():  # by now, another run's
         return path
     pairs = np.empty((plan.per_shard, 2, plan.side, plan.side, 3), np.uint16)

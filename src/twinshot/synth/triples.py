@@ -66,12 +66,17 @@ def write_windows(windows: Sequence[Window], output: Path, plan: Plan) -> int:
         plan: what to make.
 
     Raises:
-        TwinshotError: `output` holds triples of other settings or pictures of another origin, or a burst was asked for
-            that there cannot be.
+        TwinshotError: `output` holds triples of other settings or pictures of another origin, another process writes
+            there, or a burst was asked for that there cannot be.
     """
     profile = profile_named(plan.profile)
     if plan.burst > 1 and profile.timing != "before":
         raise TwinshotError(f"profile {plan.profile!r} has its sharp frame inside the exposure: leave the burst away")
+    with io.claimed(output):
+        return _write_missing(windows, output, plan, profile)
+
+
+def _write_missing(windows: Sequence[Window], output: Path, plan: Plan, profile: Profile) -> int:
     total = len(windows) if plan.count is None else plan.count
     if isinstance(windows[0], StillWindow):
         windows = [windows[i % len(windows)] for i in range(total)]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from math import inf
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -15,6 +17,19 @@ Optimiser = Literal["muon", "adamw"]
 AdversarialForm = Literal["minimax", "non_saturating"]
 Target = Literal["clean", "noisy"]
 Table = TypeVar("Table")
+
+SHARDS = "shards"
+"""The folder of rendered motion, among those of the runs."""
+_BOUNDS = {
+    **dict.fromkeys(("steps", "log_every", "validate_every", "validation"), (1, inf)),
+    **dict.fromkeys(("crop", "batch", "shards", "per_shard"), (1, inf)),
+    **dict.fromkeys(("generator_steps", "critic_steps"), (1, inf)),
+    **dict.fromkeys(("seed", "warmup", "lr", "weight_decay", "clip"), (0, inf)),
+    **dict.fromkeys(("cooldown", "ema"), (0, 1)),
+    "betas": (0, 0.999999),
+}
+"""Least and most of the numbers that have such."""
+_FINITE = (-1e9, 1e9)
 
 
 @dataclass(frozen=True)
@@ -27,7 +42,7 @@ class NetConfig:
 
 @dataclass(frozen=True)
 class DataConfig:
-    """What the trainer reads. Rendered motion is shared by all recipes with the same shards, side and seed."""
+    """What the trainer reads. Recipes whose side, per_shard and kinds of motion are alike share what is rendered."""
 
     profiles: tuple[str, ...] = ("paper", "camera")  # in turn
     crop: int = 160
@@ -141,15 +156,32 @@ def recipe_from(table: Mapping[str, Any], where: str = "recipe") -> Recipe:
     if "name" not in table:
         raise TwinshotError(f'{where}: has no name; give the run one, as in name = "mine"')
     recipe = _fill(Recipe, table, where)
-    counts = {"steps": recipe.steps, "batch": recipe.data.batch, "crop": recipe.data.crop, "shards": recipe.data.shards}
-    counts |= {"generator_steps": recipe.paper.generator_steps, "critic_steps": recipe.wgan.critic_steps}
-    if wrong := [key for key, value in counts.items() if value < 1]:
-        raise TwinshotError(f"{where}: {wrong[0]} = {counts[wrong[0]]}; give 1 or more")
+    if not re.fullmatch(r"[\w-][\w.-]*", recipe.name) or recipe.name == SHARDS:
+        raise TwinshotError(f"{where}: name = {recipe.name!r}; give a plain name, other than {SHARDS!r}, for a folder")
+    if wrong := next(_out_of_bounds(recipe), None):
+        raise TwinshotError(f"{where}: {wrong}")
+    if not recipe.data.profiles:
+        raise TwinshotError(f"{where}: profiles = []; name one or more")
     if recipe.data.crop > recipe.data.side:
         raise TwinshotError(
             f"{where}: a crop of {recipe.data.crop} from pictures of {recipe.data.side}; give at most that"
         )
     return recipe
+
+
+def _out_of_bounds(table: Any) -> Iterator[str]:
+    """What is wrong with numbers that nothing could be trained with, in this table and those in it."""
+    for entry in fields(table):
+        value = getattr(table, entry.name)
+        least, most = _BOUNDS.get(entry.name, _FINITE)
+        if is_dataclass(value):
+            yield from _out_of_bounds(value)
+        elif not all(least <= number <= most for number in _numbers(value)):  # nor NaN
+            yield f"{entry.name} = {value}; give {least:g} {'or more' if most == inf else f'to {most:g}'}"
+
+
+def _numbers(value: Any) -> list[float]:
+    return [number for number in (value if isinstance(value, tuple) else (value,)) if isinstance(number, int | float)]
 
 
 def as_table(recipe: Recipe) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from ..align import registered
 from ..exposure import Exposure, apply, multiplied
 from ..light import Image
 from ..pair import TwinshotError
-from ..synth.frames import StillWindow, Window, images_in, read_photo, scenes_in, windows_of
+from ..synth.frames import WINDOW, StillWindow, Window, images_in, read_photo, scenes_in, windows_of
 from ..synth.motion import MotionRange
 from ..synth.profiles import Sample, profile_named
 from ..synth.sample import sample
@@ -100,12 +100,17 @@ def as_triple(spoiled: Sample, error: NDArray[Any] | float = 1.0) -> Triple:
 
 
 def prepare_shards(recipe: Recipe, root: Path, folder: Path, workers: int) -> list[Path]:
-    """Render the motion that is missing, from `root`/photos/train and, where present, `root`/frames/train."""
+    """Render the motion that is missing, from `root`/photos/train and, where present, `root`/frames/train.
+
+    Raises TwinshotError where there are more kinds of motion than shards, or what reading and rendering say.
+    """
     data = recipe.data
     frames = root / "frames" / "train"
     scenes = tuple(scenes_in(frames)) if frames.is_dir() else ()
     sources = Sources(images_in(root / "photos" / "train"), scenes)
     kinds = kinds_for([profile_named(name) for name in data.profiles])
+    if data.shards < len(kinds):
+        raise TwinshotError(f"shards = {data.shards}, but these profiles take {len(kinds)} kinds of them; give more")
     plan = ShardPlan(kinds=kinds, shards=data.shards, per_shard=data.per_shard, side=data.side)
     return render_missing(sources, plan, folder, workers)
 
@@ -148,6 +153,8 @@ def validation(root: Path, profiles: Sequence[str], count: int = 24, side: int =
     frames = root / "frames" / "val"
     if frames.is_dir():
         windows = [window for scene in scenes_in(frames) for window in windows_of(scene)]
+        if not windows:
+            raise TwinshotError(f"{frames}: no {WINDOW} frames in a row to validate on; add some, or remove the folder")
         centred = [replace(window, crop=_view(window.frames[0])) for window in windows]
         groups["real"] = _triples(centred, profiles[0])
     return Validation(groups)

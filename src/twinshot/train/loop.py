@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
+from .. import io
+from ..engine import threads
 from ..nets.checkpoint import read_checkpoint
-from ..pair import TwinshotError
-from .config import Recipe, as_table, recipe_from
+from ..pair import Metadata, TwinshotError
+from .config import SHARDS, Recipe, as_table, recipe_from
 from .data import Triple, Validation, batches, prepare_shards, validation
 from .step import STEPS, State, new_state
 
@@ -36,12 +36,18 @@ def train(recipe: Recipe, root: Path, folder: Path, resume: bool, report: Report
         report: called with every row that goes to metrics.jsonl.
 
     Raises:
-        TwinshotError: what reading, rendering or resuming say, or a loss or gradient is no longer finite.
+        TwinshotError: what reading, rendering or resuming say, another process trains this run, or a loss or gradient
+            is no longer finite.
     """
+    with io.claimed(folder / recipe.name):
+        return _train(recipe, root, folder, resume, report)
+
+
+def _train(recipe: Recipe, root: Path, folder: Path, resume: bool, report: Report) -> Path:
     run = folder / recipe.name
     state = start_or_resume(recipe, run, resume)
-    shards = prepare_shards(recipe, root, folder / "shards", workers=len(os.sched_getaffinity(0)))
     held_out = validation(root, recipe.data.profiles, recipe.validation)
+    shards = prepare_shards(recipe, root, folder / SHARDS, workers=threads())
     log = Log(run / "metrics.jsonl", state.step, report)
     saved = began = time.monotonic()
     for batch in batches(recipe, shards, state.step):
@@ -115,13 +121,12 @@ def start_or_resume(recipe: Recipe, run: Path, resume: bool) -> State:
     path = run / "checkpoint.pt"
     if path.exists() and not resume:
         raise TwinshotError(f"{path}: this run exists; go on with --resume, or remove its folder to start anew")
-    run.mkdir(parents=True, exist_ok=True)
     state = new_state(recipe)
     return load_into(state, recipe, path) if path.exists() else state
 
 
 def save(state: State, recipe: Recipe, path: Path) -> None:
-    """Write a checkpoint under a temporary name, then rename it: a kill leaves the old one or the new one."""
+    """Write a checkpoint; a kill leaves the old one or the new one."""
     table = {
         "recipe": as_table(recipe),
         "step": state.step,
@@ -133,21 +138,24 @@ def save(state: State, recipe: Recipe, path: Path) -> None:
     }
     if state.discriminator is not None:
         table["discriminator"] = state.discriminator.state_dict()
-    partial = path.with_name(f".{path.name}.partial")
-    torch.save(table, partial)
-    partial.replace(path)
+
+    def encode(file: IO[bytes]) -> None:
+        torch.save(table, file)
+
+    io.write_atomically(path, encode)
 
 
 def load_into(state: State, recipe: Recipe, path: Path) -> State:
-    """Continue from a checkpoint, whose recipe may differ in the budget, the log's rhythm and the rates.
+    """Continue from a checkpoint, whose recipe may differ in the budget, the log's rhythm and the optimiser's settings.
 
     Raises:
-        TwinshotError: another seed, network, method or data stream than the checkpoint's.
+        TwinshotError: another seed, network, method, optimiser or data stream than the checkpoint's.
     """
     table = read_checkpoint(path)
     before = recipe_from(table["recipe"])
     fixed = ("method", "seed", "net", "data", "loss", "paper", "discriminator", "wgan")
     changed = [key for key in fixed if getattr(before, key) != getattr(recipe, key)]
+    changed += ["optim.name"] if before.optim.name != recipe.optim.name else []
     if changed:
         raise TwinshotError(f"{path}: was made with other settings of {', '.join(changed)}; give the run a new name")
     state.net.load_state_dict(table["net"])
@@ -155,7 +163,10 @@ def load_into(state: State, recipe: Recipe, path: Path) -> State:
     if state.discriminator is not None:
         state.discriminator.load_state_dict(table["discriminator"])
     for optimiser, saved in zip(state.optimisers, table["optimisers"], strict=True):
+        groups = [{key: value for key, value in group.items() if key != "params"} for group in optimiser.param_groups]
         optimiser.load_state_dict(saved)
+        for group, settings in zip(optimiser.param_groups, groups, strict=True):
+            group |= settings  # the recipe's, not those it was saved with
     state.step, state.seconds = table["step"], table["seconds"]
     torch.set_rng_state(table["generator"])
     return state
@@ -171,8 +182,8 @@ def validate(state: State, held_out: Validation, run: Path) -> dict[str, float]:
         scores = [_psnr(image, triple[2]) for image, triple in zip(restored, triples, strict=True)]
         result[name] = round(float(np.mean(scores)), 3)
         rows = [torch.cat([n, b, r, s], 2) for r, (n, b, s) in list(zip(restored, triples, strict=True))[:4]]
-        sheet = torch.cat(rows, 1).permute(1, 2, 0).flip(-1).numpy()
-        cv2.imwrite(str(run / f"validation-{name}.png"), (sheet * 255).round().astype(np.uint8))
+        sheet = (torch.cat(rows, 1).permute(1, 2, 0) * 255).round().to(torch.uint8)
+        io.write(run / f"validation-{name}.png", sheet.numpy(), Metadata())
     return result
 
 

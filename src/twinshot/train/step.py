@@ -200,10 +200,13 @@ def new_state(recipe: Recipe) -> State:
     """Networks and optimisers as they are before the first step, drawn from the recipe's seed.
 
     Raises:
-        TwinshotError: an unknown network or setting, or a denoising net that two losses would pull at.
+        TwinshotError: an unknown network or setting, a crop off its grid, or a denoising net that two losses would
+            pull at.
     """
     torch.manual_seed(recipe.seed)
     net = _for_training(build(recipe.net.kind, recipe.net.settings))
+    if recipe.data.crop % int(net.multiple):  # type: ignore[arg-type]
+        raise TwinshotError(f"crop = {recipe.data.crop}: network {recipe.net.kind!r} takes multiples of {net.multiple}")
     average = copy.deepcopy(net).requires_grad_(False)
     judge = _judge(recipe)
     trained = {"net": net} if recipe.method == "restoration" else _adversaries(net, judge, recipe)
