@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 
 import numpy as np
@@ -64,6 +65,18 @@ def test_results_are_on_disk_with_the_first_pictures(bench, tmp_path, triple):
     shown = tmp_path / "out" / "pictures" / "night" / "a"
     assert sorted(path.name for path in shown.iterdir()) == ["blurry.png", "sharp.png"]
     np.testing.assert_array_equal(read(shown / "sharp.png").pixels, bytes_of(triple.sharp))
+
+
+def test_pictures_that_are_missing_are_drawn_again(bench, add, tmp_path):
+    first = bench("blurry")
+    pictures = tmp_path / "out" / "pictures" / "night"
+    kept = {path: path.read_bytes() for path in pictures.rglob("*.png")}
+    shutil.rmtree(pictures)
+    assert bench("blurry") == first
+    assert {path: path.read_bytes() for path in pictures.rglob("*.png")} == kept
+    shutil.rmtree(pictures)
+    add("blurry", lambda shot: 1 / 0)
+    assert bench("blurry") == first
 
 
 def test_the_same_but_for_timings(bench, tmp_path):

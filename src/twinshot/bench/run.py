@@ -71,11 +71,13 @@ def run(bench: Bench, say: Callable[[str], None] = lambda line: None) -> Results
         triples = triples_in(folder)[: bench.limit]
         found = results["sets"][name] = _same_set(results["sets"].get(name, {}), triples)
         for chosen in bench.systems:
-            row = found["systems"].get(chosen, {})
+            row, pictures = found["systems"].get(chosen, {}), bench.out / "pictures" / name
             if row.get("version") != identity_of(chosen):
-                row = row_of(chosen, triples, bench.out / "pictures" / name)
+                row = row_of(chosen, triples, pictures)
                 found["systems"][chosen] = row
                 keep_results(results, bench.out)
+            else:
+                _draw_missing(chosen, triples[:SHOWN], pictures, say)
             say(f"{name}: {chosen} {row.get('error') or '{psnr:.2f} dB'.format(**row)}")
     keep_results(results, bench.out)
     return results
@@ -148,9 +150,27 @@ def _case(chosen: System, triple: Triple, pictures: Path | None) -> dict[str, An
     if picture.shape != truth.shape:
         raise TwinshotError(f"{triple.name}: the picture has shape {picture.shape}, the truth {truth.shape}")
     if pictures:
-        _show(picture, pictures / Path(triple.name).stem / f"{chosen.name}.png")
-        _show(truth, pictures / Path(triple.name).stem / "sharp.png")
+        _show(picture, _picture(pictures, triple, chosen.name))
+        _show(truth, _picture(pictures, triple, "sharp"))
     return {"name": triple.name, **score(picture, triple, truth), "seconds": round(seconds, 4)}
+
+
+def _picture(pictures: Path, triple: Triple, name: str) -> Path:
+    """Where a system's picture of a case, or the `sharp` one, is kept."""
+    return pictures / Path(triple.name).stem / f"{name}.png"
+
+
+def _draw_missing(name: str, triples: Sequence[Triple], pictures: Path, say: Callable[[str], None]) -> None:
+    """The pictures of a row that was measured elsewhere, as in a checkout, which has the figures alone."""
+    missing = [triple for triple in triples if not _picture(pictures, triple, name).exists()]
+    if not missing:
+        return
+    try:
+        chosen = system(name)
+        for triple in missing:
+            _case(chosen, triple, pictures)
+    except Exception as error:  # systems are others' code too, and raise what they like
+        say(f"{name}: its pictures are left out: {reason(error)}")
 
 
 def score(picture: Image, triple: Triple, truth: Image) -> dict[str, float]:
