@@ -43,7 +43,7 @@ class Options:
         data: the data root of named sets.
         out: gets results.json, report.html, summary.md, pictures/ and the sets that had to be made, in sets/.
         seed: of noise and motion.
-        quick: four pictures a set, small where they are made of photographs, and speed of the networks alone.
+        quick: four pictures a set, small where they are made of photographs, and speed of the networks in one engine.
         parts: what to run; none: all, or with `quick` quality and speed.
     """
 
@@ -155,12 +155,12 @@ def _digest(photos: Path) -> str:
 
 
 def _measure_speed(results: Results, options: Options, systems: Sequence[str], say: Say) -> None:
-    """Seconds and memory; with `quick` of the networks alone. Figures of another machine are measured anew."""
+    """Seconds and memory; with `quick` of the networks alone, in one engine. Those of another machine are made anew."""
     table = results.setdefault("speed", {"size": list(speed.SIZE), "systems": {}})
     photographs = examples(options.out / "sets" / "photographs")
     folder = speed.picture(photographs, options.out / "sets" / "speed", options.seed)
     for name in [name for name in systems if name in manifest() or not options.quick]:
-        for engine in _engines(name):
+        for engine in ["onnx"] if options.quick else _engines(name):
             label = name if engine == "onnx" else f"{name} ({engine})"
             version = f"{version_of(name)}, {machine()}"
             if table["systems"].get(label, {}).get("version") != version:

@@ -64,9 +64,8 @@ def run(bench: Bench, say: Callable[[str], None] = lambda line: None) -> Results
         TwinshotError: a set is incomplete, or `out` holds another file of that name.
     """
     cv2.setNumThreads(threads())
-    results = open_results(bench.out)
-    if bench.sets:
-        results |= {"twinshot": __version__, "seed": bench.seed, "machine": machine()}
+    results, made = open_results(bench.out), {"twinshot": __version__, "seed": bench.seed, "machine": machine()}
+    results = {**results, **made} if bench.sets else {**made, **results}  # of what was measured, not of other parts
     for name, folder in bench.sets.items():
         triples = triples_in(folder)[: bench.limit]
         found = results["sets"][name] = _same_set(results["sets"].get(name, {}), triples)
