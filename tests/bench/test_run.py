@@ -95,6 +95,17 @@ def test_a_perfect_picture_is_a_number_that_json_has(bench, add, triple):
     assert bench("perfect")["systems"]["perfect"]["psnr"] == 100
 
 
+def test_a_set_is_looked_at_once(bench, folder, monkeypatch):
+    first = bench("blurry")
+    monkeypatch.setattr("twinshot.bench.run.digest", lambda _: pytest.fail("looked at again"))
+    assert bench("blurry") == first
+    monkeypatch.undo()
+    monkeypatch.setattr("twinshot.bench.datasets.processor", lambda: "another")
+    again = bench("blurry")
+    assert again["files"] != first["files"]
+    assert again["systems"] == first["systems"]
+
+
 def test_a_killed_benchmark_goes_on(bench, add):
     first = bench("blurry")
 
@@ -120,7 +131,8 @@ def test_rows_of_another_set_or_system_are_made_again(bench, folder, tmp_path, m
     row["psnr"] = -1.0
     if change == "set":
         save(folder / "noisy" / "a.png", np.zeros((160, 224, 3), np.uint8) + 9)
-    elif change == "shown":  # the same files, registered in another way
+    elif change == "shown":  # the same files, registered in another way by other code
+        monkeypatch.setattr("twinshot.bench.run.fingerprint", lambda _: "newer")
         monkeypatch.setattr("twinshot.bench.datasets.warped", lambda pixels, found: as_float(pixels)[::-1])
     elif change == "measured":
         monkeypatch.setattr("twinshot.bench.run.measures", lambda: "newer")

@@ -9,16 +9,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from .. import exposure
 from ..align import warped
 from ..baselines.system import Shot
+from ..engine import processor
 from ..io import read
 from ..light import Image
 from ..pair import TwinshotError, as_float
 from ..restoration import Source, read_pair, register
 from ..synth.triples import KINDS
+
+_SHOWING = (
+    *("align.py", "exif.py", "exposure.py", "io.py", "light.py", "pair.py", "restoration.py", "window.py"),
+    "bench/datasets.py",
+)
 
 
 @dataclass(frozen=True)
@@ -92,17 +99,41 @@ def triples_in(folder: Path) -> list[Triple]:
     return [_triple(name, kinds, truths.get(name, []), meta.get(name, {})) for name in names]
 
 
-def digest(triples: Sequence[Triple]) -> str:
-    """SHA-256 over all files of a set, and over what systems see of them: code that leaves that alone may change.
+def fingerprint(triples: Sequence[Triple]) -> str:
+    """Checksum of a set's files and of all that shows them to systems: quick to tell, and different without need.
 
-    A frame of a burst is brought to its exposure as the noisy one is, so that its file will do.
+    What `digest` finds is the same as long as this is.
     """
-    total = hashlib.sha256()
+    code = [Path(__file__).parents[1] / name for name in _SHOWING]
+    total = hashlib.sha256(f"{cv2.__version__} {np.__version__} {processor()}".encode())
+    for path in (*code, *(file for triple in triples for file in triple.files)):
+        total.update(hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()
+
+
+@dataclass(frozen=True)
+class Digest:
+    """What systems see of a set.
+
+    Attributes:
+        sha256: over its files and what becomes of them; code that leaves that alone may change. A frame of a burst is
+            brought to its exposure as the noisy one is, so that its file will do.
+        sigmas: the noisy frames' errors, by the triples' names.
+    """
+
+    sha256: str
+    sigmas: dict[str, float]
+
+
+def digest(triples: Sequence[Triple]) -> Digest:
+    """Match and register a whole set."""
+    total, sigmas = hashlib.sha256(), {}
     for triple in triples:
         shot = triple.shot()
         parts = [path.read_bytes() for path in triple.files] + [shot.noisy.tobytes(), shot.registered.tobytes()]
         total.update(b"".join(hashlib.sha256(part).digest() for part in parts))
-    return total.hexdigest()
+        sigmas[triple.name] = shot.sigma
+    return Digest(total.hexdigest(), sigmas)
 
 
 def _triple(name: str, kinds: list[Path], truths: list[str], meta: dict[str, Any]) -> Triple:

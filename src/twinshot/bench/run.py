@@ -19,7 +19,7 @@ from ..engine import processor, threads
 from ..light import Image
 from ..pair import Metadata, TwinshotError, as_float
 from . import koehler
-from .datasets import Triple, digest, triples_in
+from .datasets import Triple, digest, fingerprint, triples_in
 from .metrics import CONVENTIONS, checkerboard
 from .systems import identity_of, measures, system
 
@@ -84,11 +84,19 @@ def run(bench: Bench, say: Callable[[str], None] = lambda line: None) -> Results
 
 def _same_set(before: Results, triples: Sequence[Triple]) -> Results:
     """A set's results so far; none where what it shows, or how pictures are compared, is no longer the same."""
-    checksum = f"{digest(triples)[:16]} {measures()}"
-    if before.get("sha256") == checksum:
+    files = f"{fingerprint(triples)[:16]} {measures()}"
+    if before.get("files") == files:
         return before
-    cases = {triple.name: _known(triple) for triple in triples}
-    return {"sha256": checksum, "pictures": len(triples), "cases": cases, "systems": {}}
+    seen = digest(triples)
+    checksum = f"{seen.sha256[:16]} {measures()}"
+    if before.get("sha256") == checksum:
+        return {**before, "files": files}
+    # What a report groups cases by: blur in px, and the noisy frame's error.
+    cases = {
+        triple.name: {"blur": triple.meta.get("blur"), "sigma": round(seen.sigmas[triple.name], 5)}
+        for triple in triples
+    }
+    return {"sha256": checksum, "files": files, "pictures": len(triples), "cases": cases, "systems": {}}
 
 
 def open_results(out: Path) -> Results:
@@ -195,8 +203,3 @@ def _show(image: Image, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     crop = image[top : top + CROP, left : left + CROP]
     io.write(path, np.round(crop.clip(0, 1) * 255).astype(np.uint8), Metadata())
-
-
-def _known(triple: Triple) -> dict[str, Any]:
-    """What a report groups cases by: blur in px, and the noisy frame's error."""
-    return {"blur": triple.meta.get("blur"), "sigma": round(triple.shot().sigma, 5)}
