@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import stat
-import tempfile
 import zlib
 from dataclasses import replace
 from io import BytesIO
@@ -332,7 +331,7 @@ def test_a_folder_that_turns_out_unwritable(refused, files, tmp_path, monkeypatc
     def denied(*_, **__):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
-    monkeypatch.setattr(tempfile, "mkstemp", denied)
+    monkeypatch.setattr("twinshot.io._created", denied)
     refused(*files, "-o", tmp_path / "out.png", says=("out.png", "Permission denied"))
 
 

@@ -40,14 +40,14 @@ def test_the_check_sees_what_is_loaded() -> None:
 def test_public_names() -> None:
     import twinshot
     from twinshot.engine import Model, load_model
-    from twinshot.pair import TwinshotError
+    from twinshot.pair import Pair, TwinshotError
     from twinshot.restoration import Restored, restore
 
     # Also after the modules they live in have been imported.
     assert (twinshot.restore, twinshot.Restored) == (restore, Restored)
     assert (twinshot.load_model, twinshot.Model) == (load_model, Model)
-    assert twinshot.TwinshotError is TwinshotError
-    assert set(dir(twinshot)) == {"Model", "Restored", "TwinshotError", "load_model", "restore"}
+    assert (twinshot.Pair, twinshot.TwinshotError) == (Pair, TwinshotError)
+    assert {*twinshot.__all__, "__version__"} <= set(dir(twinshot))
     with pytest.raises(AttributeError, match="no attribute 'sharpen'"):
         twinshot.sharpen  # noqa: B018
 

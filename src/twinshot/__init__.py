@@ -9,14 +9,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .pair import TwinshotError
+from .pair import Pair, TwinshotError
 
 if TYPE_CHECKING:
     from .engine import Model, load_model
     from .restoration import Restored, restore
 
 __version__ = "0.1.0"
-__all__ = ["Model", "Restored", "TwinshotError", "load_model", "restore"]
+__all__ = ["Model", "Pair", "Restored", "TwinshotError", "load_model", "restore"]
 
 
 _HOMES = {"restore": "restoration", "Restored": "restoration", "load_model": "engine", "Model": "engine"}
@@ -31,4 +31,4 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     """What completion offers."""
-    return __all__
+    return sorted({*globals(), *__all__})

@@ -55,7 +55,7 @@ class Model:
 
     @property
     def multiple(self) -> int:
-        """What the sides of its input must be multiples of."""
+        """What sides and places of the tiles it is given are multiples of."""
         return int(self.card["multiple"])
 
     @property
@@ -207,9 +207,8 @@ def _openvino(model: Model) -> Loaded:
         )
 
         def run(noisy: Tensor, blurry: Tensor) -> Tensor:
-            # A request of its own: threads may share a model, and the picture's memory is the request's.
-            request = compiled.create_infer_request()
             try:
+                request = compiled.create_infer_request()  # of its own, as threads may share a model
                 restored: Tensor = request.infer({"noisy": noisy, "blurry": blurry})[0]
             except RuntimeError as error:
                 raise _failed(model.path, error) from error

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import secrets
+import shutil
 import struct
-import tempfile
 import threading
 import warnings
 import zlib
@@ -27,8 +28,6 @@ _SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"RIFF")
 _SIXTEEN_BIT = {"PNG", "TIFF"}
 _LARGEST_WEBP_SIDE = 16_383
 _STDERR = threading.Lock()
-_UMASK = os.umask(0)  # there is no way to ask but to set it; here no other thread writes files yet
-os.umask(_UMASK)
 
 
 def read(source: str | os.PathLike[str] | Pixels, name: str = "array") -> Frame:
@@ -102,7 +101,7 @@ def write(path: Path, pixels: Pixels, metadata: Metadata) -> None:
 
 
 def write_atomically(path: Path, encode: Callable[[IO[bytes]], None]) -> None:
-    """Run `encode` on a temporary file beside `path`, then rename it; whatever happens, no part of it stays behind.
+    """Run `encode` on a temporary file beside `path`, then rename it; unless killed, it leaves nothing behind.
 
     A symbolic link stays one, and what it leads to is replaced. Raises TwinshotError where the folder is missing or
     cannot be written, or the disk is full.
@@ -110,19 +109,25 @@ def write_atomically(path: Path, encode: Callable[[IO[bytes]], None]) -> None:
     temporary: Path | None = None
     try:
         target = Path(os.path.realpath(path))
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:32]}.")
-        temporary = Path(name)
+        handle, temporary = _created(target)
         with os.fdopen(handle, "wb") as file:
             encode(file)
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_UMASK)
+        if target.exists():
+            temporary.chmod(target.stat().st_mode & 0o777)
         temporary.replace(target)
     except OSError as error:
         raise TwinshotError(f"{path}: cannot be written ({error.strerror or error}); choose another place") from error
     finally:
         if temporary:
             temporary.unlink(missing_ok=True)
+
+
+def _created(target: Path) -> tuple[int, Path]:
+    """A new file beside `target`, open for writing, with the rights that this process gives to new files."""
+    path = target.with_name(f".{target.name[:32]}.{secrets.token_hex(4)}")
+    return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o666), path
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -138,26 +143,25 @@ def write_bytes(path: Path, data: bytes) -> None:
 def claimed(folder: Path) -> Iterator[None]:
     """Nobody else works in this folder meanwhile; it is made where it is missing, and goes again if nothing came of it.
 
-    The claim ends with the process, however that ends. Raises TwinshotError where another one holds it.
+    The claim, on a hidden file that stays, ends with the process, however that ends. Raises TwinshotError where another
+    one holds it, or the folder cannot be made.
     """
     from filelock import FileLock, Timeout  # slow to import, and a picture needs none
 
-    made = not folder.exists()
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock", blocking=False)
+    made, lock = not folder.exists(), FileLock(folder / ".lock")
     try:
-        lock.acquire()
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
     except Timeout as error:
         raise TwinshotError(f"{folder}: another process works there; wait for it, or name another folder") from error
+    except OSError as error:
+        raise TwinshotError(f"{folder}: cannot be worked in ({error.strerror}); name another folder") from error
     try:
         yield
     finally:
-        with suppress(OSError):  # where open files cannot be removed
-            Path(lock.lock_file).unlink()
         lock.release()
-        if made:
-            with suppress(OSError):  # it holds something by now
-                folder.rmdir()
+        if made and [path.name for path in folder.iterdir()] in ([".lock"], []):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def check_output(path: Path, inputs: tuple[Path, ...], force: bool) -> None:

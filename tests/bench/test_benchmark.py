@@ -9,6 +9,7 @@ import pytest
 
 from twinshot.bench import benchmark, reference, robustness, speed
 from twinshot.bench.reference import Known
+from twinshot.bench.run import machine
 
 
 @pytest.fixture
@@ -89,11 +90,12 @@ def test_curves_of_other_conditions_are_drawn_anew(run, monkeypatch, change):
     assert after != before
 
 
-def test_speed_is_measured_in_every_engine(run):
+def test_speed_is_measured_in_every_engine(run, tmp_path):
     results = run("noisy,twin", "--only", "speed")
     assert list(results["speed"]["systems"]) == ["noisy", "twin", "twin (int8)", "twin (openvino)", "twin (torch)"]
     assert (results["seed"], results["sets"]) == (0, {})
-    assert results["machine"]
+    assert {row["machine"] for row in results["speed"]["systems"].values()} == {machine()}
+    assert f", seed 0, {machine()}." in (tmp_path / "out" / "summary.md").read_text()
 
 
 def test_what_failed_is_tried_again(run, monkeypatch):

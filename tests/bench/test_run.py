@@ -97,7 +97,7 @@ def test_a_perfect_picture_is_a_number_that_json_has(bench, add, triple):
 
 def test_a_set_is_looked_at_once(bench, folder, monkeypatch):
     first = bench("blurry")
-    monkeypatch.setattr("twinshot.bench.run.digest", lambda _: pytest.fail("looked at again"))
+    monkeypatch.setattr("twinshot.bench.run.look", lambda _: pytest.fail("looked at again"))
     assert bench("blurry") == first
     monkeypatch.undo()
     monkeypatch.setattr("twinshot.bench.datasets.processor", lambda: "another")

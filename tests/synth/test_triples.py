@@ -37,7 +37,9 @@ def unbroken(tmp_path_factory, small) -> dict[str, bytes]:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    """Of all files but the hidden one that a claim lies on."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != ".lock"]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def test_what_is_written(unbroken):
@@ -167,7 +169,7 @@ def test_a_full_disk_is_said_and_the_run_can_go_on(small, tmp_path, monkeypatch)
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("twinshot.io.tempfile.mkstemp", full)
+    monkeypatch.setattr("twinshot.io._created", full)
     with pytest.raises(TwinshotError, match="No space left"):
         write_triples(small, tmp_path / "set", Plan("paper", 1, 0))
     monkeypatch.undo()

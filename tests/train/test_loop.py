@@ -213,7 +213,7 @@ def test_a_shard_a_kind_of_motion(lab: Lab, tmp_path: Path) -> None:
 
 
 def test_a_crop_off_the_grid() -> None:
-    with pytest.raises(TwinshotError, match="crop = 40: network 'twin' takes multiples of 16"):
+    with pytest.raises(TwinshotError, match="crop = 40: give a multiple of 16, the grid of 'twin'"):
         new_state(tiny("twin", data={"crop": 40}))
 
 

@@ -12,13 +12,12 @@ from typing import Any, Literal
 from .. import io
 from ..engine import ENGINES, manifest
 from ..pair import TwinshotError
-from ..synth import noise
 from ..synth.frames import images_in
 from . import robustness, speed
 from .report import markdown, write_report
 from .run import Bench, Results, keep_results, machine, open_results, reason, run
 from .sets import EXAMPLES, QUICK, SETS, available, examples, label_of, prepare
-from .systems import known_systems, system, version_of
+from .systems import code_checksum, known_systems, system, version_of
 
 Say = Callable[[str], None]
 Part = Literal["quality", "reference", "speed", "robustness"]
@@ -29,7 +28,10 @@ _PACKAGES = ("jinja2", "matplotlib", "scipy", "skimage")
 _CURVE_PICTURES = 6
 _KNOWN_PICTURES = 16
 _KNOWN_PAIR = ("twin-pair", "twin-noisy")
-_SIMULATORS = ("reference.py", "robustness.py")
+_SIMULATION = (
+    *(f"synth/{name}.py" for name in ("frames", "motion", "noise", "profiles", "sample")),
+    *("bench/reference.py", "bench/robustness.py"),
+)
 _SLOW = ("bm3d", "yuan")  # a curve of theirs would take longer than all others together
 
 
@@ -133,7 +135,7 @@ def _know_motion(results: Results, options: Options, systems: Sequence[str], say
     from . import reference  # scipy
 
     photos = _photographs(options)
-    made = {"seed": options.seed, "photographs": _digest(photos), "versions": [version_of(n) for n in _KNOWN_PAIR]}
+    made = {**_simulated(options, photos), "versions": [version_of(name) for name in _KNOWN_PAIR]}
     if results.get("reference", {}).get("made") != made:
         found = reference.known_motion(photos, *_KNOWN_PAIR, _KNOWN_PICTURES, options.seed)
         results["reference"] = {**reference.table(found, *_KNOWN_PAIR), "made": made}
@@ -147,11 +149,11 @@ def _photographs(options: Options) -> Path:
     return held_out if held_out and held_out.is_dir() else examples(options.out / "sets" / "photographs")
 
 
-def _digest(photos: Path) -> str:
-    """Of photographs by name and size, and of the code that makes pairs of them."""
+def _simulated(options: Options, photos: Path) -> dict[str, Any]:
+    """What pairs of photographs depend on: these by name and size, the seed, and the code that makes them."""
     names = "\n".join(f"{path.name} {path.stat().st_size}" for path in images_in(photos))
-    code = sorted(Path(noise.__file__).parent.glob("*.py")) + [Path(__file__).with_name(name) for name in _SIMULATORS]
-    return hashlib.sha256(names.encode() + b"".join(path.read_bytes() for path in code)).hexdigest()[:12]
+    listing = hashlib.sha256(names.encode()).hexdigest()[:12]
+    return {"seed": options.seed, "photographs": listing, "code": code_checksum(*_SIMULATION)}
 
 
 def _measure_speed(results: Results, options: Options, systems: Sequence[str], say: Say) -> None:
@@ -165,7 +167,7 @@ def _measure_speed(results: Results, options: Options, systems: Sequence[str], s
             version = f"{version_of(name)}, {machine()}"
             if table["systems"].get(label, {}).get("version") != version:
                 row = speed.measure(name, folder, engine)
-                table["systems"][label] = row if "error" in row else {**row, "version": version}
+                table["systems"][label] = row if "error" in row else {**row, "version": version, "machine": machine()}
                 keep_results(results, options.out)
             row = table["systems"][label]
             say(f"speed: {label} {row.get('error') or '{seconds} s'.format(**row)}")
@@ -182,7 +184,7 @@ def _draw_curves(results: Results, options: Options, systems: Sequence[str], say
     """PSNR along each difficulty, of all systems that take a pair's frames and are quick enough."""
     photos = _photographs(options)
     chosen = robustness.large_enough(photos)[:_CURVE_PICTURES]
-    made = {"seed": options.seed, "photographs": _digest(photos)}
+    made = _simulated(options, photos)
     drawn = [name for name in systems if name not in _SLOW]
     curves = results.setdefault("robustness", {})
     for axis in robustness.AXES:

@@ -11,16 +11,18 @@ from typing import Any
 
 import cv2
 import numpy as np
+import PIL
 
 from .. import exposure
 from ..align import warped
 from ..baselines.system import Shot
-from ..engine import processor
+from ..engine import processor, threads
 from ..io import read
 from ..light import Image
 from ..pair import TwinshotError, as_float
 from ..restoration import Source, read_pair, register
 from ..synth.triples import KINDS
+from .systems import code_checksum
 
 _SHOWING = (
     *("align.py", "exif.py", "exposure.py", "io.py", "light.py", "pair.py", "restoration.py", "window.py"),
@@ -102,17 +104,17 @@ def triples_in(folder: Path) -> list[Triple]:
 def fingerprint(triples: Sequence[Triple]) -> str:
     """Checksum of a set's files and of all that shows them to systems: quick to tell, and different without need.
 
-    What `digest` finds is the same as long as this is.
+    What `look` finds is the same as long as this is.
     """
-    code = [Path(__file__).parents[1] / name for name in _SHOWING]
-    total = hashlib.sha256(f"{cv2.__version__} {np.__version__} {processor()}".encode())
-    for path in (*code, *(file for triple in triples for file in triple.files)):
+    around = (code_checksum(*_SHOWING), cv2.__version__, np.__version__, PIL.__version__, processor(), threads())
+    total = hashlib.sha256(repr(around).encode())
+    for path in (file for triple in triples for file in triple.files):
         total.update(hashlib.sha256(path.read_bytes()).digest())
     return total.hexdigest()
 
 
 @dataclass(frozen=True)
-class Digest:
+class Seen:
     """What systems see of a set.
 
     Attributes:
@@ -125,7 +127,7 @@ class Digest:
     sigmas: dict[str, float]
 
 
-def digest(triples: Sequence[Triple]) -> Digest:
+def look(triples: Sequence[Triple]) -> Seen:
     """Match and register a whole set."""
     total, sigmas = hashlib.sha256(), {}
     for triple in triples:
@@ -133,7 +135,7 @@ def digest(triples: Sequence[Triple]) -> Digest:
         parts = [path.read_bytes() for path in triple.files] + [shot.noisy.tobytes(), shot.registered.tobytes()]
         total.update(b"".join(hashlib.sha256(part).digest() for part in parts))
         sigmas[triple.name] = shot.sigma
-    return Digest(total.hexdigest(), sigmas)
+    return Seen(total.hexdigest(), sigmas)
 
 
 def _triple(name: str, kinds: list[Path], truths: list[str], meta: dict[str, Any]) -> Triple:

@@ -191,7 +191,7 @@ def write_report(out: Path) -> Path:
 
 def markdown(results: Values) -> str:
     """The results in Markdown: a table a set, speed, and fusion gain."""
-    made = f"twinshot {results.get('twinshot')}, seed {results.get('seed')}, {results.get('machine')}."
+    made = f"twinshot {results.get('twinshot')}, seed {results.get('seed')}, {machines(results)}."
     lines = ["# Benchmark", "", made, *_MARKDOWN_HEAD]
     for name, found in results["sets"].items():
         table = _table(found["systems"], _IN_SHORT)
@@ -211,6 +211,13 @@ def markdown(results: Values) -> str:
         ]
         lines += ["| --- " * 5 + "|", *(_markdown_knowing(row) for row in by_blur(reference))]
     return "\n".join([*lines, ""])
+
+
+def machines(results: Values) -> str:
+    """Every machine that some row was measured on; rows of before each said so were all measured on `machine`."""
+    tables = [*results["sets"].values(), results.get("speed", {})]
+    rows = [row for table in tables for row in table.get("systems", {}).values() if "error" not in row]
+    return "; ".join(sorted({row.get("machine") or results.get("machine", "unknown") for row in rows}))
 
 
 def _markdown_table(table: Table) -> list[str]:
@@ -260,6 +267,7 @@ def _view(results: Values, pictures: Path) -> dict[str, Any]:
     elsewhere = {name: found for name, found in PUBLISHED.items() if name not in results["sets"]}
     return {
         "results": results,
+        "machines": machines(results),
         "sections": _sections(results["sets"], pictures),
         "elsewhere": {name: _table({}, (), _as_rows(found), _PUBLISHED) for name, found in elsewhere.items()},
         "speed": _table(_speed_rows(speed), _SPEED, _published_seconds(), _PUBLISHED_SPEED) if speed else None,

@@ -19,7 +19,7 @@ from ..engine import processor, threads
 from ..light import Image
 from ..pair import Metadata, TwinshotError, as_float
 from . import koehler
-from .datasets import Triple, digest, fingerprint, triples_in
+from .datasets import Triple, fingerprint, look, triples_in
 from .metrics import CONVENTIONS, checkerboard
 from .systems import identity_of, measures, system
 
@@ -64,8 +64,8 @@ def run(bench: Bench, say: Callable[[str], None] = lambda line: None) -> Results
         TwinshotError: a set is incomplete, or `out` holds another file of that name.
     """
     cv2.setNumThreads(threads())
-    results, made = open_results(bench.out), {"twinshot": __version__, "seed": bench.seed, "machine": machine()}
-    results = {**results, **made} if bench.sets else {**made, **results}  # of what was measured, not of other parts
+    results = open_results(bench.out)
+    results |= {"twinshot": __version__, "seed": bench.seed}
     for name, folder in bench.sets.items():
         triples = triples_in(folder)[: bench.limit]
         found = results["sets"][name] = _same_set(results["sets"].get(name, {}), triples)
@@ -87,7 +87,7 @@ def _same_set(before: Results, triples: Sequence[Triple]) -> Results:
     files = f"{fingerprint(triples)[:16]} {measures()}"
     if before.get("files") == files:
         return before
-    seen = digest(triples)
+    seen = look(triples)
     checksum = f"{seen.sha256[:16]} {measures()}"
     if before.get("sha256") == checksum:
         return {**before, "files": files}
@@ -157,8 +157,7 @@ def _case(chosen: System, triple: Triple, pictures: Path | None) -> dict[str, An
     if picture.shape != truth.shape:
         raise TwinshotError(f"{triple.name}: the picture has shape {picture.shape}, the truth {truth.shape}")
     if pictures:
-        _show(picture, _picture(pictures, triple, chosen.name))
-        _show(truth, _picture(pictures, triple, "sharp"))
+        _draw(picture, chosen, triple, pictures)
     return {"name": triple.name, **score(picture, triple, truth), "seconds": round(seconds, 4)}
 
 
@@ -169,15 +168,21 @@ def _picture(pictures: Path, triple: Triple, name: str) -> Path:
 
 def _draw_missing(name: str, triples: Sequence[Triple], pictures: Path, say: Callable[[str], None]) -> None:
     """The pictures of a row that was measured elsewhere, as in a checkout, which has the figures alone."""
-    missing = [triple for triple in triples if not _picture(pictures, triple, name).exists()]
+    missing = [t for t in triples if not all(_picture(pictures, t, each).exists() for each in (name, "sharp"))]
     if not missing:
         return
     try:
         chosen = system(name)
         for triple in missing:
-            _case(chosen, triple, pictures)
+            _draw(chosen.restore(triple.shot(burst=chosen.takes == "burst")), chosen, triple, pictures)
     except Exception as error:  # systems are others' code too, and raise what they like
         say(f"{name}: its pictures are left out: {reason(error)}")
+
+
+def _draw(picture: Image, chosen: System, triple: Triple, pictures: Path) -> None:
+    """Keep what a system made of a case, and the truth beside it."""
+    _show(picture, _picture(pictures, triple, chosen.name))
+    _show(triple.truth(), _picture(pictures, triple, "sharp"))
 
 
 def score(picture: Image, triple: Triple, truth: Image) -> dict[str, float]:

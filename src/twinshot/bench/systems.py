@@ -77,28 +77,28 @@ def known_systems() -> list[str]:
 
 def version_of(name: str) -> str:
     """What a system's speed and curves depend on: itself, and all code on the way from files to figures."""
-    return f"{identity_of(name)} {_code(*_SHARED)}"
+    return f"{identity_of(name)} {code_checksum(*_SHARED)}"
 
 
 def identity_of(name: str) -> str:
     """What a system is: a network's checksum and what runs it, or its own module.
 
-    A figure depends on this, on what the system was shown (`datasets.digest`) and on `measures`.
+    A figure depends on this, on what the system was shown (`datasets.look`) and on `measures`.
     """
     models = manifest()
     if name in models:
-        return f"{models[name]['sha256'][:12]} {_code('bench/systems.py', *_WAY)}"
-    return _code("bench/systems.py", f"baselines/{name}.py")
+        return f"{models[name]['sha256'][:12]} {code_checksum('bench/systems.py', *_WAY)}"
+    return code_checksum("bench/systems.py", f"baselines/{name}.py")
 
 
 def measures() -> str:
     """Checksum of the code that compares a picture with the truth."""
-    return _code(*_MEASURES)
+    return code_checksum(*_MEASURES)
 
 
 @lru_cache
-def _code(*files: str) -> str:
-    """Checksum of those of the package's files that are there."""
+def code_checksum(*files: str) -> str:
+    """Of those of the package's files that are there."""
     paths = [Path(__file__).parents[1] / file for file in files]
     return hashlib.sha256(b"".join(path.read_bytes() for path in paths if path.is_file())).hexdigest()[:12]
 

@@ -186,7 +186,10 @@ _recent: OrderedDict[Path, NDArray[Any]] = OrderedDict()
 def _read_bytes(path: Path) -> NDArray[Any]:
     """The 8-bit pixels, kept until a gigabyte of others has been read."""
     if path not in _recent:
-        data = np.frombuffer(path.read_bytes(), np.uint8)  # cv2.imread takes not every name on every system
+        try:  # cv2.imread takes not every name on every system
+            data = np.frombuffer(path.read_bytes(), np.uint8)
+        except OSError as error:
+            raise TwinshotError(f"{path}: cannot be read ({error.strerror}); remove it from the folder") from error
         pixels = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
         if pixels is None:
             raise TwinshotError(f"{path}: not an image that can be read; remove it from the folder or replace it")

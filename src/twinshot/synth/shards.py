@@ -65,7 +65,7 @@ class ShardPlan:
     motion: MotionRange = TRAINING_MOTION
 
     def name(self, sources: Sources, index: int) -> str:
-        """File name of shard `index`; all that changes its bytes is in it."""
+        """File name of shard `index`; all sources and settings that change its bytes are in it."""
         light, timing = self.kind(index)
         label = light if timing == "before" else f"{light}-{timing}"
         drawn = f"{zlib.crc32(f'{self.motion} {self.real} {sources.listing}'.encode()):08x}"
@@ -104,7 +104,7 @@ def _rendered(pool: ProcessPoolExecutor, work: Callable[[int], Path], missing: S
     except BrokenProcessPool as error:
         raise TwinshotError(
             f"{folder}: a process that renders shards was killed, perhaps for want of memory, of which each takes 1.5 "
-            "GB; start again on fewer cores (taskset -c 0), and what is there is kept"
+            "GB; give this one fewer cores, and start again: what is there is kept"
         ) from error
 
 

@@ -6,7 +6,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
-from math import inf
+from math import inf, isfinite
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -29,7 +29,6 @@ _BOUNDS = {
     "betas": (0, 0.999999),
 }
 """Least and most of the numbers that have such."""
-_FINITE = (-1e9, 1e9)
 
 
 @dataclass(frozen=True)
@@ -148,15 +147,9 @@ def load_recipe(path: Path) -> Recipe:
     Raises:
         TwinshotError: the file is missing or no TOML, overlays itself, or names a setting or value that does not exist.
     """
-    return recipe_from(_read(path), str(path))
-
-
-def recipe_from(table: Mapping[str, Any], where: str = "recipe") -> Recipe:
-    """A recipe from plain tables, as a checkpoint stores them."""
-    if "name" not in table:
-        raise TwinshotError(f'{where}: has no name; give the run one, as in name = "mine"')
-    recipe = _fill(Recipe, table, where)
-    if not re.fullmatch(r"[\w-][\w.-]*", recipe.name) or recipe.name == SHARDS:
+    where = str(path)
+    recipe = recipe_from(_read(path), where)
+    if not re.fullmatch(r"[\w-]([\w.-]*[\w-])?", recipe.name) or recipe.name.casefold() == SHARDS:
         raise TwinshotError(f"{where}: name = {recipe.name!r}; give a plain name, other than {SHARDS!r}, for a folder")
     if wrong := next(_out_of_bounds(recipe), None):
         raise TwinshotError(f"{where}: {wrong}")
@@ -169,15 +162,23 @@ def recipe_from(table: Mapping[str, Any], where: str = "recipe") -> Recipe:
     return recipe
 
 
+def recipe_from(table: Mapping[str, Any], where: str = "recipe") -> Recipe:
+    """A recipe from plain tables, as a checkpoint stores them; its numbers are not looked at."""
+    if "name" not in table:
+        raise TwinshotError(f'{where}: has no name; give the run one, as in name = "mine"')
+    return _fill(Recipe, table, where)
+
+
 def _out_of_bounds(table: Any) -> Iterator[str]:
     """What is wrong with numbers that nothing could be trained with, in this table and those in it."""
     for entry in fields(table):
         value = getattr(table, entry.name)
-        least, most = _BOUNDS.get(entry.name, _FINITE)
+        least, most = _BOUNDS.get(entry.name, (-inf, inf))
         if is_dataclass(value):
             yield from _out_of_bounds(value)
-        elif not all(least <= number <= most for number in _numbers(value)):  # nor NaN
-            yield f"{entry.name} = {value}; give {least:g} {'or more' if most == inf else f'to {most:g}'}"
+        elif not all(isfinite(number) and least <= number <= most for number in _numbers(value)):
+            wanted = f"{least:g} to {most:g}" if most < inf else f"{least:g} or more"
+            yield f"{entry.name} = {value}; give {'a finite number' if least == -inf else wanted}"
 
 
 def _numbers(value: Any) -> list[float]:

@@ -83,9 +83,7 @@ class Log:
 
     def __init__(self, path: Path, step: int, report: Report) -> None:
         lines = path.read_text("utf-8").splitlines() if path.exists() else []
-        partial = path.with_name(f".{path.name}.partial")
-        partial.write_text("".join(f"{line}\n" for line in lines if _step_of(line) <= step), "utf-8")
-        partial.replace(path)
+        io.write_bytes(path, "".join(f"{line}\n" for line in lines if _step_of(line) <= step).encode())
         self.path, self.report, self.board = path, report, _tensorboard(path.parent, step)
 
     def write(self, row: dict[str, Any]) -> None:

@@ -206,7 +206,9 @@ def new_state(recipe: Recipe) -> State:
     torch.manual_seed(recipe.seed)
     net = _for_training(build(recipe.net.kind, recipe.net.settings))
     if recipe.data.crop % int(net.multiple):  # type: ignore[arg-type]
-        raise TwinshotError(f"crop = {recipe.data.crop}: network {recipe.net.kind!r} takes multiples of {net.multiple}")
+        raise TwinshotError(
+            f"crop = {recipe.data.crop}: give a multiple of {net.multiple}, the grid of {recipe.net.kind!r}"
+        )
     average = copy.deepcopy(net).requires_grad_(False)
     judge = _judge(recipe)
     trained = {"net": net} if recipe.method == "restoration" else _adversaries(net, judge, recipe)
