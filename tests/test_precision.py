@@ -32,6 +32,7 @@ def run(error=0.0, seconds=0.0):
         (0.0005, 0.005, 0.03, "f32"),
         (0.0005, 0.03, 0.03, "f32"),  # no error is worth nothing
         (0.01, 0.03, 0.005, "f32"),
+        (0.45 / 255, 0.03, 0.005, "f32"),  # too near to what is promised
         (np.nan, 0.03, 0.005, "f32"),  # as some processors compute it
     ],
 )
