@@ -32,7 +32,7 @@ def models():
 @pytest.mark.parametrize("kind", engine.ENGINES)
 @pytest.mark.parametrize("name", NAMES)
 def test_every_engine_computes_the_same(models, name, kind, photo):
-    """Within half an 8-bit level on a picture, where the engine may compute in bf16 or int8; but for rounding elsewhere."""
+    """Within half an 8-bit level on a picture where it may compute in bf16 or int8; elsewhere but for rounding."""
     model = models[name]
     clean = (photo[60:124, 100:196] / np.float32(255)).transpose(2, 0, 1)[None]
     noise = np.random.default_rng(1).normal(0, 0.1, clean.shape)
