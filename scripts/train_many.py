@@ -34,20 +34,10 @@ def main() -> None:
 
 def train(recipe: Path, data: Path, runs: Path, share: int) -> int:
     """Run one recipe to its end; returns the command's exit code."""
-    command = [
-        sys.executable,
-        "-m",
-        "twinshot",
-        "train",
-        str(recipe),
-        "--data",
-        str(data),
-        "--runs",
-        str(runs),
-        "--resume",
-    ]
+    arguments = [str(recipe), "--data", str(data), "--runs", str(runs), "--resume"]
     with (runs / f"{recipe.stem}.log").open("a", encoding="utf-8") as log:
         environment = {**os.environ, "OMP_NUM_THREADS": str(share)}
+        command = [sys.executable, "-m", "twinshot", "train", *arguments]
         return subprocess.run(command, stdout=log, stderr=log, env=environment).returncode
 
 
