@@ -137,18 +137,21 @@ def synth(
 
 @app.command()
 def train(
-    recipe: Annotated[Path, typer.Argument(help="A recipe, as in recipes/.")],
+    recipes: Annotated[
+        list[Path],
+        typer.Argument(metavar="RECIPE...", help="A recipe, as in recipes/; several learn from the same batches."),
+    ],
     data: DataRoot = None,
     runs: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = Path("runs"),
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint, if there is one.")] = False,
 ) -> None:
-    """Train a network from a recipe."""
+    """Train a network from a recipe, on a GPU if there is one; or several side by side."""
     _need("torch", "train")
     from .train.config import load_recipe
     from .train.loop import train as run
 
-    checkpoint = run(load_recipe(recipe), _data_root(data), runs, resume, _print_row)
-    out.print(f"{checkpoint}: done", markup=False, highlight=False, soft_wrap=True)
+    for checkpoint in run([load_recipe(recipe) for recipe in recipes], _data_root(data), runs, resume, _print_row):
+        out.print(f"{checkpoint}: done", markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()

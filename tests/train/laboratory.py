@@ -11,7 +11,7 @@ import torch
 from twinshot.synth.frames import images_in
 from twinshot.synth.shards import ShardPlan, Sources
 from twinshot.train.config import Recipe, recipe_from
-from twinshot.train.data import Triple
+from twinshot.train.pool import Triple
 
 PLAN = ShardPlan(shards=2, per_shard=4, side=48)
 

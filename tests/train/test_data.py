@@ -19,7 +19,8 @@ from twinshot.synth.frames import StillWindow, images_in
 from twinshot.synth.motion import MotionRange
 from twinshot.synth.profiles import profile_named
 from twinshot.synth.sample import sample
-from twinshot.train.data import ShardDataset, Triple, batches, calibration, known, noisy_target, validation
+from twinshot.train.data import ShardDataset, batches, calibration, known, noisy_target, validation
+from twinshot.train.pool import Triple
 
 
 def test_a_sample_depends_on_its_number_alone(lab: Lab) -> None:

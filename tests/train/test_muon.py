@@ -6,7 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from twinshot.train.muon import Muon, orthogonalise
+from twinshot.train.muon import Muon, orthogonalised
+
+
+def orthogonalise(matrix: torch.Tensor) -> torch.Tensor:
+    return orthogonalised([matrix])[0]
 
 
 @pytest.mark.parametrize("shape", [(12, 12), (8, 72), (72, 8), (1, 9)])
@@ -34,6 +38,12 @@ def test_scale_does_not_matter() -> None:
 
 def test_a_zero_gradient_is_harmless() -> None:
     assert not orthogonalise(torch.zeros(4, 9)).any()
+
+
+def test_matrices_do_not_see_each_other() -> None:
+    matrices = [torch.randn(shape) for shape in [(6, 20), (20, 6), (6, 20), (200, 300), (6, 6)]]
+    for found, matrix in zip(orthogonalised(matrices), matrices, strict=True):
+        torch.testing.assert_close(found, orthogonalise(matrix))
 
 
 def test_a_step_has_the_size_of_an_adamw_step() -> None:

@@ -21,7 +21,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise TwinshotError(f"{path}: no such checkpoint; a run keeps its own in runs/NAME/checkpoint.pt")
     try:
-        table: dict[str, Any] = torch.load(path, weights_only=True)
+        table: dict[str, Any] = torch.load(path, "cpu", weights_only=True)
         if not table.keys() >= _KEYS:
             raise ValueError("another table")
     except Exception as error:  # parsers of foreign bytes raise whatever they stumble over

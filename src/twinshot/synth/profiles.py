@@ -1,4 +1,4 @@
-"""Named ways to spoil a clean pair: `paper` (GOPRO2), `camera` and `phone` (real files), and two for rivals.
+"""Named ways to spoil a clean pair: `paper` (GOPRO2), `camera`, `sensors` and `phone` (real files), and two for rivals.
 
 A profile is a frozen record of ranges with one method, `degrade`. It says in which light a long exposure is averaged
 and where in time its sharp frame lies, so that a window can be exposed before any noise is drawn.
@@ -75,7 +75,8 @@ class CameraProfile:
     """A hand-held camera at night: sensor noise on the mosaic, exposure ratio, colour cast, JPEG.
 
     Noise is drawn by a level in [0, 1], light to night, after gain and in linear light: variance
-    shot * I + read^2. Its sigma in sRGB then runs from about 0.02 to 0.4.
+    shot * I + read^2. Its sigma in sRGB then runs from about 0.02 to 0.4. With `apart`, read noise has a level of its
+    own, as there are sensors of clean blacks and others of clean whites.
     """
 
     name: str = "camera"
@@ -90,6 +91,7 @@ class CameraProfile:
     mosaic: float = 0.8  # share that went through a Bayer mosaic; the rest has independent noise
     jpeg: float = 0.4
     quality: tuple[int, int] = (85, 99)
+    apart: bool = False
     developed: bool = False  # whether the camera reduces noise itself, and sharpens
 
     def degrade(self, sharp: Image, blurry: Image, rng: np.random.Generator, burst: Sequence[Image] = ()) -> Sample:
@@ -97,7 +99,7 @@ class CameraProfile:
         ratio = float(np.exp(rng.uniform(*np.log(self.ratio))))
         level = rng.uniform(*self.level)
         shot = _between(self.shot, level) * np.exp(rng.normal() * 0.3)
-        read = _between(self.read, level) * np.exp(rng.normal() * 0.3)
+        read = _between(self.read, rng.uniform(*self.level) if self.apart else level) * np.exp(rng.normal() * 0.3)
         mosaic, black = rng.random() < self.mosaic, 0.25 if rng.random() < 0.5 else 0.0
         quality = int(rng.integers(*self.quality)) if rng.random() < self.jpeg else 0
         dim = ratio if rng.random() < self.dark_file else float(rng.uniform(0.8, 1.25))
@@ -140,6 +142,7 @@ PROFILES: dict[str, Profile] = {
     "paper": PaperProfile(),
     "camera": CameraProfile(),
     "phone": CameraProfile("phone", mosaic=1.0, dark_file=0.2, jpeg=1.0, quality=(80, 98), developed=True),
+    "sensors": CameraProfile("sensors", apart=True),
     "gopro": PaperProfile("gopro", timing="middle", frames=0),
     "gaussian": GaussianProfile(),
 }

@@ -22,7 +22,7 @@ SHARDS = "shards"
 """The folder of rendered motion, among those of the runs."""
 _BOUNDS = {
     **dict.fromkeys(("steps", "log_every", "validate_every", "validation"), (1, inf)),
-    **dict.fromkeys(("crop", "batch", "shards", "per_shard"), (1, inf)),
+    **dict.fromkeys(("crop", "batch", "shards", "per_shard", "reuse"), (1, inf)),
     **dict.fromkeys(("generator_steps", "critic_steps"), (1, inf)),
     **dict.fromkeys(("seed", "warmup", "lr", "weight_decay", "clip"), (0, inf)),
     **dict.fromkeys(("cooldown", "ema"), (0, 1)),
@@ -49,6 +49,7 @@ class DataConfig:
     shards: int = 40
     per_shard: int = 500
     side: int = 256
+    reuse: int = 1  # crops a picture gives before its noise is drawn anew: more, where a GPU learns faster than that
     gain_error: float = 0.03  # sigma of the log gain that the exposure match leaves behind
     target: Target = "clean"  # noisy: a second short frame, with noise of its own (Noise2Noise)
 
@@ -158,6 +159,10 @@ def load_recipe(path: Path) -> Recipe:
     if recipe.data.crop > recipe.data.side:
         raise TwinshotError(
             f"{where}: a crop of {recipe.data.crop} from pictures of {recipe.data.side}; give at most that"
+        )
+    if recipe.data.batch % recipe.data.reuse:
+        raise TwinshotError(
+            f"{where}: reuse = {recipe.data.reuse} for a batch of {recipe.data.batch}; give a divisor of it"
         )
     return recipe
 

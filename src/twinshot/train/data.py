@@ -6,7 +6,7 @@ worker processes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,10 +16,10 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from ..align import registered
+from ..engine import threads
 from ..exposure import Exposure, apply, multiplied
 from ..light import Image
 from ..pair import TwinshotError
@@ -29,12 +29,13 @@ from ..synth.profiles import Sample, profile_named
 from ..synth.sample import sample
 from ..synth.shards import Kind, ShardPlan, Sources, kinds_for, open_shards, render_missing
 from .config import DataConfig, Recipe
+from .pool import FIRST, Pictures, Pool, Triple, crops, first_draught
 
 if TYPE_CHECKING:
     from ..nets.quantise import Frames  # which loads what only an export needs
 
-Triple = tuple[Tensor, Tensor, Tensor]
-"""noisy (gain-matched), blurry, sharp: float32 (3, h, w) in [0, 1]; with a leading n in a batch."""
+
+_CPU = torch.device("cpu")
 
 
 class ShardDataset(Dataset[Triple]):
@@ -115,22 +116,36 @@ def prepare_shards(recipe: Recipe, root: Path, folder: Path, workers: int) -> li
     return render_missing(sources, plan, folder, workers)
 
 
-def batches(recipe: Recipe, shards: Sequence[Path], first_step: int) -> Iterator[Triple]:
-    """Batches of the steps from `first_step` to the recipe's last, read ahead by one process."""
-    dataset = ShardDataset(recipe.data, shards, recipe.seed)
-    size = recipe.data.batch
-    numbers = range(first_step * size, recipe.steps * size)
-    loader: DataLoader[Triple] = DataLoader(
+def batches(recipe: Recipe, shards: Sequence[Path], first_step: int, device: torch.device = _CPU) -> Iterator[Triple]:
+    """Batches of the steps from `first_step` to the recipe's last, on the device."""
+    data = recipe.data
+    if data.reuse == 1:
+        crops_ = ShardDataset(data, shards, recipe.seed)
+        numbers = range(first_step * data.batch, recipe.steps * data.batch)
+        for batch in _read_ahead(crops_, numbers, data.batch, device):
+            noisy, blurry, sharp = (image.to(device, non_blocking=True) for image in batch)
+            yield noisy, blurry, sharp
+        return
+    pool = Pool(recipe, device)
+    whole = ShardDataset(replace(data, crop=data.side), shards, recipe.seed)
+    numbers = range(first_draught(first_step) * pool.draught, (recipe.steps + FIRST) * pool.draught)
+    yield from crops(pool, _read_ahead(Pictures(whole), numbers, pool.draught, device), first_step)
+
+
+def _read_ahead(dataset: Dataset[Any], numbers: range, size: int, device: torch.device) -> Iterable[Any]:
+    """Numbered items in batches of `size`, drawn by one process beside training, for a GPU by all cores."""
+    gpu = device.type == "cuda"
+    return DataLoader(
         dataset,
         batch_size=size,
         sampler=numbers,
-        num_workers=1,
+        num_workers=max(1, threads() - 1) if gpu else 1,
         prefetch_factor=8,
+        pin_memory=gpu,
         worker_init_fn=_single_thread,
         generator=torch.Generator(),  # its own: the global stream is the nets', and a resumed run must find it unmoved
         multiprocessing_context="spawn",  # a fork would inherit locks of OpenMP's and OpenCV's threads
     )
-    yield from loader
 
 
 def _single_thread(_: int) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
@@ -19,51 +20,109 @@ from ..engine import threads
 from ..nets.checkpoint import read_checkpoint
 from ..pair import Metadata, TwinshotError
 from .config import SHARDS, Recipe, as_table, recipe_from
-from .data import Triple, Validation, batches, prepare_shards, validation
-from .step import STEPS, State, new_state
+from .data import Validation, batches, prepare_shards, validation
+from .pool import Triple
+from .step import STEPS, State, capture, fastest, new_state
 
 Report = Callable[[dict[str, Any]], None]
 
+_CPU = torch.device("cpu")
 
-def train(recipe: Recipe, root: Path, folder: Path, resume: bool, report: Report = lambda row: None) -> Path:
-    """Train a recipe to its last step; returns the checkpoint.
+
+def train(
+    recipes: Sequence[Recipe],
+    root: Path,
+    folder: Path,
+    resume: bool,
+    report: Report = lambda row: None,
+    device: torch.device | None = None,
+) -> list[Path]:
+    """Train recipes that differ in their networks side by side, on the same batches; returns the checkpoints.
 
     Args:
-        recipe: the run.
+        recipes: the runs; one, mostly. Several share the work of drawing samples, which keeps a GPU waiting.
         root: the data root (photos/train, photos/val and, optionally, frames/train, frames/val).
-        folder: holds the runs; this one gets `folder`/NAME, rendered motion is shared in `folder`/shards.
+        folder: holds the runs; each gets `folder`/NAME, rendered motion is shared in `folder`/shards.
         resume: go on from the last checkpoint where there is one; otherwise an existing run is an error.
         report: called with every row that goes to metrics.jsonl.
+        device: where to learn; None: on a GPU, if there is one.
 
     Raises:
-        TwinshotError: what reading, rendering or resuming say, another process trains this run, or a loss or gradient
-            is no longer finite.
+        TwinshotError: recipes that do not see the same batches, what reading, rendering or resuming say, another
+            process trains a run, or a loss or gradient is no longer finite.
     """
-    with io.claimed(folder / recipe.name):
-        return _train(recipe, root, folder, resume, report)
+    _must_agree(recipes)
+    with ExitStack() as stack:
+        for recipe in recipes:
+            stack.enter_context(io.claimed(folder / recipe.name))
+        reports = [report] if len(recipes) == 1 else [_named(recipe.name, report) for recipe in recipes]
+        runs = [
+            Run(recipe, folder / recipe.name, resume, told, device or fastest())
+            for recipe, told in zip(recipes, reports, strict=True)
+        ]
+        _train(runs, root, folder)
+    return [run.checkpoint for run in runs]
 
 
-def _train(recipe: Recipe, root: Path, folder: Path, resume: bool, report: Report) -> Path:
-    run = folder / recipe.name
-    state = start_or_resume(recipe, run, resume)
+def _named(name: str, report: Report) -> Report:
+    return lambda row: report({"run": name, **row})
+
+
+def _must_agree(recipes: Sequence[Recipe]) -> None:
+    """Raises TwinshotError unless all see the same batches, in folders of their own."""
+    first = recipes[0]
+    for recipe in recipes[1:]:
+        shared = ("data", "seed", "steps", "validation")
+        if changed := [key for key in shared if getattr(recipe, key) != getattr(first, key)]:
+            raise TwinshotError(f"{recipe.name}: its {changed[0]} differs from {first.name}'s; train it by itself")
+    if len({recipe.name for recipe in recipes}) < len(recipes):
+        raise TwinshotError(f"{first.name}: two recipes have one name; give each its own")
+
+
+def _train(runs: Sequence[Run], root: Path, folder: Path) -> None:
+    recipe, device = runs[0].recipe, runs[0].state.device
     held_out = validation(root, recipe.data.profiles, recipe.validation)
     shards = prepare_shards(recipe, root, folder / SHARDS, workers=threads())
-    log = Log(run / "metrics.jsonl", state.step, report)
-    saved = began = time.monotonic()
-    for batch in batches(recipe, shards, state.step):
+    first = min(run.state.step for run in runs)
+    for run in runs:
+        run.saved = run.counted = time.monotonic()
+    for step, batch in enumerate(batches(recipe, shards, first, device), first):
+        for run in runs:
+            if run.state.step == step:  # one that was killed between two checkpoints has others ahead of it
+                run.advance(batch, held_out)
+
+
+class Run:
+    """One recipe's training: its state, its log and its folder."""
+
+    def __init__(self, recipe: Recipe, folder: Path, resume: bool, report: Report, device: torch.device) -> None:
+        self.recipe, self.folder = recipe, folder
+        self.state = start_or_resume(recipe, folder, resume, device)
+        if device.type == "cuda":
+            capture(self.state, recipe)
+        self.log = Log(folder / "metrics.jsonl", self.state.step, report)
+        self.saved = self.counted = time.monotonic()
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where its state is kept."""
+        return self.folder / "checkpoint.pt"
+
+    def advance(self, batch: Triple, held_out: Validation) -> None:
+        """One step, and what is due after it: a row of the log, a validation, a checkpoint."""
+        state, recipe = self.state, self.recipe
         row = STEPS[recipe.method](state, batch, recipe)
-        _check(row, state.step, run)
+        _check(row, state.step, self.folder)
         now = time.monotonic()
-        state.seconds, began = state.seconds + now - began, now
+        state.seconds, self.counted = state.seconds + now - self.counted, now
         last = state.step == recipe.steps
         if state.step % recipe.log_every == 0 or last:
-            log.write({"step": state.step, **row, "seconds": round(state.seconds, 1)})
+            self.log.write({"step": state.step, **row, "seconds": round(state.seconds, 1)})
         if state.step % recipe.validate_every == 0 or last:
-            log.write({"step": state.step, "validation": validate(state, held_out, run)})
-        if now - saved > 60 * recipe.checkpoint_minutes or last:
-            save(state, recipe, run / "checkpoint.pt")
-            saved = now
-    return run / "checkpoint.pt"
+            self.log.write({"step": state.step, "validation": validate(state, held_out, self.folder)})
+        if now - self.saved > 60 * recipe.checkpoint_minutes or last:
+            save(state, recipe, self.checkpoint)
+            self.saved = now
 
 
 def _check(row: dict[str, float], step: int, run: Path) -> None:
@@ -114,12 +173,12 @@ def _step_of(line: str) -> float:
         return math.inf
 
 
-def start_or_resume(recipe: Recipe, run: Path, resume: bool) -> State:
+def start_or_resume(recipe: Recipe, run: Path, resume: bool, device: torch.device = _CPU) -> State:
     """A fresh state from the recipe's seed, or the checkpoint's."""
     path = run / "checkpoint.pt"
     if path.exists() and not resume:
         raise TwinshotError(f"{path}: this run exists; go on with --resume, or remove its folder to start anew")
-    state = new_state(recipe)
+    state = new_state(recipe, device)
     return load_into(state, recipe, path) if path.exists() else state
 
 
@@ -134,6 +193,8 @@ def save(state: State, recipe: Recipe, path: Path) -> None:
         "optimisers": [optimiser.state_dict() for optimiser in state.optimisers],
         "generator": torch.get_rng_state(),
     }
+    if state.device.type == "cuda":
+        table["generator_cuda"] = torch.cuda.get_rng_state(state.device)
     if state.discriminator is not None:
         table["discriminator"] = state.discriminator.state_dict()
 
@@ -167,6 +228,8 @@ def load_into(state: State, recipe: Recipe, path: Path) -> State:
             group |= settings  # the recipe's, not those it was saved with
     state.step, state.seconds = table["step"], table["seconds"]
     torch.set_rng_state(table["generator"])
+    if state.device.type == "cuda" and "generator_cuda" in table:
+        torch.cuda.set_rng_state(table["generator_cuda"], state.device)
     return state
 
 
@@ -186,8 +249,8 @@ def validate(state: State, held_out: Validation, run: Path) -> dict[str, float]:
 
 
 def _restore(state: State, triple: Triple) -> Tensor:
-    noisy, blurry, _ = (image[None].contiguous(memory_format=torch.channels_last) for image in triple)
-    restored: Tensor = state.average(noisy, blurry)[0].clamp(0, 1)
+    noisy, blurry = (image[None].to(state.device, memory_format=torch.channels_last) for image in triple[:2])
+    restored: Tensor = state.average(noisy, blurry)[0].clamp(0, 1).cpu()
     return restored
 
 

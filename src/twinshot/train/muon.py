@@ -6,7 +6,7 @@ step has, so one learning rate serves both groups (Jordan et al. 2024; Liu et al
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -33,44 +33,59 @@ class Muon(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self) -> None:  # type: ignore[override]
         for group in self.param_groups:
-            for weight in group["params"]:
-                if weight.grad is not None:
-                    self._update(weight, weight.grad, group["lr"], group["momentum"], group["weight_decay"])
+            weights = [weight for weight in group["params"] if weight.grad is not None]
+            directions = [self._direction(weight, group["momentum"]) for weight in weights]
+            for weight, matrix in zip(weights, orthogonalised(directions), strict=True):
+                scale = 0.2 * max(matrix.shape) ** 0.5
+                weight.mul_(1 - group["lr"] * group["weight_decay"])
+                weight.add_(matrix.reshape(weight.shape), alpha=-group["lr"] * scale)
 
-    def _update(self, weight: Tensor, gradient: Tensor, lr: float, momentum: float, decay: float) -> None:
-        state = self.state[weight]
+    def _direction(self, weight: Tensor, momentum: float) -> Tensor:
+        """Nesterov's look ahead, as a matrix."""
+        gradient, state = weight.grad, self.state[weight]
+        assert gradient is not None
         if "average" not in state:
             state["average"] = torch.zeros_like(weight)
         average = state["average"].lerp_(gradient, 1 - momentum)
-        direction = gradient.lerp(average, momentum)
-        matrix = orthogonalise(direction.reshape(len(weight), -1))
-        scale = 0.2 * max(matrix.shape) ** 0.5
-        weight.mul_(1 - lr * decay).add_(matrix.reshape(weight.shape), alpha=-lr * scale)
+        return gradient.lerp(average, momentum).reshape(len(weight), -1)
 
 
-def orthogonalise(matrix: Tensor) -> Tensor:
-    """U V^T, nearly, for a matrix U S V^T; block by block where its smaller side is long.
+def orthogonalised(matrices: Sequence[Tensor]) -> list[Tensor]:
+    """U V^T, nearly, for each matrix U S V^T; block by block where its smaller side is long.
 
-    The work grows with the cube of that side, so two blocks of half of it take less than half the time.
+    The work grows with the cube of that side, so two blocks of half of it take less than half the time. Blocks of one
+    shape are worked on together: a graphics processor takes longer to be told of each than to do it.
     """
-    x = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
-    blocks = x.chunk(-(-len(x) // _BLOCK))
-    whole = torch.cat([_newton_schulz(block) for block in blocks])
-    return whole.T if matrix.shape[0] > matrix.shape[1] else whole
+    wide = [matrix.T if matrix.shape[0] > matrix.shape[1] else matrix for matrix in matrices]
+    parts = [x.chunk(-(-len(x) // _BLOCK)) for x in wide]
+    done = iter(_by_shape([block for blocks in parts for block in blocks]))
+    whole = [torch.cat([next(done) for _ in blocks]) for blocks in parts]
+    return [x.T if m.shape[0] > m.shape[1] else x for x, m in zip(whole, matrices, strict=True)]
+
+
+def _by_shape(blocks: Sequence[Tensor]) -> list[Tensor]:
+    """`_newton_schulz` of each block."""
+    places: dict[torch.Size, list[int]] = {}
+    for place, block in enumerate(blocks):
+        places.setdefault(block.shape, []).append(place)
+    done = dict[int, Tensor]()
+    for alike in places.values():
+        done |= zip(alike, _newton_schulz(torch.stack([blocks[place] for place in alike])), strict=True)
+    return [done[place] for place in range(len(blocks))]
 
 
 def _newton_schulz(x: Tensor, steps: int = 5) -> Tensor:
-    """X <- (a + b X X^T + c (X X^T)^2) X, several times, for a matrix longer than it is high.
+    """X <- (a + b X X^T + c (X X^T)^2) X, several times, for matrices (n, rows, columns) longer than they are high.
 
     All these polynomials are in the Gram matrix and commute, so they are gathered there, on the smaller side, and
     applied once: a convolution's matrix is nine times as long as it is high.
     """
     a, b, c = _NEWTON_SCHULZ
-    x = x / (x.norm() + 1e-12)
-    gram, total = x @ x.T, torch.eye(len(x))
+    x = x / (torch.linalg.matrix_norm(x, keepdim=True) + 1e-12)
+    gram, total = x @ x.mT, torch.eye(x.shape[1], device=x.device)
     for _ in range(steps):
-        factor = torch.addmm(gram, gram, gram, beta=b, alpha=c)
-        factor.diagonal().add_(a)
+        factor = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+        factor.diagonal(dim1=1, dim2=2).add_(a)
         total = factor @ total
         gram = factor @ gram @ factor
     return total @ x

@@ -20,7 +20,6 @@ from ..nets.discriminator import Discriminator
 from ..nets.rnn import DeblurRNN
 from ..pair import TwinshotError
 from .config import Method, OptimConfig, Recipe
-from .data import Triple
 from .losses import (
     content_loss,
     critic_loss,
@@ -32,7 +31,9 @@ from .losses import (
     restoration_loss,
 )
 from .muon import Muon
+from .pool import Triple
 
+_CPU = torch.device("cpu")
 _MEASURE_EVERY = 10  # steps; running statistics then look back over some hundred
 _PICTURE_CHANNELS = {3, 6, 12, 24}  # of one frame or both, whole or unshuffled by 2
 
@@ -58,6 +59,11 @@ class State:
     seconds: float = 0.0
 
     @property
+    def device(self) -> torch.device:
+        """Where it learns."""
+        return next(self.average.parameters()).device
+
+    @property
     def optimisers(self) -> list[torch.optim.Optimizer]:
         """Those of all parts, in the order a checkpoint keeps them."""
         return [optimiser for part in self.parts.values() for optimiser in part.optimisers]
@@ -67,7 +73,7 @@ def restoration_step(state: State, batch: Triple, recipe: Recipe) -> dict[str, f
     """Forward, loss, backward, clip, update, average."""
     noisy, blurry, sharp = (image.contiguous(memory_format=torch.channels_last) for image in batch)
     rate = set_rate(state, recipe)
-    with autocast(recipe):
+    with autocast(recipe, state.device):
         restored = [picture.float() for picture in scales(state.net, noisy, blurry)]
     loss = restoration_loss(restored, sharp, recipe.loss)
     norm = descend(state.parts["net"], loss, recipe.optim.clip)
@@ -86,7 +92,7 @@ def paper_step(state: State, batch: Triple, recipe: Recipe) -> dict[str, float]:
     noisy, blurry, sharp = (image.contiguous(memory_format=torch.channels_last) for image in batch)
     judge, weights, clip = state.discriminator, recipe.paper, recipe.optim.clip
     rate, row = set_rate(state, recipe), {}
-    with autocast(recipe):
+    with autocast(recipe, state.device):
         denoised, restored = pictures(state.net, noisy, blurry)
 
     if "denoising" in state.parts:  # eq. (7)
@@ -95,14 +101,14 @@ def paper_step(state: State, batch: Triple, recipe: Recipe) -> dict[str, float]:
         row["denoising"] = loss.item()
 
     if judge is not None:  # eq. (4), upwards
-        with autocast(recipe):
+        with autocast(recipe, state.device):
             real, fake = judge(sharp, blurry), judge(restored.detach(), blurry)
         loss = discriminator_loss(real.float(), fake.float())
         descend(state.parts["discriminator"], loss, clip)
         row["discriminator"] = loss.item()
 
     for again in range(weights.generator_steps):  # eq. (3)
-        with autocast(recipe):
+        with autocast(recipe, state.device):
             restored = pictures(state.net, noisy, blurry)[1] if again else restored
             fake_logits = judged(judge, restored, blurry)
         terms = deblurring_terms(restored, sharp, fake_logits, weights)
@@ -125,18 +131,18 @@ def wgan_step(state: State, batch: Triple, recipe: Recipe) -> dict[str, float]:
     critic, weights, clip = state.discriminator, recipe.wgan, recipe.optim.clip
     assert critic is not None
     rate = set_rate(state, recipe)
-    with autocast(recipe):
+    with autocast(recipe, state.device):
         restored = state.net(noisy, blurry).float()
 
     for _ in range(weights.critic_steps):
-        with autocast(recipe):
+        with autocast(recipe, state.device):
             real, fake = critic(sharp), critic(restored.detach())
         distance = critic_loss(real.float(), fake.float())
         penalty = gradient_penalty(critic, sharp, restored.detach())
         descend(state.parts["discriminator"], distance + weights.penalty * penalty, clip)
     row = {"critic": distance.item(), "penalty": penalty.item()}
 
-    with autocast(recipe), frozen(critic):
+    with autocast(recipe, state.device), frozen(critic):
         adversarial = -critic(restored).float().mean()
     content = weights.content * content_loss(restored, sharp)
     norm = descend(state.parts["generator"], content + adversarial, clip)
@@ -196,7 +202,12 @@ def frozen(net: nn.Module) -> Iterator[None]:
         net.requires_grad_(True)
 
 
-def new_state(recipe: Recipe) -> State:
+def fastest() -> torch.device:
+    """The GPU, where torch has one, else the processor."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def new_state(recipe: Recipe, device: torch.device = _CPU) -> State:
     """Networks and optimisers as they are before the first step, drawn from the recipe's seed.
 
     Raises:
@@ -204,16 +215,30 @@ def new_state(recipe: Recipe) -> State:
             pull at.
     """
     torch.manual_seed(recipe.seed)
-    net = _for_training(build(recipe.net.kind, recipe.net.settings))
+    net = _for_training(build(recipe.net.kind, recipe.net.settings), device)
     if recipe.data.crop % int(net.multiple):  # type: ignore[arg-type]
         raise TwinshotError(
             f"crop = {recipe.data.crop}: give a multiple of {net.multiple}, the grid of {recipe.net.kind!r}"
         )
     average = copy.deepcopy(net).requires_grad_(False)
-    judge = _judge(recipe)
+    judge = _judge(recipe, device)
     trained = {"net": net} if recipe.method == "restoration" else _adversaries(net, judge, recipe)
     parts = {name: part_of(each, _optim_of(name, recipe)) for name, each in trained.items()}
     return State(net, average, parts, judge)
+
+
+def capture(state: State, recipe: Recipe) -> None:
+    """Have a GPU run the net's passes as CUDA graphs: a small net's kernels take longer to launch than to run."""
+    if recipe.method != "restoration" or hasattr(state.net, "scales"):
+        return
+    size = (recipe.data.batch, 3, recipe.data.crop, recipe.data.crop)
+    noisy, blurry = (torch.rand(size, device=state.device).to(memory_format=torch.channels_last) for _ in range(2))
+    with torch.autocast("cuda", torch.bfloat16, _bf16_on_gpu(recipe), cache_enabled=False):
+        torch.cuda.make_graphed_callables(state.net, (noisy, blurry))
+
+
+def _bf16_on_gpu(recipe: Recipe) -> bool:
+    return recipe.bf16 and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def _optim_of(part: str, recipe: Recipe) -> OptimConfig:
@@ -223,17 +248,17 @@ def _optim_of(part: str, recipe: Recipe) -> OptimConfig:
     return recipe.optim
 
 
-def _for_training(net: nn.Module) -> nn.Module:
-    return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+def _for_training(net: nn.Module, device: torch.device) -> nn.Module:
+    return net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
-def _judge(recipe: Recipe) -> nn.Module | None:
+def _judge(recipe: Recipe, device: torch.device) -> nn.Module | None:
     """What tells sharp pictures from restored ones, where the method has such a net."""
     if recipe.method == "wgan":
-        return _for_training(Critic(recipe.wgan.critic_width))
+        return _for_training(Critic(recipe.wgan.critic_width), device)
     if recipe.method == "paper" and recipe.paper.adversarial:
         judge = recipe.discriminator
-        return _for_training(Discriminator(judge.base_channels, judge.levels, judge.spectral))
+        return _for_training(Discriminator(judge.base_channels, judge.levels, judge.spectral), device)
     return None
 
 
@@ -298,13 +323,15 @@ def _measure(net: nn.Module, norms: Sequence[nn.Module], recipe: Recipe, noisy: 
     net.eval()
     for norm in norms:
         norm.train()
-    with autocast(recipe):
+    with autocast(recipe, noisy.device):
         net(noisy, blurry)
     net.eval()
 
 
-def autocast(recipe: Recipe) -> AbstractContextManager[object]:
-    """bf16 arithmetic where the recipe asks for it and the processor computes it natively."""
+def autocast(recipe: Recipe, device: torch.device) -> AbstractContextManager[object]:
+    """bf16 arithmetic where the recipe asks for it and the device computes it natively."""
+    if device.type == "cuda":
+        return torch.autocast("cuda", torch.bfloat16, _bf16_on_gpu(recipe))
     if recipe.bf16 and torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported():  # type: ignore[no-untyped-call]
         return torch.autocast("cpu", torch.bfloat16)
     return nullcontext()

@@ -1,0 +1,70 @@
+"""Pictures on the device whose noise has been drawn, each to be cropped several times.
+
+Noise, mosaic and JPEG are drawn on the processor, some fifty pictures a second and core; a GPU learns from thousands of
+crops. So each picture is kept for a while and gives `reuse` crops, at places of their own and far apart in time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from .config import Recipe
+
+Triple = tuple[Tensor, Tensor, Tensor]
+"""noisy (gain-matched), blurry, sharp: float32 (3, h, w) in [0, 1]; with a leading n in a batch."""
+
+FIRST = 128  # draughts that are there before the first step
+KEPT = 1024
+
+
+class Pictures(Dataset[Tensor]):
+    """Whole triples as one float16 picture (h, w, 9) each, numbered as they are: values in [0, 1] to 1/4096."""
+
+    def __init__(self, triples: Dataset[Triple]) -> None:
+        self.triples = triples
+
+    def __getitem__(self, number: int) -> Tensor:
+        return torch.cat(self.triples[number]).permute(1, 2, 0).half()
+
+
+class Pool:
+    """The last `KEPT` draughts of `batch / reuse` pictures; a draught a step comes in, and the oldest goes."""
+
+    def __init__(self, recipe: Recipe, device: torch.device) -> None:
+        self.data, self.seed, self.device = recipe.data, recipe.seed, device
+        self.draught = recipe.data.batch // recipe.data.reuse
+        size = (KEPT * self.draught, recipe.data.side, recipe.data.side, 9)
+        self.pictures = torch.empty(size, dtype=torch.float16, device=device)
+
+    def put(self, number: int, draught: Tensor) -> None:
+        """Draught `number` takes the place of that `KEPT` before it."""
+        start = number % KEPT * self.draught
+        self.pictures[start : start + self.draught] = draught.to(self.device, non_blocking=True)
+
+    def crops(self, number: int) -> Triple:
+        """A batch from the pictures that are there once draught `number` is; the same whenever it is asked for."""
+        rng, data = np.random.default_rng([self.seed, number]), self.data
+        there = min(number + 1, KEPT) * self.draught
+        top, left = rng.integers(data.side - data.crop + 1, size=(2, data.batch, 1)) + np.arange(data.crop)
+        places = (rng.integers(there, size=(data.batch, 1, 1)), top[:, :, None], left[:, None, :])
+        chosen = self.pictures[tuple(torch.from_numpy(place).to(self.device, non_blocking=True) for place in places)]
+        noisy, blurry, sharp = torch.split(chosen.float().permute(0, 3, 1, 2), 3, dim=1)
+        return noisy, blurry, sharp
+
+
+def first_draught(first_step: int) -> int:
+    """The oldest that is there at a step; the newest then is `first_step + FIRST`."""
+    return max(0, first_step + FIRST - KEPT + 1)
+
+
+def crops(pool: Pool, draughts: Iterable[Tensor], first_step: int) -> Iterator[Triple]:
+    """The batches from `first_step` on, of draughts from `first_draught(first_step)` on."""
+    for number, draught in enumerate(draughts, first_draught(first_step)):
+        pool.put(number, draught)
+        if number >= first_step + FIRST:
+            yield pool.crops(number)
