@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 
 FUSION_PAIRS = (
-    ("twin-pair", "twin-noisy"),
     ("twin", "twin-noisy"),
-    ("twin-fast", "twin-noisy"),
+    ("twin-large", "twin-noisy"),
     ("full-merger", "noisy-only"),
 )
 """A network that takes both frames, and one given the noisy frame alone: of the same design, data and steps in the
-first and the last pair; `twin` and `twin-fast` are what ships."""
+first and the last pair."""
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ QUICK_PARTS: tuple[Part, ...] = ("quality", "speed")
 _PACKAGES = ("jinja2", "matplotlib", "scipy", "skimage")
 _CURVE_PICTURES = 6
 _KNOWN_PICTURES = 16
-_KNOWN_PAIR = ("twin-pair", "twin-noisy")
+_KNOWN_PAIR = ("twin", "twin-noisy")
 _SIMULATION = (
     *(f"synth/{name}.py" for name in ("frames", "motion", "noise", "profiles", "sample")),
     *("bench/reference.py", "bench/robustness.py"),
