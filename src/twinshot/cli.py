@@ -121,7 +121,7 @@ def synth(
     source: Annotated[Path, typer.Argument(help="A folder of photographs, or folders of numbered high-speed frames.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for noisy/ blurry/ sharp/ and meta.jsonl.")],
     profile: Annotated[
-        str, typer.Option(help="paper (GOPRO2), camera, phone, gopro (sharp at the middle) or gaussian.")
+        str, typer.Option(help="paper (GOPRO2), camera, sensors, phone, gopro (sharp at the middle), gaussian.")
     ] = "paper",
     count: Annotated[int | None, typer.Option(min=1, help="Triples; frames give at most one a window.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 0,
