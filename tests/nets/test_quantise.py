@@ -21,7 +21,7 @@ from twinshot.train.config import recipe_from
 from twinshot.train.loop import save
 from twinshot.train.step import new_state
 
-WIDE = {"channels": [8, 48, 48, 48], "encoder": [1, 1, 1, 1], "decoder": [1, 1, 1]}
+WIDE = {"channels": [8, 96, 96, 96], "encoder": [1, 1, 1, 1], "decoder": [1, 1, 1]}
 
 
 @pytest.fixture
@@ -61,11 +61,11 @@ def test_integers_stay_near_at_every_size(pairs: list[Frames]) -> None:
 def test_only_wide_convolutions_are_chosen(pairs: list[Frames]) -> None:
     exact = to_onnx(lively(build("twin", WIDE)))
     chosen = wide_convolutions(exact)
-    # Three stages on the way down and two on the way up are 48 wide, each one block of two convolutions.
+    # Three stages on the way down and two on the way up are 96 wide, each one block of two convolutions.
     assert len(chosen) == 10
     weights = [w for w in quantised(exact, pairs).graph.initializer if w.data_type == onnx.TensorProto.INT8]
     kernels = [tuple(w.dims) for w in weights if len(w.dims) == 4]
-    assert kernels == [(48, 48, 3, 3)] * 10
+    assert kernels == [(96, 96, 3, 3)] * 10
 
 
 def test_a_net_without_wide_convolutions_has_no_such_graph(pairs: list[Frames]) -> None:

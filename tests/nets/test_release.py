@@ -18,7 +18,7 @@ from twinshot.train.config import recipe_from
 from twinshot.train.loop import save as save_checkpoint
 from twinshot.train.step import new_state
 
-WIDE = {"channels": [8, 48, 48, 48], "encoder": [1, 1, 1, 1], "decoder": [1, 1, 1]}  # enough for integers
+WIDE = {"channels": [8, 96, 96, 96], "encoder": [1, 1, 1, 1], "decoder": [1, 1, 1]}  # enough for integers
 NETS: dict[str, dict[str, Any]] = {"merger": {"base_channels": 4, "levels": 3}, "twin": {"channels": [4, 6, 8, 8]}}
 
 

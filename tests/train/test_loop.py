@@ -25,6 +25,7 @@ from twinshot.train import loop
 from twinshot.train.config import Recipe
 from twinshot.train.data import Validation
 from twinshot.train.loop import Log, load_into, save, start_or_resume, train, validate
+from twinshot.train.pool import CPU
 from twinshot.train.step import STEPS, State, new_state
 
 KEYS = {"recipe", "step", "seconds", "net", "average", "optimisers", "generator"}
@@ -67,7 +68,10 @@ def kill_at(step: int, recipe: dict[str, Any], root: Path, runs: Path) -> None:
     path.write_text(as_toml(recipe), "utf-8")
     command = [sys.executable, "-m", "twinshot", "train", str(path), "--data", str(root), "--runs", str(runs)]
     process = subprocess.Popen(
-        command, env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL, start_new_session=True
+        command,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
     )
     try:
         while not any(row["step"] >= step for row in rows_of(runs / recipe["name"])):
@@ -95,8 +99,8 @@ def test_killed_and_resumed_it_ends_with_the_same_losses(kind: str, lab: Lab, tm
     whole, broken = workplace(lab, tmp_path / "whole"), workplace(lab, tmp_path / "broken")
     kill_at(step, tiny_table(kind), lab.root, broken)
     assert torch.load(broken / recipe.name / "checkpoint.pt")["step"] < recipe.steps
-    (ended,) = train([recipe], lab.root, broken, resume=True)
-    (unbroken,) = train([recipe], lab.root, whole, resume=False)
+    (ended,) = train([recipe], lab.root, broken, resume=True, device=CPU)
+    (unbroken,) = train([recipe], lab.root, whole, resume=False, device=CPU)
     assert rows_of(broken / recipe.name) == rows_of(whole / recipe.name), f"killed at step {step}"
     assert [row["step"] for row in rows_of(whole / recipe.name) if "loss" in row] == list(range(1, recipe.steps + 1))
     assert equal(without_seconds(torch.load(ended)), without_seconds(torch.load(unbroken)))
@@ -109,9 +113,9 @@ def test_side_by_side_each_learns_as_by_itself(lab: Lab, tmp_path: Path) -> None
     pair, alone = tiny("twin", steps=4), tiny("twin", steps=4, name="alone", net={"settings": {"inputs": ["noisy"]}})
     together, apart = workplace(lab, tmp_path / "together"), workplace(lab, tmp_path / "apart")
     seen: list[dict[str, Any]] = []
-    train([pair, alone], lab.root, together, resume=False, report=seen.append)
+    train([pair, alone], lab.root, together, resume=False, device=CPU, report=seen.append)
     for recipe in (pair, alone):
-        train([recipe], lab.root, apart, resume=False)
+        train([recipe], lab.root, apart, resume=False, device=CPU)
         assert rows_of(together / recipe.name) == rows_of(apart / recipe.name)
     assert {row["run"] for row in seen} == {"tiny-twin", "alone"}
 
@@ -119,8 +123,8 @@ def test_side_by_side_each_learns_as_by_itself(lab: Lab, tmp_path: Path) -> None
 def test_one_that_was_killed_catches_up_with_the_other(lab: Lab, tmp_path: Path) -> None:
     first, second = tiny("twin", steps=6), tiny("twin", steps=6, name="second")
     runs = workplace(lab, tmp_path)
-    train([replace(first, steps=4)], lab.root, runs, resume=False)
-    train([first, second], lab.root, runs, resume=True)
+    train([replace(first, steps=4)], lab.root, runs, resume=False, device=CPU)
+    train([first, second], lab.root, runs, resume=True, device=CPU)
     losses = [[row["loss"] for row in rows_of(runs / each.name) if "loss" in row] for each in (first, second)]
     assert [len(rows) for rows in losses] == [6, 6]
     assert losses[0][0] == losses[1][0]
@@ -129,12 +133,12 @@ def test_one_that_was_killed_catches_up_with_the_other(lab: Lab, tmp_path: Path)
 @pytest.mark.parametrize("changes", [{"seed": 4}, {"steps": 9}, {"data": {"profiles": ["camera"]}}])
 def test_side_by_side_all_see_the_same(changes: dict[str, Any], lab: Lab, tmp_path: Path) -> None:
     with pytest.raises(TwinshotError, match=f"other: its {next(iter(changes))} differs from tiny-twin's"):
-        train([tiny("twin"), tiny("twin", name="other", **changes)], lab.root, tmp_path, resume=False)
+        train([tiny("twin"), tiny("twin", name="other", **changes)], lab.root, tmp_path, resume=False, device=CPU)
 
 
 def test_side_by_side_each_has_a_name(lab: Lab, tmp_path: Path) -> None:
     with pytest.raises(TwinshotError, match="tiny-twin: two recipes have one name"):
-        train([tiny("twin"), tiny("twin")], lab.root, tmp_path, resume=False)
+        train([tiny("twin"), tiny("twin")], lab.root, tmp_path, resume=False, device=CPU)
 
 
 # Checkpoints
@@ -229,7 +233,7 @@ def test_the_optimisers_settings_are_those_of_the_recipe_resumed_with(tmp_path: 
 
 def test_a_run_is_trained_by_one_process(lab: Lab, tmp_path: Path) -> None:
     with io.claimed(tmp_path / "tiny-twin"), pytest.raises(TwinshotError, match="tiny-twin: another process works"):
-        train([tiny("twin")], lab.root, tmp_path, resume=True)
+        train([tiny("twin")], lab.root, tmp_path, resume=True, device=CPU)
     assert not (tmp_path / "tiny-twin" / "checkpoint.pt").exists()
 
 
@@ -240,12 +244,12 @@ def test_what_cannot_be_validated_on_is_said_before_training(lab: Lab, tmp_path:
     for number in range(5):
         shutil.copy(lab.root / "photos" / "val" / "photo.png", root / "frames" / "val" / "scene" / f"{number:06d}.png")
     with pytest.raises(TwinshotError, match="val: no 11 frames in a row to validate on"):
-        train([tiny("twin")], root, tmp_path / "runs", resume=False)
+        train([tiny("twin")], root, tmp_path / "runs", resume=False, device=CPU)
 
 
 def test_a_shard_a_kind_of_motion(lab: Lab, tmp_path: Path) -> None:
     with pytest.raises(TwinshotError, match="shards = 1, but these profiles take 2 kinds"):
-        train([tiny("twin", data={"shards": 1})], lab.root, tmp_path, resume=False)
+        train([tiny("twin", data={"shards": 1})], lab.root, tmp_path, resume=False, device=CPU)
 
 
 def test_a_crop_off_the_grid() -> None:
@@ -256,7 +260,7 @@ def test_a_crop_off_the_grid() -> None:
 def test_a_run_that_blows_up_stops_before_it_is_saved(lab: Lab, tmp_path: Path) -> None:
     optim = {"name": "adamw", "lr": 1e30, "warmup": 0, "clip": 0.0}
     with pytest.raises(TwinshotError, match=r"tiny-twin: \w+ is (nan|inf) at step \d+: training has blown up"):
-        train([tiny("twin", optim=optim)], lab.root, workplace(lab, tmp_path), resume=False)
+        train([tiny("twin", optim=optim)], lab.root, workplace(lab, tmp_path), resume=False, device=CPU)
     kept = torch.load(tmp_path / "tiny-twin" / "checkpoint.pt", weights_only=True)
     assert all(weights.isfinite().all() for weights in kept["net"].values())
 

@@ -16,16 +16,13 @@ from twinshot.pair import TwinshotError
 from twinshot.train import pool
 from twinshot.train.config import Recipe, load_recipe
 from twinshot.train.data import ShardDataset, batches
-from twinshot.train.pool import Pictures, Pool, crops, first_draught
-
-CPU = torch.device("cpu")
+from twinshot.train.pool import CPU, Pictures, Pool
 
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "FIRST", 3)
     monkeypatch.setattr(pool, "KEPT", 8)
-    monkeypatch.setattr("twinshot.train.data.FIRST", 3)
 
 
 def reusing(steps: int = 12, batch: int = 4, reuse: int = 2) -> Recipe:
@@ -41,8 +38,9 @@ def numbered(recipe: Recipe, draught: int) -> torch.Tensor:
 
 def seen(recipe: Recipe, first_step: int, steps: int) -> list[list[int]]:
     """The numbers of the pictures that each batch is cut from."""
-    draughts = (numbered(recipe, number) for number in range(first_draught(first_step), first_step + steps + 3))
-    stream = crops(Pool(recipe, CPU), draughts, first_step)
+    pool = Pool(recipe, CPU)
+    numbers = pool.numbers(first_step, first_step + steps)
+    stream = pool.batches((numbered(recipe, number // 2) for number in numbers[::2]), first_step)
     return [[int(crop[0, 0, 0]) for crop in noisy] for noisy, _, _ in stream]
 
 
@@ -78,6 +76,10 @@ def test_a_picture_loses_next_to_nothing_by_half_precision(lab: Lab) -> None:
     kept = Pictures(triples)[1]
     assert (kept.shape, kept.dtype) == ((32, 32, 9), torch.float16)
     torch.testing.assert_close(kept.permute(2, 0, 1).float(), torch.cat(triples[1]), rtol=0, atol=2**-12)
+
+
+def test_a_finished_run_draws_nothing(lab: Lab) -> None:
+    assert list(batches(reusing(steps=4), lab.paths, 4)) == []
 
 
 def test_a_batch_is_of_whole_draughts(tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
 """A network's graph in 8-bit integers: about twice as fast on processors that multiply them in one instruction (VNNI).
 
 Static quantisation: weights by output channel, activations by the range they have on calibration pairs. Only the wide
-3x3 convolutions compute in integers: TwinNet's at 1/4 resolution and below. The rounding of its finer level goes into
-the picture as it is: with that the loss is twenty times as large (docs/notebook.md).
+3x3 convolutions compute in integers: of `twin` those at 1/8 resolution and below, of `twin-large` at 1/4, too. The
+rounding of the finest level goes into the picture as it is: with that the loss is twenty times as large
+(docs/notebook.md).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 Frames = tuple[NDArray[np.float32], NDArray[np.float32]]
 """noisy (gain-matched) and blurry (registered), (1, 3, h, w) in [0, 1]; all of one size."""
 
-_WIDE = 48  # channels in and out
+_WIDE = 96  # channels in and out
 
 
 class _Reader(CalibrationDataReader):  # type: ignore[misc]

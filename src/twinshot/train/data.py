@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
 from ..align import registered
-from ..engine import threads
 from ..exposure import Exposure, apply, multiplied
 from ..light import Image
 from ..pair import TwinshotError
@@ -29,13 +28,10 @@ from ..synth.profiles import Sample, profile_named
 from ..synth.sample import sample
 from ..synth.shards import Kind, ShardPlan, Sources, kinds_for, open_shards, render_missing
 from .config import DataConfig, Recipe
-from .pool import FIRST, Pictures, Pool, Triple, crops, first_draught
+from .pool import CPU, Pictures, Pool, Triple
 
 if TYPE_CHECKING:
     from ..nets.quantise import Frames  # which loads what only an export needs
-
-
-_CPU = torch.device("cpu")
 
 
 class ShardDataset(Dataset[Triple]):
@@ -116,31 +112,39 @@ def prepare_shards(recipe: Recipe, root: Path, folder: Path, workers: int) -> li
     return render_missing(sources, plan, folder, workers)
 
 
-def batches(recipe: Recipe, shards: Sequence[Path], first_step: int, device: torch.device = _CPU) -> Iterator[Triple]:
+def batches(recipe: Recipe, shards: Sequence[Path], first_step: int, device: torch.device = CPU) -> Iterator[Triple]:
     """Batches of the steps from `first_step` to the recipe's last, on the device."""
-    data = recipe.data
-    if data.reuse == 1:
-        crops_ = ShardDataset(data, shards, recipe.seed)
-        numbers = range(first_step * data.batch, recipe.steps * data.batch)
-        for batch in _read_ahead(crops_, numbers, data.batch, device):
-            noisy, blurry, sharp = (image.to(device, non_blocking=True) for image in batch)
-            yield noisy, blurry, sharp
-        return
+    if first_step >= recipe.steps:
+        return iter(())
+    if recipe.data.reuse > 1:
+        return _cropped_often(recipe, shards, first_step, device)
+    return _cropped_once(recipe, shards, first_step, device)
+
+
+def _cropped_once(recipe: Recipe, shards: Sequence[Path], first_step: int, device: torch.device) -> Iterator[Triple]:
+    size = recipe.data.batch
+    numbers = range(first_step * size, recipe.steps * size)
+    for batch in _read_ahead(ShardDataset(recipe.data, shards, recipe.seed), numbers, size, device):
+        noisy, blurry, sharp = (image.to(device, non_blocking=True) for image in batch)
+        yield noisy, blurry, sharp
+
+
+def _cropped_often(recipe: Recipe, shards: Sequence[Path], first_step: int, device: torch.device) -> Iterator[Triple]:
     pool = Pool(recipe, device)
-    whole = ShardDataset(replace(data, crop=data.side), shards, recipe.seed)
-    numbers = range(first_draught(first_step) * pool.draught, (recipe.steps + FIRST) * pool.draught)
-    yield from crops(pool, _read_ahead(Pictures(whole), numbers, pool.draught, device), first_step)
+    whole = ShardDataset(replace(recipe.data, crop=recipe.data.side), shards, recipe.seed)
+    numbers = pool.numbers(first_step, recipe.steps)
+    return pool.batches(_read_ahead(Pictures(whole), numbers, pool.draught, device), first_step)
 
 
 def _read_ahead(dataset: Dataset[Any], numbers: range, size: int, device: torch.device) -> Iterable[Any]:
-    """Numbered items in batches of `size`, drawn by one process beside training, for a GPU by all cores."""
+    """Numbered items in batches of `size`, drawn by one process beside training, for a GPU by all cores but one."""
     gpu = device.type == "cuda"
     return DataLoader(
         dataset,
         batch_size=size,
         sampler=numbers,
-        num_workers=max(1, threads() - 1) if gpu else 1,
-        prefetch_factor=8,
+        num_workers=max(1, torch.get_num_threads() - 1) if gpu else 1,
+        prefetch_factor=2 if gpu else 8,  # of each process
         pin_memory=gpu,
         worker_init_fn=_single_thread,
         generator=torch.Generator(),  # its own: the global stream is the nets', and a resumed run must find it unmoved

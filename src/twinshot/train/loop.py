@@ -21,12 +21,10 @@ from ..nets.checkpoint import read_checkpoint
 from ..pair import Metadata, TwinshotError
 from .config import SHARDS, Recipe, as_table, recipe_from
 from .data import Validation, batches, prepare_shards, validation
-from .pool import Triple
-from .step import STEPS, State, capture, fastest, new_state
+from .pool import CPU, Triple
+from .step import STEPS, State, fastest, new_state
 
 Report = Callable[[dict[str, Any]], None]
-
-_CPU = torch.device("cpu")
 
 
 def train(
@@ -37,7 +35,7 @@ def train(
     report: Report = lambda row: None,
     device: torch.device | None = None,
 ) -> list[Path]:
-    """Train recipes that differ in their networks side by side, on the same batches; returns the checkpoints.
+    """Train recipes of the same data, seed and steps side by side, on the same batches; returns the checkpoints.
 
     Args:
         recipes: the runs; one, mostly. Several share the work of drawing samples, which keeps a GPU waiting.
@@ -84,12 +82,13 @@ def _train(runs: Sequence[Run], root: Path, folder: Path) -> None:
     held_out = validation(root, recipe.data.profiles, recipe.validation)
     shards = prepare_shards(recipe, root, folder / SHARDS, workers=threads())
     first = min(run.state.step for run in runs)
-    for run in runs:
-        run.saved = run.counted = time.monotonic()
+    began = time.monotonic()
     for step, batch in enumerate(batches(recipe, shards, first, device), first):
+        waited = time.monotonic() - began
         for run in runs:
             if run.state.step == step:  # one that was killed between two checkpoints has others ahead of it
-                run.advance(batch, held_out)
+                run.advance(batch, waited, held_out)
+        began = time.monotonic()
 
 
 class Run:
@@ -98,23 +97,21 @@ class Run:
     def __init__(self, recipe: Recipe, folder: Path, resume: bool, report: Report, device: torch.device) -> None:
         self.recipe, self.folder = recipe, folder
         self.state = start_or_resume(recipe, folder, resume, device)
-        if device.type == "cuda":
-            capture(self.state, recipe)
         self.log = Log(folder / "metrics.jsonl", self.state.step, report)
-        self.saved = self.counted = time.monotonic()
+        self.saved = time.monotonic()
 
     @property
     def checkpoint(self) -> Path:
         """Where its state is kept."""
         return self.folder / "checkpoint.pt"
 
-    def advance(self, batch: Triple, held_out: Validation) -> None:
-        """One step, and what is due after it: a row of the log, a validation, a checkpoint."""
-        state, recipe = self.state, self.recipe
+    def advance(self, batch: Triple, waited: float, held_out: Validation) -> None:
+        """One step on a batch that took `waited` seconds to come; then what is due: log, validation, checkpoint."""
+        state, recipe, began = self.state, self.recipe, time.monotonic()
         row = STEPS[recipe.method](state, batch, recipe)
         _check(row, state.step, self.folder)
         now = time.monotonic()
-        state.seconds, self.counted = state.seconds + now - self.counted, now
+        state.seconds += waited + now - began
         last = state.step == recipe.steps
         if state.step % recipe.log_every == 0 or last:
             self.log.write({"step": state.step, **row, "seconds": round(state.seconds, 1)})
@@ -173,7 +170,7 @@ def _step_of(line: str) -> float:
         return math.inf
 
 
-def start_or_resume(recipe: Recipe, run: Path, resume: bool, device: torch.device = _CPU) -> State:
+def start_or_resume(recipe: Recipe, run: Path, resume: bool, device: torch.device = CPU) -> State:
     """A fresh state from the recipe's seed, or the checkpoint's."""
     path = run / "checkpoint.pt"
     if path.exists() and not resume:

@@ -152,7 +152,7 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], sharp: Tensor, restored
         critic: pictures (n, 3, h, w) in [0, 1] to scores.
         sharp, restored: (n, 3, h, w) in [0, 1], without gradient.
     """
-    share = torch.rand(len(sharp), 1, 1, 1)
+    share = torch.rand(len(sharp), 1, 1, 1, device=sharp.device)
     mixed = (share * sharp + (1 - share) * restored).requires_grad_()
     (slope,) = torch.autograd.grad(critic(mixed).sum(), mixed, create_graph=True)
     norms: Tensor = torch.linalg.vector_norm(slope / _SPAN, dim=1)

@@ -1,7 +1,7 @@
 """Pictures on the device whose noise has been drawn, each to be cropped several times.
 
-Noise, mosaic and JPEG are drawn on the processor, some fifty pictures a second and core; a GPU learns from thousands of
-crops. So each picture is kept for a while and gives `reuse` crops, at places of their own and far apart in time.
+Noise, mosaic and JPEG are drawn on the processor, some twenty pictures a second and core; a GPU learns from thousands
+of crops. So each picture is kept for a while and gives, on average, `reuse` crops.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from .config import Recipe
 Triple = tuple[Tensor, Tensor, Tensor]
 """noisy (gain-matched), blurry, sharp: float32 (3, h, w) in [0, 1]; with a leading n in a batch."""
 
+CPU = torch.device("cpu")
 FIRST = 128  # draughts that are there before the first step
-KEPT = 1024
+KEPT = 1024  # so many that a picture's crops lie far apart
 
 
 class Pictures(Dataset[Tensor]):
-    """Whole triples as one float16 picture (h, w, 9) each, numbered as they are: values in [0, 1] to 1/4096."""
+    """Whole triples as one float16 picture (h, w, 9) each, numbered as they are; values below 1 are kept to 1/4096."""
 
     def __init__(self, triples: Dataset[Triple]) -> None:
         self.triples = triples
@@ -33,7 +34,10 @@ class Pictures(Dataset[Tensor]):
 
 
 class Pool:
-    """The last `KEPT` draughts of `batch / reuse` pictures; a draught a step comes in, and the oldest goes."""
+    """The last `KEPT` draughts of `batch / reuse` pictures; a draught a step comes in, and the oldest goes.
+
+    It takes 18 bytes a pixel: 4.8 GB for draughts of four pictures of 256x256.
+    """
 
     def __init__(self, recipe: Recipe, device: torch.device) -> None:
         self.data, self.seed, self.device = recipe.data, recipe.seed, device
@@ -41,12 +45,19 @@ class Pool:
         size = (KEPT * self.draught, recipe.data.side, recipe.data.side, 9)
         self.pictures = torch.empty(size, dtype=torch.float16, device=device)
 
-    def put(self, number: int, draught: Tensor) -> None:
-        """Draught `number` takes the place of that `KEPT` before it."""
-        start = number % KEPT * self.draught
-        self.pictures[start : start + self.draught] = draught.to(self.device, non_blocking=True)
+    def numbers(self, first_step: int, steps: int) -> range:
+        """The pictures that the steps from `first_step` on are cropped from."""
+        return range(_oldest(first_step) * self.draught, (steps + FIRST) * self.draught)
 
-    def crops(self, number: int) -> Triple:
+    def batches(self, draughts: Iterable[Tensor], first_step: int) -> Iterator[Triple]:
+        """The batches from `first_step` on, of the draughts that `numbers` names."""
+        for number, draught in enumerate(draughts, _oldest(first_step)):
+            start = number % KEPT * self.draught
+            self.pictures[start : start + self.draught] = draught.to(self.device, non_blocking=True)
+            if number >= first_step + FIRST:
+                yield self._crops(number)
+
+    def _crops(self, number: int) -> Triple:
         """A batch from the pictures that are there once draught `number` is; the same whenever it is asked for."""
         rng, data = np.random.default_rng([self.seed, number]), self.data
         there = min(number + 1, KEPT) * self.draught
@@ -57,14 +68,6 @@ class Pool:
         return noisy, blurry, sharp
 
 
-def first_draught(first_step: int) -> int:
-    """The oldest that is there at a step; the newest then is `first_step + FIRST`."""
-    return max(0, first_step + FIRST - KEPT + 1)
-
-
-def crops(pool: Pool, draughts: Iterable[Tensor], first_step: int) -> Iterator[Triple]:
-    """The batches from `first_step` on, of draughts from `first_draught(first_step)` on."""
-    for number, draught in enumerate(draughts, first_draught(first_step)):
-        pool.put(number, draught)
-        if number >= first_step + FIRST:
-            yield pool.crops(number)
+def _oldest(step: int) -> int:
+    """The oldest draught that is there at a step, whose newest is `step + FIRST`."""
+    return max(0, step + FIRST - KEPT + 1)

@@ -31,9 +31,8 @@ from .losses import (
     restoration_loss,
 )
 from .muon import Muon
-from .pool import Triple
+from .pool import CPU, Triple
 
-_CPU = torch.device("cpu")
 _MEASURE_EVERY = 10  # steps; running statistics then look back over some hundred
 _PICTURE_CHANNELS = {3, 6, 12, 24}  # of one frame or both, whole or unshuffled by 2
 
@@ -207,7 +206,7 @@ def fastest() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def new_state(recipe: Recipe, device: torch.device = _CPU) -> State:
+def new_state(recipe: Recipe, device: torch.device = CPU) -> State:
     """Networks and optimisers as they are before the first step, drawn from the recipe's seed.
 
     Raises:
@@ -224,17 +223,20 @@ def new_state(recipe: Recipe, device: torch.device = _CPU) -> State:
     judge = _judge(recipe, device)
     trained = {"net": net} if recipe.method == "restoration" else _adversaries(net, judge, recipe)
     parts = {name: part_of(each, _optim_of(name, recipe)) for name, each in trained.items()}
-    return State(net, average, parts, judge)
+    state = State(net, average, parts, judge)
+    if device.type == "cuda":
+        _capture(state, recipe)  # before a checkpoint is read: to try the net out moves its statistics
+    return state
 
 
-def capture(state: State, recipe: Recipe) -> None:
+def _capture(state: State, recipe: Recipe) -> None:
     """Have a GPU run the net's passes as CUDA graphs: a small net's kernels take longer to launch than to run."""
     if recipe.method != "restoration" or hasattr(state.net, "scales"):
         return
     size = (recipe.data.batch, 3, recipe.data.crop, recipe.data.crop)
     noisy, blurry = (torch.rand(size, device=state.device).to(memory_format=torch.channels_last) for _ in range(2))
     with torch.autocast("cuda", torch.bfloat16, _bf16_on_gpu(recipe), cache_enabled=False):
-        torch.cuda.make_graphed_callables(state.net, (noisy, blurry))
+        torch.cuda.make_graphed_callables(state.net, (noisy, blurry), allow_unused_input=True)
 
 
 def _bf16_on_gpu(recipe: Recipe) -> bool:
