@@ -142,6 +142,14 @@ def test_published_sets_are_shown_once(written, results, name):
     assert [figure in row for row in Page(written(results)).rows].count(True) == 1
 
 
+def test_hours_of_a_gpu_stand_apart(written, results):
+    facts = results["models"]["twin"]
+    results["models"]["fast"] = {**facts, "hours": None, "gpu_hours": 0.15}
+    page = Page(written(results))
+    assert ["twin", "3,817,080", "102,400", "5.2", ""] in page.rows
+    assert ["fast", "3,817,080", "102,400", "", "0.15"] in page.rows
+
+
 def test_training_speed_and_gain(written, results):
     page = Page(written(results))
     assert ["twin", "3,817,080", "102,400", "5.2"] in page.rows

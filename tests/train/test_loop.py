@@ -28,7 +28,7 @@ from twinshot.train.loop import Log, load_into, save, start_or_resume, train, va
 from twinshot.train.pool import CPU
 from twinshot.train.step import STEPS, State, new_state
 
-KEYS = {"recipe", "step", "seconds", "net", "average", "optimisers", "generator"}
+KEYS = {"recipe", "step", "seconds", "device", "net", "average", "optimisers", "generator"}
 
 
 def equal(a: Any, b: Any) -> bool:

@@ -119,7 +119,7 @@ def _training(card: dict[str, Any]) -> dict[str, Any]:
     return {
         "parameters": card["parameters"],
         "steps": training["steps"],
-        "hours": training["hours"],
+        "hours" if training.get("device", "cpu") == "cpu" else "gpu_hours": training["hours"],
         "samples": training["steps"] * recipe["data"]["batch"],
         "crop": recipe["data"]["crop"],
         "recipe": recipe["name"],

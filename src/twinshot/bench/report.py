@@ -172,7 +172,8 @@ _TRAINING = (
     Column("parameters", "parameters", ",.0f"),
     Column("samples", "crops seen", ",.0f"),
     Column("crop", "crop, px", ".0f"),
-    Column("hours", "hours", ".1f"),
+    Column("hours", "hours of a CPU", ".1f"),
+    Column("gpu_hours", "of a GPU", ".2f"),
 )
 
 

@@ -55,7 +55,12 @@ def export(checkpoint: Path, output: Path, calibration: Sequence[Frames] = ()) -
         "parameters": sum(p.numel() for p in net.parameters()),
         "flops_per_pixel": flops_per_pixel(net),
         "half_precision_error": round(difference, 6),
-        "training": {"recipe": table["recipe"], "steps": table["step"], "hours": round(table["seconds"] / 3600, 2)},
+        "training": {
+            "recipe": table["recipe"],
+            "steps": table["step"],
+            "hours": round(table["seconds"] / 3600, 2),
+            "device": table.get("device", "cpu"),  # which older checkpoints do not say
+        },
     }
     if integers:
         beside = integers_beside(output)

@@ -185,6 +185,7 @@ def save(state: State, recipe: Recipe, path: Path) -> None:
         "recipe": as_table(recipe),
         "step": state.step,
         "seconds": state.seconds,
+        "device": state.device.type,
         "net": state.net.state_dict(),
         "average": state.average.state_dict(),
         "optimisers": [optimiser.state_dict() for optimiser in state.optimisers],
