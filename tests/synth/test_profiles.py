@@ -1,4 +1,4 @@
-"""The two named ways to spoil a pair."""
+"""The named ways to spoil a pair."""
 
 from __future__ import annotations
 
@@ -205,3 +205,11 @@ def test_a_sample_is_a_pure_function_of_its_seed(photos, name):
 
 def test_profiles_say_in_which_light_an_exposure_is_averaged():
     assert (profile_named("paper").light, profile_named("camera").light) == ("srgb", "linear")
+
+
+@pytest.mark.parametrize(("name", "least", "most"), [("camera", 0.9, 1.0), ("sensors", -0.3, 0.3)])
+def test_shot_and_read_noise_go_together_but_for_sensors(name, least, most):
+    profile, small = profile_named(name), FLAT[:16, :16]
+    drawn = [spoiled(profile, seed, small, small).meta for seed in range(120)]
+    shot, read = (np.log([meta[kind] for meta in drawn]) for kind in ("shot", "read"))
+    assert least < np.corrcoef(shot, read)[0, 1] < most

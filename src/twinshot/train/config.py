@@ -49,9 +49,7 @@ class DataConfig:
     shards: int = 40
     per_shard: int = 500
     side: int = 256
-    reuse: int = (
-        1  # crops a picture gives, on average, once its noise is drawn: more, where a GPU learns faster than that
-    )
+    reuse: int = 1  # crops of a picture, in the mean, once its noise is drawn: a GPU learns faster than that is done
     gain_error: float = 0.03  # sigma of the log gain that the exposure match leaves behind
     target: Target = "clean"  # noisy: a second short frame, with noise of its own (Noise2Noise)
 
