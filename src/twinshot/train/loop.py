@@ -68,9 +68,8 @@ def _named(name: str, report: Report) -> Report:
 
 def _must_agree(recipes: Sequence[Recipe]) -> None:
     """Raises TwinshotError unless all see the same batches, in folders of their own."""
-    first = recipes[0]
+    first, shared = recipes[0], ("data", "seed", "steps", "validation")
     for recipe in recipes[1:]:
-        shared = ("data", "seed", "steps", "validation")
         if changed := [key for key in shared if getattr(recipe, key) != getattr(first, key)]:
             raise TwinshotError(f"{recipe.name}: its {changed[0]} differs from {first.name}'s; train it by itself")
     if len({recipe.name for recipe in recipes}) < len(recipes):
