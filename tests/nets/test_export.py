@@ -26,6 +26,7 @@ SMALL: dict[str, dict[str, Any]] = {
 }
 VARIANTS = [
     *SMALL.items(),
+    ("twin", {"unshuffle": 1, "channels": [2, 4, 6, 8], "encoder": [0, 1, 1, 1], "decoder": [1, 0, 1]}),
     ("merger", {"base_channels": 2, "levels": 3, "inputs": ["noisy"]}),
     pytest.param("rnn", {"base_channels": 2, "levels": 3, "flow": False}, marks=pytest.mark.slow),
     pytest.param("rnn", {"base_channels": 2, "levels": 8}, marks=pytest.mark.slow),

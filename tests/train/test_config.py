@@ -53,7 +53,7 @@ BAD = [
     ('name = "a"\nbf16 = 1', "bf16 = 1; give bool"),
     ('name = "a"\noptim = 3', "optim: 3 is no table"),
     ('name = "a"\n[optim]\nlr = true', "lr = True; give float"),
-    ('name = "a"\n[optim]\nname = "sgd"', "name = 'sgd'; give one of muon, adamw"),
+    ('name = "a"\n[optim]\nname = "sgd"', "name = 'sgd'; give one of soap, muon, adamw"),
     ('name = "a"\n[optim]\nbetas = [0.9]', "betas"),
     ('name = "a"\n[optim]\nbetas = 0.9', "betas"),
     ('name = "a"\n[data]\nprofiles = ["paper", 3]', "profiles"),
@@ -90,10 +90,12 @@ def test_what_is_refused_says_where_and_why(tmp_path: Path, text: str, complaint
         load_recipe(written(tmp_path, text))
 
 
-@pytest.mark.parametrize("channels", [[32], "abc"])
-def test_settings_that_make_no_network(channels: object) -> None:
+@pytest.mark.parametrize(
+    "settings", [{"channels": [32]}, {"channels": "abc"}, {"channels": []}, {"channels": [4, 0]}, {"unshuffle": 0}]
+)
+def test_settings_that_make_no_network(settings: dict[str, object]) -> None:
     with pytest.raises(TwinshotError, match=r"network 'twin': settings .* do not make one"):
-        build("twin", {"channels": channels})
+        build("twin", settings)
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)

@@ -1,7 +1,8 @@
 """TwinNet: a small residual U-Net that hands both frames a short way to the output.
 
-The picture is worked on at half resolution (pixel-unshuffle by 2, so plain 3x3 convolutions see twice as far for a
-quarter of the cost), down to 1/16. The result is a per-pixel, per-channel blend of the two frames plus a residual:
+Nearly all the work is done at 1/2 to 1/16 resolution, where a plain 3x3 convolution sees far for little. Full
+resolution has a thin level of its own: what a few channels keep there, no coarser level has to carry. The result is a
+per-pixel, per-channel blend of the two frames plus a residual:
 
     S = w * N + (1 - w) * B + R,    w in (0, 1)
 
@@ -38,10 +39,14 @@ class TwinNet(nn.Module):
     """One sharp clean picture from a noisy and a blurry one.
 
     Args:
-        channels: width of each level, from 1/2 resolution down.
+        channels: width of each level, each of half the resolution of the one before.
         encoder: residual blocks of each level on the way down, the last being the bottom.
         decoder: residual blocks of each level but the bottom on the way up, top first.
         inputs: which frames the network may see; with one, the blend has that frame alone.
+        unshuffle: the first level works on squares of so many pixels a side as channels; 1: on pixels.
+
+    Raises:
+        ValueError: no level, or one without channels.
 
     Guarantees: `forward(noisy, blurry)` takes and gives float (n, 3, h, w), RGB, sRGB-encoded in [0, 1], h and w
     multiples of `multiple`; the output may overshoot the range by a little.
@@ -53,34 +58,40 @@ class TwinNet(nn.Module):
         encoder: Sequence[int] = (1, 2, 2, 3),
         decoder: Sequence[int] = (2, 2, 2),
         inputs: Sequence[str] = ("noisy", "blurry"),
+        unshuffle: int = 2,
     ) -> None:
         super().__init__()
+        if min(unshuffle, *channels, len(channels)) < 1:
+            raise ValueError("unshuffle and every level's channels are 1 or more")
         self.inputs = tuple(inputs)
-        self.multiple = 2 ** len(channels)
-        self.head = nn.Conv2d(12 * len(inputs), channels[0], 3, padding=1)
+        self.multiple = unshuffle * 2 ** (len(channels) - 1)
+        pictures = 3 * unshuffle**2 * len(inputs)
+        self.unshuffle = nn.PixelUnshuffle(unshuffle) if unshuffle > 1 else nn.Identity()  # no copies in the graph
+        self.shuffle = nn.PixelShuffle(unshuffle) if unshuffle > 1 else nn.Identity()
+        self.head = nn.Conv2d(pictures, channels[0], 3, padding=1)
         self.down_blocks = nn.ModuleList(_stage(c, n) for c, n in zip(channels, encoder, strict=True))
         pairs = list(pairwise(channels))
         self.down = nn.ModuleList(nn.Conv2d(fine, coarse, 2, stride=2) for fine, coarse in pairs)
         self.up = nn.ModuleList(nn.Conv2d(coarse, 4 * fine, 1) for fine, coarse in pairs)
         self.up_blocks = nn.ModuleList(_stage(c, n) for c, n in zip(channels[:-1], decoder, strict=True))
-        self.tail = nn.Conv2d(channels[0], 12 * len(inputs), 3, padding=1)
+        self.tail = nn.Conv2d(channels[0], pictures, 3, padding=1)
         _zero(self.tail.weight)
         _zero(self.tail.bias)
 
     def forward(self, noisy: Tensor, blurry: Tensor) -> Tensor:
         frames = [{"noisy": noisy, "blurry": blurry}[name] for name in self.inputs]
-        x = self.head(F.pixel_unshuffle(torch.cat(frames, 1), 2))  # (n, c0, h/2, w/2)
+        x = self.head(self.unshuffle(torch.cat(frames, 1)))  # (n, c0, h/u, w/u)
         skips = []
         for blocks, down in zip(self.down_blocks, self.down, strict=False):
             x = blocks(x)
             skips.append(x)
-            x = down(x)  # (n, c_i+1, h/2^(i+2), w/2^(i+2))
+            x = down(x)  # (n, c_i+1, h/(u 2^(i+1)), w/(u 2^(i+1)))
         x = self.down_blocks[-1](x)
         for blocks, up, skip in zip(
             reversed(list(self.up_blocks)), reversed(list(self.up)), reversed(skips), strict=True
         ):
             x = blocks(F.pixel_shuffle(up(x), 2) + skip)
-        return self._blend(frames, F.pixel_shuffle(self.tail(x), 2))
+        return self._blend(frames, self.shuffle(self.tail(x)))
 
     def _blend(self, frames: list[Tensor], out: Tensor) -> Tensor:
         """The blend of the frames plus the residual; `out` is (n, 3 or 6, h, w): residual, then weights."""
