@@ -12,7 +12,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, get_args
 
 import cv2
 import pytest
@@ -22,7 +22,7 @@ from laboratory import Lab, some_batch, tiny, tiny_table
 from twinshot import io
 from twinshot.pair import TwinshotError
 from twinshot.train import loop
-from twinshot.train.config import Recipe
+from twinshot.train.config import Optimiser, Recipe
 from twinshot.train.data import Validation
 from twinshot.train.loop import Log, load_into, save, start_or_resume, train, validate
 from twinshot.train.pool import CPU
@@ -162,6 +162,17 @@ def test_a_checkpoint_holds_all_that_changes(kind: str, tmp_path: Path) -> None:
     assert stepped(recipe, again, range(3, 6)) == expected
     assert equal(again.net.state_dict(), state.net.state_dict())
     assert equal(again.average.state_dict(), state.average.state_dict())
+
+
+@pytest.mark.parametrize("name", get_args(Optimiser))
+def test_no_optimiser_forgets(name: str, tmp_path: Path) -> None:
+    recipe = tiny("twin", optim={"name": name, "warmup": 0})
+    state = new_state(recipe)
+    stepped(recipe, state, range(12))
+    save(state, recipe, tmp_path / "checkpoint.pt")
+    again = start_or_resume(recipe, tmp_path, resume=True)
+    assert stepped(recipe, again, range(12, 24)) == stepped(recipe, state, range(12, 24))
+    assert equal(again.net.state_dict(), state.net.state_dict())
 
 
 def test_checkpoints_from_before_there_were_methods_still_load(tmp_path: Path) -> None:

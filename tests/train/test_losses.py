@@ -29,6 +29,7 @@ from twinshot.train.losses import (
     psnr_loss,
     restoration_loss,
     sobel,
+    spectrum_loss,
 )
 
 Array = NDArray[np.float64]
@@ -152,7 +153,7 @@ def whole_loss(restored: Tensor, sharp: Tensor) -> Tensor:
     return deblurring_loss(deblurring_terms(restored, sharp))
 
 
-@pytest.mark.parametrize("loss", [content_loss, gradient_loss, dark_channel_loss, psnr_loss, whole_loss])
+@pytest.mark.parametrize("loss", [content_loss, gradient_loss, dark_channel_loss, psnr_loss, spectrum_loss, whole_loss])
 def test_gradients_of_picture_losses(loss: Callable[[Tensor, Tensor], Tensor]) -> None:
     a, b = pictures(1, 3, 5, 4)
     assert torch.autograd.gradcheck(loss, (a.requires_grad_(), b))
@@ -173,9 +174,20 @@ def test_restoration_terms_are_weighted_and_summed_over_scales() -> None:
     coarse, _ = pictures(2, 3, 4, 6)
     small = sharp.reshape(2, 3, 4, 2, 6, 2).mean((3, 5))
     pairs = [(coarse, small), (fine, sharp)]
-    parts = [2 * psnr_loss(a, b) + 3 * (a - b).square().mean() + 5 * (a - b).abs().mean() for a, b in pairs]
-    weights = LossConfig(psnr=2.0, mse=3.0, l1=5.0)
+    parts = [
+        2 * psnr_loss(a, b) + 3 * (a - b).square().mean() + 5 * (a - b).abs().mean() + 7 * spectrum_loss(a, b)
+        for a, b in pairs
+    ]
+    weights = LossConfig(psnr=2.0, mse=3.0, l1=5.0, spectrum=7.0)
     assert restoration_loss([coarse, fine], sharp, weights).item() == pytest.approx(sum(parts).item(), rel=1e-9)
+
+
+def test_the_spectrum_loss_counts_waves_by_their_amplitude() -> None:
+    sharp = torch.zeros(1, 3, 16, 16, dtype=torch.float64)
+    wave = torch.cos(2 * torch.pi * 3 * torch.arange(16, dtype=torch.float64) / 16).expand_as(sharp)
+    # A cosine is two waves of amplitude 1/2, one of which is in the half spectrum of 16 x 9; unitary: times 16.
+    assert spectrum_loss(wave, sharp).item() == pytest.approx(0.5 * 16 / (16 * 9))
+    assert spectrum_loss(0.1 * wave, sharp).item() == pytest.approx(0.05 * 16 / (16 * 9))
 
 
 def test_by_default_restoration_is_the_psnr_loss() -> None:

@@ -11,9 +11,11 @@ import torch
 from laboratory import ADAM, NETS, some_batch, tiny
 from torch import Tensor, nn
 
+from twinshot.engine import load_model
 from twinshot.nets import build
+from twinshot.nets.release import network_of
 from twinshot.pair import TwinshotError
-from twinshot.train.config import OptimConfig, PaperWeights
+from twinshot.train.config import OptimConfig, PaperWeights, recipe_from
 from twinshot.train.losses import (
     content_loss,
     deblurring_loss,
@@ -287,6 +289,21 @@ def test_warm_up_then_constant_then_a_cosine_to_zero() -> None:
 def test_the_papers_rate_is_constant() -> None:
     optim = OptimConfig(lr=2e-4, warmup=0, cooldown=0.0)
     assert {schedule(step, 100, optim) for step in range(101)} == {1}
+
+
+def test_a_network_may_start_from_a_model() -> None:
+    shipped = load_model("twin")
+    state = new_state(recipe_from({"name": "a", "net": {**shipped.card["training"]["recipe"]["net"], "start": "twin"}}))
+    for net in (state.net, state.average):
+        for found, expected in zip(net.parameters(), network_of(shipped).parameters(), strict=True):
+            assert torch.equal(found, expected)
+
+
+def test_a_model_of_another_make_is_no_start() -> None:
+    with pytest.raises(TwinshotError, match=r"start = 'twin': is another network than the recipe's"):
+        new_state(tiny("twin", net={"kind": "twin", "settings": NETS["twin"], "start": "twin"}))
+    with pytest.raises(TwinshotError, match="no model is called 'none'"):
+        new_state(tiny("twin", net={"kind": "twin", "settings": NETS["twin"], "start": "none"}))
 
 
 def test_every_optimiser_gets_the_rate() -> None:

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 from ..pair import TwinshotError
 
 Method = Literal["restoration", "paper", "wgan"]
-Optimiser = Literal["muon", "adamw"]
+Optimiser = Literal["soap", "muon", "adamw"]
 AdversarialForm = Literal["minimax", "non_saturating"]
 Target = Literal["clean", "noisy"]
 Table = TypeVar("Table")
@@ -33,10 +33,11 @@ _BOUNDS = {
 
 @dataclass(frozen=True)
 class NetConfig:
-    """Which network, and its own settings."""
+    """Which network, its own settings, and what it begins with."""
 
     kind: str = "twin"
     settings: dict[str, Any] = field(default_factory=dict)
+    start: str = ""  # a model at hand, to fine-tune; else the weights are random
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class OptimConfig:
-    """AdamW, or Muon for the weights that are matrices; warm-up, then constant, then a cosine down to zero.
+    """SOAP, AdamW, or Muon for the weights that are matrices; warm-up, then constant, then a cosine down to zero.
 
     AdamW without weight decay is Adam. With `warmup` and `cooldown` 0 the rate is constant.
     """
@@ -78,6 +79,7 @@ class LossConfig:
     psnr: float = 1.0
     mse: float = 0.0
     l1: float = 0.0
+    spectrum: float = 0.0
 
 
 @dataclass(frozen=True)

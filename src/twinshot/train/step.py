@@ -15,11 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from ..baselines.deblurgan import Critic
+from ..engine import load_model
 from ..nets import build
 from ..nets.discriminator import Discriminator
+from ..nets.release import network_of
 from ..nets.rnn import DeblurRNN
 from ..pair import TwinshotError
-from .config import Method, OptimConfig, Recipe
+from .config import Method, NetConfig, OptimConfig, Recipe
 from .losses import (
     content_loss,
     critic_loss,
@@ -32,6 +34,7 @@ from .losses import (
 )
 from .muon import Muon
 from .pool import CPU, Triple
+from .soap import Soap
 
 _MEASURE_EVERY = 10  # steps; running statistics then look back over some hundred
 _PICTURE_CHANNELS = {3, 6, 12, 24}  # of one frame or both, whole or unshuffled by 2
@@ -210,11 +213,11 @@ def new_state(recipe: Recipe, device: torch.device = CPU) -> State:
     """Networks and optimisers as they are before the first step, drawn from the recipe's seed.
 
     Raises:
-        TwinshotError: an unknown network or setting, a crop off its grid, or a denoising net that two losses would
-            pull at.
+        TwinshotError: an unknown network or setting, a model to start from that is not there or another network, a
+            crop off its grid, or a denoising net that two losses would pull at.
     """
     torch.manual_seed(recipe.seed)
-    net = _for_training(build(recipe.net.kind, recipe.net.settings), device)
+    net = _for_training(_at_first(recipe.net), device)
     if recipe.data.crop % int(net.multiple):  # type: ignore[arg-type]
         raise TwinshotError(
             f"crop = {recipe.data.crop}: give a multiple of {net.multiple}, the grid of {recipe.net.kind!r}"
@@ -250,6 +253,19 @@ def _optim_of(part: str, recipe: Recipe) -> OptimConfig:
     return recipe.optim
 
 
+def _at_first(config: NetConfig) -> nn.Module:
+    """The network with random weights, or with those of the model that it starts from."""
+    net = build(config.kind, config.settings)
+    if config.start:
+        try:
+            net.load_state_dict(network_of(load_model(config.start)).state_dict())
+        except RuntimeError as error:
+            raise TwinshotError(
+                f"start = {config.start!r}: is another network than the recipe's; give its kind and settings"
+            ) from error
+    return net
+
+
 def _for_training(net: nn.Module, device: torch.device) -> nn.Module:
     return net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
@@ -275,7 +291,10 @@ def _adversaries(net: nn.Module, judge: nn.Module | None, recipe: Recipe) -> dic
 
 
 def part_of(net: nn.Module, optim: OptimConfig) -> Part:
-    """All weights of a net, with AdamW for all, or Muon for the inner matrices and AdamW for the rest."""
+    """All weights of a net, with SOAP or AdamW for all, or Muon for the inner matrices and AdamW for the rest."""
+    if optim.name == "soap":
+        weights = list(net.parameters())
+        return Part(weights, [Soap(weights, lr=optim.lr, weight_decay=optim.weight_decay)], optim.lr)
     inner = [p for p in net.parameters() if optim.name == "muon" and _is_inner(p)]
     taken = {id(p) for p in inner}
     rest = [p for p in net.parameters() if id(p) not in taken]

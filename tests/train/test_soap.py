@@ -1,0 +1,115 @@
+"""SOAP: what turning the bases is for, and that its state survives."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from twinshot.train.soap import Soap
+
+
+def stepped(weight: nn.Parameter, gradients: list[torch.Tensor], **settings: float) -> Soap:
+    optimiser = Soap([weight], lr=0.1, **settings)
+    for gradient in gradients:
+        weight.grad = gradient.clone()
+        optimiser.step()
+    return optimiser
+
+
+def test_a_vector_takes_adams_steps() -> None:
+    start, gradients = torch.randn(7), [torch.randn(7) for _ in range(25)]
+    weight, other = nn.Parameter(start.clone()), nn.Parameter(start.clone())
+    stepped(weight, [torch.randn(7), *gradients])
+    adam = torch.optim.Adam([other], lr=0.1, betas=(0.95, 0.95))
+    for gradient in gradients:
+        other.grad = gradient.clone()
+        adam.step()
+    torch.testing.assert_close(weight, other, rtol=1e-4, atol=1e-5)
+
+
+def test_a_turned_problem_is_solved_by_the_turned_steps() -> None:
+    """Adam's steps depend on the basis that weights are written in; these do not."""
+    left, right = (torch.linalg.qr(torch.randn(n, n, dtype=torch.float64)).Q for n in (6, 5))
+    start = torch.randn(6, 5, dtype=torch.float64)
+    gradients = [torch.randn(6, 5, dtype=torch.float64) for _ in range(25)]
+    weight, turned = nn.Parameter(start.clone()), nn.Parameter(left @ start @ right)
+    stepped(weight, gradients)
+    stepped(turned, [left @ gradient @ right for gradient in gradients])
+    torch.testing.assert_close(turned.detach(), left @ weight.detach() @ right, rtol=1e-5, atol=1e-6)
+
+
+def test_entangled_directions_are_learned_faster_than_by_adam() -> None:
+    turn = torch.linalg.qr(torch.randn(16, 16)).Q
+    scale = torch.logspace(0, -3, 16)
+    truth, left = torch.randn(16, 16), {}
+    for kind in (Soap, torch.optim.Adam):
+        weight = nn.Parameter(torch.zeros(16, 16))
+        optimiser = kind([weight], lr=0.03)
+        for _ in range(300):
+            optimiser.zero_grad()
+            ((scale.sqrt()[:, None] * (turn @ (weight - truth))) ** 2).sum().backward()
+            optimiser.step()
+        left[kind] = (weight - truth).square().mean().item()
+    assert left[Soap] < 0.2 * left[torch.optim.Adam]
+
+
+def test_a_convolutions_pixels_are_one_mode_and_long_modes_are_left() -> None:
+    weight = nn.Parameter(torch.randn(4, 600, 3, 3))
+    state = stepped(weight, [torch.randn_like(weight)]).state[weight]
+    assert [tuple(basis.shape) for basis in state["bases"]] == [(4, 4), (0, 0), (9, 9)]
+
+
+def test_bases_stay_orthogonal() -> None:
+    weight = nn.Parameter(torch.randn(8, 6, 3, 3))
+    state = stepped(weight, [torch.randn_like(weight) for _ in range(45)]).state[weight]
+    for basis in state["bases"]:
+        torch.testing.assert_close(basis.T @ basis, torch.eye(len(basis)), rtol=0, atol=1e-5)
+
+
+def test_the_first_gradient_moves_nothing() -> None:
+    weight = nn.Parameter(torch.ones(8, 8))
+    stepped(weight, [torch.randn(8, 8)], weight_decay=0.5)
+    assert torch.equal(weight.detach(), torch.ones(8, 8))
+
+
+def test_no_gradient_at_first_is_harmless() -> None:
+    """As upstream of a layer that starts at zero."""
+    weight = nn.Parameter(torch.ones(5, 4, 3, 3))
+    stepped(weight, [torch.zeros_like(weight), *(torch.randn_like(weight) for _ in range(20))])
+    assert weight.isfinite().all()
+
+
+@pytest.mark.parametrize("seed", [13, 18, 20, 33])
+def test_dead_channels_are_harmless(seed: int) -> None:
+    """Their gradients are zero, or next to it. In single precision LAPACK has no eigenvectors for these."""
+    torch.manual_seed(seed)
+    size = 1e-5 * torch.logspace(0, -(seed % 20), 96)[torch.randperm(96), None, None, None]
+    dead = torch.rand(96, 1, 1, 1) < (seed % 7) / 7
+    weight = nn.Parameter(torch.zeros(96, 96, 3, 3))
+    stepped(weight, [torch.where(dead, 0.0, size * torch.randn_like(weight)) for _ in range(12)])
+    assert weight.isfinite().all()
+
+
+def test_weights_decay() -> None:
+    weight = nn.Parameter(torch.ones(2, 3))
+    stepped(weight, [torch.randn(2, 3), torch.zeros(2, 3)], weight_decay=0.5)
+    torch.testing.assert_close(weight.detach(), torch.full((2, 3), 0.95))
+
+
+def test_a_saved_state_goes_on_to_the_last_bit() -> None:
+    gradients = [torch.randn(6, 4, 3, 3) for _ in range(15)]
+    weight = nn.Parameter(torch.zeros(6, 4, 3, 3))
+    saved = copy.deepcopy(stepped(weight, gradients).state_dict())
+    other = nn.Parameter(weight.detach().clone())
+    resumed = Soap([other], lr=0.1)
+    resumed.load_state_dict(saved)
+    unbroken = Soap([weight], lr=0.1)
+    unbroken.load_state_dict(copy.deepcopy(saved))
+    for kept, parameter in ((resumed, other), (unbroken, weight)):
+        for gradient in gradients:
+            parameter.grad = gradient.clone()
+            kept.step()
+    assert torch.equal(weight, other)
