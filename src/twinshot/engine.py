@@ -175,6 +175,7 @@ def _session(path: Path) -> Run:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads()
     options.log_severity_level = 3
+    options.enable_mem_pattern = False  # its plan of one block takes twice the memory, and no less time
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
     def run(noisy: Tensor, blurry: Tensor) -> Tensor:
