@@ -54,6 +54,26 @@ def test_quick(run, tmp_path):
     assert figure in (tmp_path / "out" / "report.html").read_text()
 
 
+def test_a_training_counts_what_came_before_it():
+    recipe = {"name": "taught", "data": {"batch": 8, "crop": 96}}
+    on_a_gpu = {
+        "recipe": {"name": "first", "data": {"batch": 64, "crop": 160}},
+        "steps": 1000,
+        "hours": 0.1,
+        "device": "cuda",
+    }
+    between = {"recipe": recipe, "steps": 10, "hours": 0.5, "before": on_a_gpu}
+    card = {
+        "parameters": 1,
+        "sha256": "0",
+        "training": {"recipe": recipe, "steps": 20, "hours": 2.0, "before": between},
+    }
+    facts = benchmark._training(card)
+    assert (facts["steps"], facts["samples"]) == (1030, 64000 + 240)
+    assert (facts["hours"], facts["gpu_hours"]) == (2.5, 0.1)
+    assert (facts["recipe"], facts["crop"]) == ("taught", 96)
+
+
 def test_integers_are_timed_where_a_model_has_them(monkeypatch):
     monkeypatch.setattr(benchmark, "manifest", lambda: {"with": {"int8": {}}, "without": {"file": "x.onnx"}})
     monkeypatch.setattr(benchmark, "find_spec", lambda name: name == "torch")

@@ -16,6 +16,7 @@ from twinshot.train.losses import (
     TABLE_I,
     PaperWeights,
     adversarial_loss,
+    aimed_psnr_loss,
     content_loss,
     critic_loss,
     dark_channel,
@@ -188,6 +189,23 @@ def test_the_spectrum_loss_counts_waves_by_their_amplitude() -> None:
     # A cosine is two waves of amplitude 1/2, one of which is in the half spectrum of 16 x 9; unitary: times 16.
     assert spectrum_loss(wave, sharp).item() == pytest.approx(0.5 * 16 / (16 * 9))
     assert spectrum_loss(0.1 * wave, sharp).item() == pytest.approx(0.05 * 16 / (16 * 9))
+
+
+def test_aimed_at_the_truth_it_pulls_as_the_psnr_loss_does() -> None:
+    restored, sharp = pictures(2, 3, 8, 8)
+    restored.requires_grad_()
+    expected = torch.autograd.grad(psnr_loss(restored, sharp), restored)[0]
+    torch.testing.assert_close(torch.autograd.grad(aimed_psnr_loss(restored, sharp, sharp), restored)[0], expected)
+
+
+def test_who_is_taught_aims_between_the_truth_and_the_teacher() -> None:
+    restored, sharp = pictures(2, 3, 8, 8)
+    taught, _ = pictures(2, 3, 8, 8)
+    aim = 0.25 * sharp + 0.75 * taught
+    weights = LossConfig(psnr=1.0, l1=2.0, spectrum=3.0, trust=0.75)
+    terms = (aimed_psnr_loss(restored, aim, sharp), 2 * (restored - aim).abs().mean(), 3 * spectrum_loss(restored, aim))
+    expected = torch.stack(terms).sum()
+    assert restoration_loss([restored], sharp, weights, taught).item() == pytest.approx(expected.item(), rel=1e-9)
 
 
 def test_by_default_restoration_is_the_psnr_loss() -> None:

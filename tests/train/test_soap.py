@@ -13,10 +13,17 @@ from twinshot.train.soap import Soap
 
 def stepped(weight: nn.Parameter, gradients: list[torch.Tensor], **settings: float) -> Soap:
     optimiser = Soap([weight], lr=0.1, **settings)
-    for gradient in gradients:
+    learned(optimiser, weight, gradients)
+    return optimiser
+
+
+def learned(optimiser: Soap, weight: nn.Parameter, gradients: list[torch.Tensor]) -> None:
+    """Steps as the trainer has them, with new bases after every tenth."""
+    for number, gradient in enumerate(gradients):
+        if number % 10 == 0:
+            optimiser.turn()
         weight.grad = gradient.clone()
         optimiser.step()
-    return optimiser
 
 
 def test_a_vector_takes_adams_steps() -> None:
@@ -48,7 +55,9 @@ def test_entangled_directions_are_learned_faster_than_by_adam() -> None:
     for kind in (Soap, torch.optim.Adam):
         weight = nn.Parameter(torch.zeros(16, 16))
         optimiser = kind([weight], lr=0.03)
-        for _ in range(300):
+        for number in range(300):
+            if number % 10 == 0 and isinstance(optimiser, Soap):
+                optimiser.turn()
             optimiser.zero_grad()
             ((scale.sqrt()[:, None] * (turn @ (weight - truth))) ** 2).sum().backward()
             optimiser.step()
@@ -59,14 +68,39 @@ def test_entangled_directions_are_learned_faster_than_by_adam() -> None:
 def test_a_convolutions_pixels_are_one_mode_and_long_modes_are_left() -> None:
     weight = nn.Parameter(torch.randn(4, 600, 3, 3))
     state = stepped(weight, [torch.randn_like(weight)]).state[weight]
-    assert [tuple(basis.shape) for basis in state["bases"]] == [(4, 4), (0, 0), (9, 9)]
+    assert [tuple(basis.shape) for basis in state["bases"]] == [(1, 4, 4), (1, 0, 0), (1, 9, 9)]
 
 
 def test_bases_stay_orthogonal() -> None:
     weight = nn.Parameter(torch.randn(8, 6, 3, 3))
     state = stepped(weight, [torch.randn_like(weight) for _ in range(45)]).state[weight]
     for basis in state["bases"]:
-        torch.testing.assert_close(basis.T @ basis, torch.eye(len(basis)), rtol=0, atol=1e-5)
+        torch.testing.assert_close(basis.mT @ basis, torch.eye(basis.shape[-1])[None], rtol=0, atol=1e-5)
+
+
+def test_weights_of_one_shape_learn_each_for_itself() -> None:
+    gradients = [torch.randn(3, 6, 4, 3, 3) for _ in range(25)]
+    together = [nn.Parameter(torch.zeros(6, 4, 3, 3)) for _ in range(3)]
+    optimiser = Soap(together, lr=0.1)
+    for number, several in enumerate(gradients):
+        if number % 10 == 0:
+            optimiser.turn()
+        for weight, gradient in zip(together, several, strict=True):
+            weight.grad = gradient.clone()
+        optimiser.step()
+    for place, weight in enumerate(together):
+        alone = nn.Parameter(torch.zeros(6, 4, 3, 3))
+        stepped(alone, [several[place] for several in gradients])
+        torch.testing.assert_close(weight, alone, rtol=1e-3, atol=1e-4)
+
+
+def test_the_bases_become_the_eigenvectors() -> None:
+    """Of gradients whose rows differ in size, and are mixed: the mean outer product's, largest first."""
+    mixing = torch.linalg.qr(torch.randn(6, 6)).Q
+    gradients = [mixing @ (torch.logspace(0, -2, 6)[:, None] * torch.randn(6, 200)) for _ in range(150)]
+    weight = nn.Parameter(torch.zeros(6, 200))
+    basis = stepped(weight, gradients).state[weight]["bases"][0][0]
+    torch.testing.assert_close((mixing.T @ basis).abs(), torch.eye(6), rtol=0, atol=0.1)
 
 
 def test_the_first_gradient_moves_nothing() -> None:
@@ -109,7 +143,5 @@ def test_a_saved_state_goes_on_to_the_last_bit() -> None:
     unbroken = Soap([weight], lr=0.1)
     unbroken.load_state_dict(copy.deepcopy(saved))
     for kept, parameter in ((resumed, other), (unbroken, weight)):
-        for gradient in gradients:
-            parameter.grad = gradient.clone()
-            kept.step()
+        learned(kept, parameter, gradients)
     assert torch.equal(weight, other)

@@ -297,6 +297,31 @@ def test_a_network_may_start_from_a_model() -> None:
     for net in (state.net, state.average):
         for found, expected in zip(net.parameters(), network_of(shipped).parameters(), strict=True):
             assert torch.equal(found, expected)
+    assert state.before == shipped.card["training"]
+
+
+def test_a_teacher_is_asked_and_not_taught() -> None:
+    recipe = tiny("twin", loss={"teacher": "twin", "trust": 1.0}, optim={"name": "adamw", "lr": 0.003, "warmup": 0})
+    state, batch = new_state(recipe), some_batch()
+    assert state.teacher is not None
+    before = weights_of(state.teacher)
+    with torch.no_grad():
+        lesson = state.teacher(*batch[:2]).clamp(0, 1)
+
+    def distance() -> float:
+        with torch.no_grad():
+            return float((state.net(*batch[:2]) - lesson).square().mean())
+
+    at_first = distance()
+    for _ in range(15):
+        STEPS["restoration"](state, batch, recipe)
+    assert distance() < at_first
+    assert not moved(state.teacher, before)
+
+
+def test_a_teacher_that_is_not_there() -> None:
+    with pytest.raises(TwinshotError, match="nobody"):
+        new_state(tiny("twin", loss={"teacher": "nobody"}))
 
 
 def test_a_model_of_another_make_is_no_start() -> None:

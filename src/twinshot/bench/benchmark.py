@@ -114,17 +114,26 @@ def _folders(options: Options) -> dict[str, Path]:
 
 def _training(card: dict[str, Any]) -> dict[str, Any]:
     """What a reader wants to know of a network's training."""
-    training = card["training"]
-    recipe = training["recipe"]
+    stages = _stages(card["training"])
+    last = stages[-1]["recipe"]
+    hours: dict[str, float] = {}
+    for stage in stages:
+        where = "hours" if stage.get("device", "cpu") == "cpu" else "gpu_hours"
+        hours[where] = hours.get(where, 0.0) + stage["hours"]
     return {
         "parameters": card["parameters"],
-        "steps": training["steps"],
-        "hours" if training.get("device", "cpu") == "cpu" else "gpu_hours": training["hours"],
-        "samples": training["steps"] * recipe["data"]["batch"],
-        "crop": recipe["data"]["crop"],
-        "recipe": recipe["name"],
+        "steps": sum(stage["steps"] for stage in stages),
+        **hours,
+        "samples": sum(stage["steps"] * stage["recipe"]["data"]["batch"] for stage in stages),
+        "crop": last["data"]["crop"],
+        "recipe": last["name"],
         "sha256": card["sha256"],
     }
+
+
+def _stages(training: dict[str, Any]) -> list[dict[str, Any]]:
+    """A training and, before it, that of the model it began with."""
+    return [*_stages(training["before"]), training] if "before" in training else [training]
 
 
 def _know_motion(results: Results, options: Options, systems: Sequence[str], say: Say) -> None:

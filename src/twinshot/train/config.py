@@ -25,7 +25,7 @@ _BOUNDS = {
     **dict.fromkeys(("crop", "batch", "shards", "per_shard", "reuse"), (1, inf)),
     **dict.fromkeys(("generator_steps", "critic_steps"), (1, inf)),
     **dict.fromkeys(("seed", "warmup", "lr", "weight_decay", "clip"), (0, inf)),
-    **dict.fromkeys(("cooldown", "ema"), (0, 1)),
+    **dict.fromkeys(("cooldown", "ema", "trust"), (0, 1)),
     "betas": (0, 0.999999),
 }
 """Least and most of the numbers that have such."""
@@ -80,6 +80,8 @@ class LossConfig:
     mse: float = 0.0
     l1: float = 0.0
     spectrum: float = 0.0
+    teacher: str = ""  # a model at hand: what it makes of the pair is aimed at beside the truth (distillation)
+    trust: float = 0.8  # the teacher's share of the aim
 
 
 @dataclass(frozen=True)

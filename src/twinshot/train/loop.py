@@ -185,6 +185,7 @@ def save(state: State, recipe: Recipe, path: Path) -> None:
         "step": state.step,
         "seconds": state.seconds,
         "device": state.device.type,
+        "before": state.before,
         "net": state.net.state_dict(),
         "average": state.average.state_dict(),
         "optimisers": [optimiser.state_dict() for optimiser in state.optimisers],
@@ -223,7 +224,7 @@ def load_into(state: State, recipe: Recipe, path: Path) -> State:
         optimiser.load_state_dict(saved)
         for group, settings in zip(optimiser.param_groups, groups, strict=True):
             group |= settings  # the recipe's, not those it was saved with
-    state.step, state.seconds = table["step"], table["seconds"]
+    state.step, state.seconds, state.before = table["step"], table["seconds"], table.get("before")
     torch.set_rng_state(table["generator"])
     if state.device.type == "cuda" and "generator_cuda" in table:
         torch.cuda.set_rng_state(table["generator_cuda"], state.device)

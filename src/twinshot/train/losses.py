@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from math import log
 from typing import get_args
 
 import torch
@@ -19,8 +21,22 @@ def psnr_loss(restored: Tensor, sharp: Tensor, floor: float = 1e-4) -> Tensor:
     It weighs pictures as the benchmark does, so that nearly clean ones still count beside very noisy ones. `floor`
     is added to the MSE: past 40 dB a picture's pull fades.
     """
-    error = (restored - sharp).square().mean((1, 2, 3))
-    return torch.log10(error + floor).mean()
+    return torch.log10(_square_error(restored, sharp) + floor).mean()
+
+
+def aimed_psnr_loss(restored: Tensor, aim: Tensor, sharp: Tensor, floor: float = 1e-4) -> Tensor:
+    """The mean square error towards `aim`, for each picture times the slope of `psnr_loss`, 1 / (ln 10 (MSE + floor)).
+
+    Where `aim` is the truth, its gradient is that of `psnr_loss`. Where it is what may be expected of the truth, the
+    gradient is nearly the same in the mean and has less noise, which is what neither frame tells of the truth.
+    """
+    slopes = 1 / (log(10) * (_square_error(restored, sharp) + floor))
+    return (slopes.detach() * _square_error(restored, aim)).mean()
+
+
+def _square_error(restored: Tensor, sharp: Tensor) -> Tensor:
+    """Of each picture."""
+    return (restored - sharp).square().mean((1, 2, 3))
 
 
 def spectrum_loss(restored: Tensor, sharp: Tensor) -> Tensor:
@@ -33,21 +49,25 @@ def spectrum_loss(restored: Tensor, sharp: Tensor) -> Tensor:
     return waves.abs().mean()
 
 
-def restoration_loss(pictures: Sequence[Tensor], sharp: Tensor, weights: LossConfig) -> Tensor:
+def restoration_loss(
+    pictures: Sequence[Tensor], sharp: Tensor, weights: LossConfig, taught: Tensor | None = None
+) -> Tensor:
     """The weighted terms of `restoration`, summed over a net's scales.
 
     Args:
         pictures: (n, 3, h / k, w / k) for one or several k; each is compared with the means of k x k pixels of `sharp`.
         sharp: (n, 3, h, w).
         weights: of the terms; one of weight 0 is not computed.
+        taught: (n, 3, h, w), what a teacher makes of the pairs; all terms then aim between the truth and it.
     """
+    aim = sharp if taught is None else sharp.lerp(taught, weights.trust)
     terms = (
-        (weights.psnr, psnr_loss),
+        (weights.psnr, psnr_loss if taught is None else partial(aimed_psnr_loss, sharp=sharp)),
         (weights.mse, F.mse_loss),
         (weights.l1, F.l1_loss),
         (weights.spectrum, spectrum_loss),
     )
-    targets = [F.interpolate(sharp, picture.shape[-2:], mode="area") for picture in pictures]
+    targets = [F.interpolate(aim, picture.shape[-2:], mode="area") for picture in pictures]
     pairs = list(zip(pictures, targets, strict=True))
     losses = [weight * term(*pair) for pair in pairs for weight, term in terms if weight]
     return torch.stack(losses).sum()

@@ -20,13 +20,13 @@ class Muon(torch.optim.Optimizer):
 
     Args:
         params: weights with two or more dimensions.
-        lr: step size, on AdamW's scale.
+        lr: step size, on AdamW's scale; a CUDA graph reads a tensor anew each time.
         momentum: of the Nesterov average.
         weight_decay: decoupled, times lr.
     """
 
     def __init__(
-        self, params: Iterable[nn.Parameter], lr: float, momentum: float = 0.95, weight_decay: float = 0.0
+        self, params: Iterable[nn.Parameter], lr: float | Tensor, momentum: float = 0.95, weight_decay: float = 0.0
     ) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
@@ -38,7 +38,7 @@ class Muon(torch.optim.Optimizer):
             for weight, matrix in zip(weights, orthogonalised(directions), strict=True):
                 scale = 0.2 * max(matrix.shape) ** 0.5
                 weight.mul_(1 - group["lr"] * group["weight_decay"])
-                weight.add_(matrix.reshape(weight.shape), alpha=-group["lr"] * scale)
+                weight.sub_(matrix.reshape(weight.shape) * (group["lr"] * scale))
 
     def _direction(self, weight: Tensor, momentum: float) -> Tensor:
         """Nesterov's look ahead, as a matrix."""

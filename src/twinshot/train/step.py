@@ -9,7 +9,9 @@ import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from math import cos, inf, pi
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +24,7 @@ from ..nets.release import network_of
 from ..nets.rnn import DeblurRNN
 from ..pair import TwinshotError
 from .config import Method, NetConfig, OptimConfig, Recipe
+from .graph import Recorded
 from .losses import (
     content_loss,
     critic_loss,
@@ -36,8 +39,9 @@ from .muon import Muon
 from .pool import CPU, Triple
 from .soap import Soap
 
+_TURN_EVERY = 10  # steps: SOAP's bases
 _MEASURE_EVERY = 10  # steps; running statistics then look back over some hundred
-_PICTURE_CHANNELS = {3, 6, 12, 24}  # of one frame or both, whole or unshuffled by 2
+_PICTURE_CHANNELS = {3, 6}  # of one frame or both
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,9 @@ class State:
     average: nn.Module  # exponential moving average of the weights: what is validated and exported
     parts: dict[str, Part]  # net (restoration); denoising, discriminator, generator (paper); the last two (wgan)
     discriminator: nn.Module | None = None
+    teacher: nn.Module | None = None
+    recorded: Recorded | None = None  # `learn`, where a GPU repeats it
+    before: dict[str, Any] | None = None  # the training of the model it began with, as that one's card tells of it
     step: int = 0
     seconds: float = 0.0
 
@@ -72,16 +79,22 @@ class State:
 
 
 def restoration_step(state: State, batch: Triple, recipe: Recipe) -> dict[str, float]:
-    """Forward, loss, backward, clip, update, average."""
+    """Learn from the batch, average."""
     noisy, blurry, sharp = (image.contiguous(memory_format=torch.channels_last) for image in batch)
-    rate = set_rate(state, recipe)
-    with autocast(recipe, state.device):
-        restored = [picture.float() for picture in scales(state.net, noisy, blurry)]
-    loss = restoration_loss(restored, sharp, recipe.loss)
-    norm = descend(state.parts["net"], loss, recipe.optim.clip)
+    rate = begin_step(state, recipe)
+    loss, norm = (state.recorded or partial(learn, state, recipe))(noisy, blurry, sharp)
     state.step += 1
     update_average(state, recipe, noisy, blurry)
-    return {"loss": loss.item(), "gradient": norm, "lr": rate}
+    return {"loss": loss.item(), "gradient": norm.item(), "lr": rate}
+
+
+def learn(state: State, recipe: Recipe, noisy: Tensor, blurry: Tensor, sharp: Tensor) -> tuple[Tensor, Tensor]:
+    """Forward, loss, backward, clip, update; returns the loss and the gradient's norm."""
+    with autocast(recipe, state.device):
+        restored = [picture.float() for picture in scales(state.net, noisy, blurry)]
+        taught = None if state.teacher is None else lesson(state.teacher, noisy, blurry)
+    loss = restoration_loss(restored, sharp, recipe.loss, taught)
+    return loss, descend(state.parts["net"], loss, recipe.optim.clip)
 
 
 def paper_step(state: State, batch: Triple, recipe: Recipe) -> dict[str, float]:
@@ -93,7 +106,7 @@ def paper_step(state: State, batch: Triple, recipe: Recipe) -> dict[str, float]:
     """
     noisy, blurry, sharp = (image.contiguous(memory_format=torch.channels_last) for image in batch)
     judge, weights, clip = state.discriminator, recipe.paper, recipe.optim.clip
-    rate, row = set_rate(state, recipe), {}
+    rate, row = begin_step(state, recipe), {}
     with autocast(recipe, state.device):
         denoised, restored = pictures(state.net, noisy, blurry)
 
@@ -120,7 +133,7 @@ def paper_step(state: State, batch: Triple, recipe: Recipe) -> dict[str, float]:
 
     state.step += 1
     update_average(state, recipe, noisy, blurry)
-    return {"loss": loss.item(), **row, "gradient_norm": norm, "lr": rate}
+    return {"loss": loss.item(), **row, "gradient_norm": norm.item(), "lr": rate}
 
 
 def wgan_step(state: State, batch: Triple, recipe: Recipe) -> dict[str, float]:
@@ -132,7 +145,7 @@ def wgan_step(state: State, batch: Triple, recipe: Recipe) -> dict[str, float]:
     noisy, blurry, sharp = (image.contiguous(memory_format=torch.channels_last) for image in batch)
     critic, weights, clip = state.discriminator, recipe.wgan, recipe.optim.clip
     assert critic is not None
-    rate = set_rate(state, recipe)
+    rate = begin_step(state, recipe)
     with autocast(recipe, state.device):
         restored = state.net(noisy, blurry).float()
 
@@ -152,7 +165,7 @@ def wgan_step(state: State, batch: Triple, recipe: Recipe) -> dict[str, float]:
 
     state.step += 1
     update_average(state, recipe, noisy, blurry)
-    return {"loss": row["content"] + row["adversarial"], **row, "gradient_norm": norm, "lr": rate}
+    return {"loss": row["content"] + row["adversarial"], **row, "gradient_norm": norm.item(), "lr": rate}
 
 
 STEPS: dict[Method, Callable[[State, Triple, Recipe], dict[str, float]]] = {
@@ -162,7 +175,7 @@ STEPS: dict[Method, Callable[[State, Triple, Recipe], dict[str, float]]] = {
 }
 
 
-def descend(part: Part, loss: Tensor, clip: float) -> float:
+def descend(part: Part, loss: Tensor, clip: float) -> Tensor:
     """Update a part's weights by a loss; returns the gradient's norm before it was clipped (0: left as it is)."""
     for optimiser in part.optimisers:
         optimiser.zero_grad(set_to_none=True)
@@ -170,7 +183,14 @@ def descend(part: Part, loss: Tensor, clip: float) -> float:
     norm = nn.utils.clip_grad_norm_(part.weights, clip or inf)
     for optimiser in part.optimisers:
         optimiser.step()
-    return norm.item()
+    return norm
+
+
+@torch.no_grad()
+def lesson(teacher: nn.Module, noisy: Tensor, blurry: Tensor) -> Tensor:
+    """What the teacher makes of the pairs."""
+    restored: Tensor = teacher(noisy, blurry).float().clamp(0, 1)
+    return restored
 
 
 def scales(net: nn.Module, noisy: Tensor, blurry: Tensor) -> list[Tensor]:
@@ -217,7 +237,8 @@ def new_state(recipe: Recipe, device: torch.device = CPU) -> State:
             crop off its grid, or a denoising net that two losses would pull at.
     """
     torch.manual_seed(recipe.seed)
-    net = _for_training(_at_first(recipe.net), device)
+    net, before = _at_first(recipe.net)
+    net = _for_training(net, device)
     if recipe.data.crop % int(net.multiple):  # type: ignore[arg-type]
         raise TwinshotError(
             f"crop = {recipe.data.crop}: give a multiple of {net.multiple}, the grid of {recipe.net.kind!r}"
@@ -226,20 +247,10 @@ def new_state(recipe: Recipe, device: torch.device = CPU) -> State:
     judge = _judge(recipe, device)
     trained = {"net": net} if recipe.method == "restoration" else _adversaries(net, judge, recipe)
     parts = {name: part_of(each, _optim_of(name, recipe)) for name, each in trained.items()}
-    state = State(net, average, parts, judge)
-    if device.type == "cuda":
-        _capture(state, recipe)  # before a checkpoint is read: to try the net out moves its statistics
+    state = State(net, average, parts, judge, _teacher(recipe, device), before=before)
+    if device.type == "cuda" and recipe.method == "restoration":
+        state.recorded = Recorded(partial(learn, state, recipe))
     return state
-
-
-def _capture(state: State, recipe: Recipe) -> None:
-    """Have a GPU run the net's passes as CUDA graphs: a small net's kernels take longer to launch than to run."""
-    if recipe.method != "restoration" or hasattr(state.net, "scales"):
-        return
-    size = (recipe.data.batch, 3, recipe.data.crop, recipe.data.crop)
-    noisy, blurry = (torch.rand(size, device=state.device).to(memory_format=torch.channels_last) for _ in range(2))
-    with torch.autocast("cuda", torch.bfloat16, _bf16_on_gpu(recipe), cache_enabled=False):
-        torch.cuda.make_graphed_callables(state.net, (noisy, blurry), allow_unused_input=True)
 
 
 def _bf16_on_gpu(recipe: Recipe) -> bool:
@@ -253,21 +264,29 @@ def _optim_of(part: str, recipe: Recipe) -> OptimConfig:
     return recipe.optim
 
 
-def _at_first(config: NetConfig) -> nn.Module:
-    """The network with random weights, or with those of the model that it starts from."""
+def _at_first(config: NetConfig) -> tuple[nn.Module, dict[str, Any] | None]:
+    """The network with random weights, or with those of the model that it starts from, and how that was trained."""
     net = build(config.kind, config.settings)
-    if config.start:
-        try:
-            net.load_state_dict(network_of(load_model(config.start)).state_dict())
-        except RuntimeError as error:
-            raise TwinshotError(
-                f"start = {config.start!r}: is another network than the recipe's; give its kind and settings"
-            ) from error
-    return net
+    if not config.start:
+        return net, None
+    model = load_model(config.start)
+    try:
+        net.load_state_dict(network_of(model).state_dict())
+    except RuntimeError as error:
+        raise TwinshotError(
+            f"start = {config.start!r}: is another network than the recipe's; give its kind and settings"
+        ) from error
+    return net, model.card["training"]
 
 
 def _for_training(net: nn.Module, device: torch.device) -> nn.Module:
     return net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def _teacher(recipe: Recipe, device: torch.device) -> nn.Module | None:
+    if recipe.method != "restoration" or not recipe.loss.teacher:
+        return None
+    return _for_training(network_of(load_model(recipe.loss.teacher)), device).requires_grad_(False)
 
 
 def _judge(recipe: Recipe, device: torch.device) -> nn.Module | None:
@@ -292,15 +311,18 @@ def _adversaries(net: nn.Module, judge: nn.Module | None, recipe: Recipe) -> dic
 
 def part_of(net: nn.Module, optim: OptimConfig) -> Part:
     """All weights of a net, with SOAP or AdamW for all, or Muon for the inner matrices and AdamW for the rest."""
+    weights = list(net.parameters())
+    gpu = weights[0].is_cuda
+    rate = torch.tensor(optim.lr, device=weights[0].device) if gpu else optim.lr  # what is recorded reads it anew
     if optim.name == "soap":
-        weights = list(net.parameters())
-        return Part(weights, [Soap(weights, lr=optim.lr, weight_decay=optim.weight_decay)], optim.lr)
-    inner = [p for p in net.parameters() if optim.name == "muon" and _is_inner(p)]
+        return Part(weights, [Soap(weights, lr=rate, weight_decay=optim.weight_decay)], optim.lr)
+    inner = [p for p in weights if optim.name == "muon" and _is_inner(p)]
     taken = {id(p) for p in inner}
-    rest = [p for p in net.parameters() if id(p) not in taken]
-    plain = torch.optim.AdamW(rest, lr=optim.lr, betas=optim.betas, weight_decay=optim.weight_decay, fused=True)
-    muon = [Muon(inner, lr=optim.lr, weight_decay=optim.weight_decay)] if inner else []
-    return Part(list(net.parameters()), [plain, *muon], optim.lr)
+    rest = [p for p in weights if id(p) not in taken]
+    decay = optim.weight_decay
+    plain = torch.optim.AdamW(rest, lr=rate, betas=optim.betas, weight_decay=decay, fused=True, capturable=gpu)
+    muon = [Muon(inner, lr=rate, weight_decay=decay)] if inner else []
+    return Part(weights, [plain, *muon], optim.lr)
 
 
 def schedule(step: int, steps: int, optim: OptimConfig) -> float:
@@ -311,12 +333,18 @@ def schedule(step: int, steps: int, optim: OptimConfig) -> float:
     return warm * 0.5 * (1 + cos(pi * min(1.0, done)))
 
 
-def set_rate(state: State, recipe: Recipe) -> float:
-    """Give every optimiser the rate of this step; returns the net's."""
+def begin_step(state: State, recipe: Recipe) -> float:
+    """Give every optimiser the rate of this step, and SOAP new bases now and then; returns the net's rate."""
     share = schedule(state.step, recipe.steps, recipe.optim)
     for part in state.parts.values():
         for group in [group for optimiser in part.optimisers for group in optimiser.param_groups]:
-            group["lr"] = part.lr * share
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(part.lr * share)
+            else:
+                group["lr"] = part.lr * share
+    if state.step % _TURN_EVERY == 0:
+        for soap in [optimiser for optimiser in state.optimisers if isinstance(optimiser, Soap)]:
+            soap.turn()
     return recipe.optim.lr * share
 
 
@@ -328,8 +356,7 @@ def update_average(state: State, recipe: Recipe, noisy: Tensor, blurry: Tensor) 
     one's, as what the average evens out has no length.
     """
     decay = min(recipe.optim.ema, (1 + state.step) / (10 + state.step))
-    for mean, current in zip(state.average.parameters(), state.net.parameters(), strict=True):
-        mean.lerp_(current, 1 - decay)
+    torch._foreach_lerp_(list(state.average.parameters()), list(state.net.parameters()), 1 - decay)
     norms = [module for module in state.average.modules() if isinstance(module, nn.BatchNorm2d)]
     measured = {id(buffer) for module in norms for buffer in module.buffers()}
     for kept, buffer in zip(state.average.buffers(), state.net.buffers(), strict=True):
