@@ -16,7 +16,7 @@ from twinshot.nets.blocks import remove_spectral_norm
 from twinshot.nets.export import export, sizes_for, to_onnx
 from twinshot.pair import TwinshotError
 from twinshot.train.config import recipe_from
-from twinshot.train.loop import save
+from twinshot.train.loop import load_into, save
 from twinshot.train.step import new_state
 
 SMALL: dict[str, dict[str, Any]] = {
@@ -26,7 +26,7 @@ SMALL: dict[str, dict[str, Any]] = {
 }
 VARIANTS = [
     *SMALL.items(),
-    ("twin", {"unshuffle": 1, "channels": [2, 4, 6, 8], "encoder": [0, 1, 1, 1], "decoder": [1, 0, 1]}),
+    ("twin", {"channels": [2, 4, 6, 8], "encoder": [0, 1, 1, 1], "decoder": [1, 0, 1]}),
     ("merger", {"base_channels": 2, "levels": 3, "inputs": ["noisy"]}),
     pytest.param("rnn", {"base_channels": 2, "levels": 3, "flow": False}, marks=pytest.mark.slow),
     pytest.param("rnn", {"base_channels": 2, "levels": 8}, marks=pytest.mark.slow),
@@ -71,10 +71,21 @@ def test_a_checkpoint_becomes_a_file_of_its_averaged_weights(tmp_path: Path) -> 
     save(state, recipe, tmp_path / "checkpoint.pt")
     card = export(tmp_path / "checkpoint.pt", tmp_path / "tiny.onnx")
     assert (card["file"], card["multiple"], card["training"]["steps"]) == ("tiny.onnx", 8, 0)
+    assert "before" not in card["training"]
     session = onnxruntime.InferenceSession(tmp_path / "tiny.onnx", providers=["CPUExecutionProvider"])
     noisy, blurry = frames(33, 48)
     stored = session.run(None, {"noisy": noisy.numpy(), "blurry": blurry.numpy()})[0]
     np.testing.assert_allclose(stored, state.average(noisy, blurry).numpy(), rtol=0, atol=1 / 255)
+
+
+def test_the_card_tells_what_a_network_began_with(tmp_path: Path) -> None:
+    recipe = recipe_from({"name": "tiny", "net": {"kind": "twin", "settings": SMALL["twin"]}})
+    state = new_state(recipe)
+    state.before = {"steps": 7, "hours": 0.5}
+    save(state, recipe, tmp_path / "checkpoint.pt")
+    resumed = load_into(new_state(recipe), recipe, tmp_path / "checkpoint.pt")
+    save(resumed, recipe, tmp_path / "again.pt")
+    assert export(tmp_path / "again.pt", tmp_path / "tiny.onnx")["training"]["before"] == state.before
 
 
 def test_a_missing_checkpoint_is_named(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_only_wide_convolutions_are_chosen(pairs: list[Frames]) -> None:
 
 
 def test_a_net_without_wide_convolutions_has_no_such_graph(pairs: list[Frames]) -> None:
-    narrow = to_onnx(build("twin", {"channels": [4, 6, 8, 8]}).eval())
+    narrow = to_onnx(build("twin", {"channels": [4, 6, 8], "encoder": [1, 1, 1], "decoder": [1, 1]}).eval())
     with pytest.raises(TwinshotError, match=r"narrow\.pt: has no convolutions for 8-bit integers"):
         in_integers(narrow, pairs, Path("narrow.pt"))
 

@@ -19,7 +19,10 @@ from twinshot.train.loop import save as save_checkpoint
 from twinshot.train.step import new_state
 
 WIDE = {"channels": [8, 96, 96, 96], "encoder": [1, 1, 1, 1], "decoder": [1, 1, 1]}  # enough for integers
-NETS: dict[str, dict[str, Any]] = {"merger": {"base_channels": 4, "levels": 3}, "twin": {"channels": [4, 6, 8, 8]}}
+NETS: dict[str, dict[str, Any]] = {
+    "merger": {"base_channels": 4, "levels": 3},
+    "twin": {"channels": [4, 6, 8], "encoder": [1, 1, 1], "decoder": [1, 1]},
+}
 
 
 @pytest.fixture(params=list(NETS))

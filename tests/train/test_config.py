@@ -90,9 +90,7 @@ def test_what_is_refused_says_where_and_why(tmp_path: Path, text: str, complaint
         load_recipe(written(tmp_path, text))
 
 
-@pytest.mark.parametrize(
-    "settings", [{"channels": [32]}, {"channels": "abc"}, {"channels": []}, {"channels": [4, 0]}, {"unshuffle": 0}]
-)
+@pytest.mark.parametrize("settings", [{"channels": [32]}, {"channels": "abc"}, {"channels": []}, {"channels": [4, 0]}])
 def test_settings_that_make_no_network(settings: dict[str, object]) -> None:
     with pytest.raises(TwinshotError, match=r"network 'twin': settings .* do not make one"):
         build("twin", settings)

@@ -264,8 +264,8 @@ def test_a_shard_a_kind_of_motion(lab: Lab, tmp_path: Path) -> None:
 
 
 def test_a_crop_off_the_grid() -> None:
-    with pytest.raises(TwinshotError, match="crop = 40: give a multiple of 16, the grid of 'twin'"):
-        new_state(tiny("twin", data={"crop": 40}))
+    with pytest.raises(TwinshotError, match="crop = 36: give a multiple of 8, the grid of 'twin'"):
+        new_state(tiny("twin", data={"crop": 36}))
 
 
 def test_a_run_that_blows_up_stops_before_it_is_saved(lab: Lab, tmp_path: Path) -> None:

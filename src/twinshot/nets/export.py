@@ -60,7 +60,7 @@ def export(checkpoint: Path, output: Path, calibration: Sequence[Frames] = ()) -
             "steps": table["step"],
             "hours": round(table["seconds"] / 3600, 2),
             "device": table.get("device", "cpu"),  # which older checkpoints do not say
-            **({"before": table["before"]} if table.get("before") else {}),
+            **({"before": table["before"]} if "before" in table else {}),
         },
     }
     if integers:

@@ -1,8 +1,8 @@
 """TwinNet: a small residual U-Net that hands both frames a short way to the output.
 
 Nearly all the work is done at 1/2 to 1/16 resolution, where a plain 3x3 convolution sees far for little. Full
-resolution has a thin level of its own: what a few channels keep there, no coarser level has to carry. The result is a
-per-pixel, per-channel blend of the two frames plus a residual:
+resolution is a thin level: what a few channels keep there, no coarser level has to carry. The result is a per-pixel,
+per-channel blend of the two frames plus a residual:
 
     S = w * N + (1 - w) * B + R,    w in (0, 1)
 
@@ -39,11 +39,10 @@ class TwinNet(nn.Module):
     """One sharp clean picture from a noisy and a blurry one.
 
     Args:
-        channels: width of each level, each of half the resolution of the one before.
+        channels: width of each level, from full resolution on, each of half the resolution of the one before.
         encoder: residual blocks of each level on the way down, the last being the bottom.
         decoder: residual blocks of each level but the bottom on the way up, top first.
         inputs: which frames the network may see; with one, the blend has that frame alone.
-        unshuffle: the first level works on squares of so many pixels a side as channels; 1: on pixels.
 
     Raises:
         ValueError: no level, or one without channels.
@@ -54,25 +53,22 @@ class TwinNet(nn.Module):
 
     def __init__(
         self,
-        channels: Sequence[int] = (32, 64, 128, 192),
-        encoder: Sequence[int] = (1, 2, 2, 3),
-        decoder: Sequence[int] = (2, 2, 2),
+        channels: Sequence[int] = (16, 32, 48, 96, 160),
+        encoder: Sequence[int] = (0, 1, 2, 4, 4),
+        decoder: Sequence[int] = (1, 1, 2, 2),
         inputs: Sequence[str] = ("noisy", "blurry"),
-        unshuffle: int = 2,
     ) -> None:
         super().__init__()
-        if min(unshuffle, *channels, len(channels)) < 1:
-            raise ValueError("unshuffle and every level's channels are 1 or more")
+        if min(channels, default=0) < 1:
+            raise ValueError("there are 1 or more levels, of 1 or more channels")
         self.inputs = tuple(inputs)
-        self.multiple = unshuffle * 2 ** (len(channels) - 1)
-        pictures = 3 * unshuffle**2 * len(inputs)
-        self.unshuffle = nn.PixelUnshuffle(unshuffle) if unshuffle > 1 else nn.Identity()  # no copies in the graph
-        self.shuffle = nn.PixelShuffle(unshuffle) if unshuffle > 1 else nn.Identity()
+        self.multiple = 2 ** (len(channels) - 1)
+        pictures = 3 * len(inputs)
         self.head = nn.Conv2d(pictures, channels[0], 3, padding=1)
         self.down_blocks = nn.ModuleList(_stage(c, n) for c, n in zip(channels, encoder, strict=True))
         pairs = list(pairwise(channels))
         self.down = nn.ModuleList(nn.Conv2d(fine, coarse, 2, stride=2) for fine, coarse in pairs)
-        self.up = nn.ModuleList(nn.Conv2d(coarse, 4 * fine, 1) for fine, coarse in pairs)
+        self.up = nn.ModuleList(nn.ConvTranspose2d(coarse, fine, 2, stride=2) for fine, coarse in pairs)
         self.up_blocks = nn.ModuleList(_stage(c, n) for c, n in zip(channels[:-1], decoder, strict=True))
         self.tail = nn.Conv2d(channels[0], pictures, 3, padding=1)
         _zero(self.tail.weight)
@@ -80,18 +76,18 @@ class TwinNet(nn.Module):
 
     def forward(self, noisy: Tensor, blurry: Tensor) -> Tensor:
         frames = [{"noisy": noisy, "blurry": blurry}[name] for name in self.inputs]
-        x = self.head(self.unshuffle(torch.cat(frames, 1)))  # (n, c0, h/u, w/u)
+        x = self.head(torch.cat(frames, 1))  # (n, c_0, h, w)
         skips = []
         for blocks, down in zip(self.down_blocks, self.down, strict=False):
             x = blocks(x)
             skips.append(x)
-            x = down(x)  # (n, c_i+1, h/(u 2^(i+1)), w/(u 2^(i+1)))
+            x = down(x)  # (n, c_i+1, h / 2^(i+1), w / 2^(i+1))
         x = self.down_blocks[-1](x)
         for blocks, up, skip in zip(
             reversed(list(self.up_blocks)), reversed(list(self.up)), reversed(skips), strict=True
         ):
-            x = blocks(F.pixel_shuffle(up(x), 2) + skip)
-        return self._blend(frames, self.shuffle(self.tail(x)))
+            x = blocks(up(x) + skip)
+        return self._blend(frames, self.tail(x))
 
     def _blend(self, frames: list[Tensor], out: Tensor) -> Tensor:
         """The blend of the frames plus the residual; `out` is (n, 3 or 6, h, w): residual, then weights."""

@@ -185,12 +185,13 @@ def save(state: State, recipe: Recipe, path: Path) -> None:
         "step": state.step,
         "seconds": state.seconds,
         "device": state.device.type,
-        "before": state.before,
         "net": state.net.state_dict(),
         "average": state.average.state_dict(),
         "optimisers": [optimiser.state_dict() for optimiser in state.optimisers],
         "generator": torch.get_rng_state(),
     }
+    if state.before is not None:
+        table["before"] = state.before
     if state.device.type == "cuda":
         table["generator_cuda"] = torch.cuda.get_rng_state(state.device)
     if state.discriminator is not None:
