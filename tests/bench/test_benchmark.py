@@ -71,7 +71,7 @@ def test_a_training_counts_what_came_before_it():
     facts = benchmark._training(card)
     assert (facts["steps"], facts["samples"]) == (1030, 64000 + 240)
     assert (facts["hours"], facts["gpu_hours"]) == (2.5, 0.1)
-    assert (facts["recipe"], facts["crop"]) == ("taught", 96)
+    assert (facts["recipe"], facts["crop"]) == ("first, taught, taught", 96)
 
 
 def test_integers_are_timed_where_a_model_has_them(monkeypatch):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -206,6 +207,17 @@ def test_who_is_taught_aims_between_the_truth_and_the_teacher() -> None:
     terms = (aimed_psnr_loss(restored, aim, sharp), 2 * (restored - aim).abs().mean(), 3 * spectrum_loss(restored, aim))
     expected = torch.stack(terms).sum()
     assert restoration_loss([restored], sharp, weights, taught).item() == pytest.approx(expected.item(), rel=1e-9)
+
+
+def test_a_teacher_of_a_net_of_several_scales() -> None:
+    fine, sharp = pictures(1, 3, 8, 8)
+    taught, _ = pictures(1, 3, 8, 8)
+    coarse, weights = pictures(1, 3, 4, 4)[0], LossConfig(trust=0.5)
+    small_sharp, small_taught = (F.avg_pool2d(x, 2) for x in (sharp, taught))
+    alone = restoration_loss([fine], sharp, weights, taught) + restoration_loss(
+        [coarse], small_sharp, weights, small_taught
+    )
+    assert restoration_loss([coarse, fine], sharp, weights, taught).item() == pytest.approx(alone.item(), rel=1e-9)
 
 
 def test_by_default_restoration_is_the_psnr_loss() -> None:

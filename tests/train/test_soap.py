@@ -136,12 +136,10 @@ def test_weights_decay() -> None:
 def test_a_saved_state_goes_on_to_the_last_bit() -> None:
     gradients = [torch.randn(6, 4, 3, 3) for _ in range(15)]
     weight = nn.Parameter(torch.zeros(6, 4, 3, 3))
-    saved = copy.deepcopy(stepped(weight, gradients).state_dict())
+    unbroken = stepped(weight, gradients)
     other = nn.Parameter(weight.detach().clone())
     resumed = Soap([other], lr=0.1)
-    resumed.load_state_dict(saved)
-    unbroken = Soap([weight], lr=0.1)
-    unbroken.load_state_dict(copy.deepcopy(saved))
+    resumed.load_state_dict(copy.deepcopy(unbroken.state_dict()))
     for kept, parameter in ((resumed, other), (unbroken, weight)):
         learned(kept, parameter, gradients)
     assert torch.equal(weight, other)

@@ -301,22 +301,24 @@ def test_a_network_may_start_from_a_model() -> None:
 
 
 def test_a_teacher_is_asked_and_not_taught() -> None:
-    recipe = tiny("twin", loss={"teacher": "twin", "trust": 1.0}, optim={"name": "adamw", "lr": 0.003, "warmup": 0})
-    state, batch = new_state(recipe), some_batch()
+    loss = {"psnr": 0.0, "mse": 1.0, "teacher": "twin", "trust": 1.0}
+    recipe = tiny("twin", bf16=False, loss=loss, optim={"name": "adamw", "lr": 0.003, "warmup": 0})
+    state, (noisy, blurry, _) = new_state(recipe), some_batch()
     assert state.teacher is not None
     before = weights_of(state.teacher)
     with torch.no_grad():
-        lesson = state.teacher(*batch[:2]).clamp(0, 1)
-
-    def distance() -> float:
-        with torch.no_grad():
-            return float((state.net(*batch[:2]) - lesson).square().mean())
-
-    at_first = distance()
-    for _ in range(15):
-        STEPS["restoration"](state, batch, recipe)
-    assert distance() < at_first
+        lesson = state.teacher(noisy, blurry).clamp(0, 1)
+        expected = (state.net(noisy, blurry) - lesson).square().mean().item()
+    row = STEPS["restoration"](state, (noisy, blurry, torch.zeros_like(noisy)), recipe)
+    assert row["loss"] == pytest.approx(expected, rel=1e-4)
     assert not moved(state.teacher, before)
+
+
+def test_a_teacher_needs_its_grid_and_its_method() -> None:
+    with pytest.raises(TwinshotError, match="crop = 40: give a multiple of 16, the grid of 'twin-large'"):
+        new_state(tiny("twin", loss={"teacher": "twin-large"}, data={"crop": 40}))
+    with pytest.raises(TwinshotError, match="teacher = 'twin': the method 'paper' has none"):
+        new_state(tiny("merger", loss={"teacher": "twin"}))
 
 
 def test_a_teacher_that_is_not_there() -> None:

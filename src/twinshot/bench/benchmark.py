@@ -126,7 +126,7 @@ def _training(card: dict[str, Any]) -> dict[str, Any]:
         **hours,
         "samples": sum(stage["steps"] * stage["recipe"]["data"]["batch"] for stage in stages),
         "crop": last["data"]["crop"],
-        "recipe": last["name"],
+        "recipe": ", ".join(stage["recipe"]["name"] for stage in stages),
         "sha256": card["sha256"],
     }
 

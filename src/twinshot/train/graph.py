@@ -28,11 +28,11 @@ class Recorded:
             self.stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
             return self._aside(self.stream, inputs)
         if self.graph is None:
-            self.graph = torch.cuda.CUDAGraph()
-            self.inputs = [x.clone() for x in inputs]
+            graph, self.inputs = torch.cuda.CUDAGraph(), [x.clone() for x in inputs]
             # What other threads do meanwhile, as those that read ahead, is no part of it and does no harm.
-            with torch.cuda.graph(self.graph, stream=self.stream, capture_error_mode="thread_local"):
+            with torch.cuda.graph(graph, stream=self.stream, capture_error_mode="thread_local"):
                 self.results = self.work(*self.inputs)
+            self.graph = graph
         for kept, x in zip(self.inputs, inputs, strict=True):
             kept.copy_(x)
         self.graph.replay()

@@ -225,7 +225,7 @@ def load_into(state: State, recipe: Recipe, path: Path) -> State:
         optimiser.load_state_dict(saved)
         for group, settings in zip(optimiser.param_groups, groups, strict=True):
             group |= settings  # the recipe's, not those it was saved with
-    state.step, state.seconds, state.before = table["step"], table["seconds"], table.get("before")
+    state.step, state.seconds, state.before = table["step"], table["seconds"], table.get("before", state.before)
     torch.set_rng_state(table["generator"])
     if state.device.type == "cuda" and "generator_cuda" in table:
         torch.cuda.set_rng_state(table["generator_cuda"], state.device)

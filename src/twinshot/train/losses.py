@@ -60,16 +60,19 @@ def restoration_loss(
         weights: of the terms; one of weight 0 is not computed.
         taught: (n, 3, h, w), what a teacher makes of the pairs; all terms then aim between the truth and it.
     """
-    aim = sharp if taught is None else sharp.lerp(taught, weights.trust)
-    terms = (
-        (weights.psnr, psnr_loss if taught is None else partial(aimed_psnr_loss, sharp=sharp)),
-        (weights.mse, F.mse_loss),
-        (weights.l1, F.l1_loss),
-        (weights.spectrum, spectrum_loss),
-    )
-    targets = [F.interpolate(aim, picture.shape[-2:], mode="area") for picture in pictures]
-    pairs = list(zip(pictures, targets, strict=True))
-    losses = [weight * term(*pair) for pair in pairs for weight, term in terms if weight]
+    losses = []
+    for picture in pictures:
+        size = picture.shape[-2:]
+        aim = truth = F.interpolate(sharp, size, mode="area")
+        if taught is not None:
+            aim = truth.lerp(F.interpolate(taught, size, mode="area"), weights.trust)
+        terms = (
+            (weights.psnr, psnr_loss if taught is None else partial(aimed_psnr_loss, sharp=truth)),
+            (weights.mse, F.mse_loss),
+            (weights.l1, F.l1_loss),
+            (weights.spectrum, spectrum_loss),
+        )
+        losses += [weight * term(picture, aim) for weight, term in terms if weight]
     return torch.stack(losses).sum()
 
 

@@ -21,8 +21,9 @@ _SHIFT = 1e-5  # of a Gram matrix's largest eigenvalue: what is smaller than tha
 class Soap(torch.optim.Optimizer):
     """Adam in bases that `turn` renews, and decoupled weight decay; plain Adam for weights of one dimension.
 
-    Weights of one shape are worked on together, and the first of them has the state of all: a graphics processor takes
-    longer to be told of each than to do it. A step waits for nothing, so that one may be recorded as a CUDA graph.
+    Weights of one shape are worked on together: a graphics processor takes longer to be told of each than to do it. The
+    first of them has the state of all, so all or none must have gradients. A step waits for nothing, so that one may be
+    recorded as a CUDA graph.
 
     Args:
         params: weights; all that follows the second dimension is one mode.
@@ -53,7 +54,7 @@ class Soap(torch.optim.Optimizer):
 
     @torch.no_grad()
     def turn(self) -> None:
-        """Renew the bases; they turn slowly, and it is they that cost, so every tenth step or so will do."""
+        """Renew the bases, which costs more than a step; they turn slowly, so every tenth step or so will do."""
         for state in self.state.values():
             _renew(state)
 
@@ -125,17 +126,18 @@ def _renew(state: dict[str, Any]) -> None:
         order = sizes.argsort(1, descending=True)
         # A shift leaves the eigenvectors as they are, and keeps apart the columns of those that hardly count.
         product += _SHIFT * sizes.amax(1).clamp_min(1e-30)[:, None, None] * old
-        basis.copy_(_orthonormal(product.take_along_dim(order[:, None], 2)))
+        basis.copy_(_orthonormal(product.take_along_dim(order[:, None], 2), old.take_along_dim(order[:, None], 2)))
         places = order[(..., *[None] * (squares.ndim - 2))].movedim(1, mode)
         squares.copy_(squares.take_along_dim(places, mode))
 
 
-def _orthonormal(x: Tensor) -> Tensor:
+def _orthonormal(x: Tensor, otherwise: Tensor) -> Tensor:
     """Q of x = Q R by Cholesky's factors of x^T x, which graphics processors are quicker at than at reflections.
 
     To be exact that takes columns far from dependent, as those of a nearly orthogonal basis are once of one length.
+    Matrices that have no such factors all the same become `otherwise`.
     """
     x = x / torch.linalg.vector_norm(x, dim=1, keepdim=True)
-    factors, _ = torch.linalg.cholesky_ex(x.mT @ x, upper=True)
-    found: Tensor = torch.linalg.solve_triangular(factors, x, upper=True, left=False)
-    return found
+    factors, failed = torch.linalg.cholesky_ex(x.mT @ x, upper=True)
+    found = torch.linalg.solve_triangular(factors, x, upper=True, left=False)
+    return torch.where(failed[:, None, None] == 0, found, otherwise)

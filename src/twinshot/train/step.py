@@ -239,10 +239,7 @@ def new_state(recipe: Recipe, device: torch.device = CPU) -> State:
     torch.manual_seed(recipe.seed)
     net, before = _at_first(recipe.net)
     net = _for_training(net, device)
-    if recipe.data.crop % int(net.multiple):  # type: ignore[arg-type]
-        raise TwinshotError(
-            f"crop = {recipe.data.crop}: give a multiple of {net.multiple}, the grid of {recipe.net.kind!r}"
-        )
+    _check_grid(recipe, net, recipe.net.kind)
     average = copy.deepcopy(net).requires_grad_(False)
     judge = _judge(recipe, device)
     trained = {"net": net} if recipe.method == "restoration" else _adversaries(net, judge, recipe)
@@ -284,9 +281,18 @@ def _for_training(net: nn.Module, device: torch.device) -> nn.Module:
 
 
 def _teacher(recipe: Recipe, device: torch.device) -> nn.Module | None:
-    if recipe.method != "restoration" or not recipe.loss.teacher:
+    if not (name := recipe.loss.teacher):
         return None
-    return _for_training(network_of(load_model(recipe.loss.teacher)), device).requires_grad_(False)
+    if recipe.method != "restoration":
+        raise TwinshotError(f"teacher = {name!r}: the method {recipe.method!r} has none; leave it away")
+    teacher = network_of(load_model(name))
+    _check_grid(recipe, teacher, name)
+    return _for_training(teacher, device).requires_grad_(False)
+
+
+def _check_grid(recipe: Recipe, net: nn.Module, name: str) -> None:
+    if recipe.data.crop % int(net.multiple):  # type: ignore[arg-type]
+        raise TwinshotError(f"crop = {recipe.data.crop}: give a multiple of {net.multiple}, the grid of {name!r}")
 
 
 def _judge(recipe: Recipe, device: torch.device) -> nn.Module | None:
