@@ -1,6 +1,6 @@
 """Make a checkpoint small enough to keep: averages and momentum in half precision, master weights whole.
 
-    python scripts/pack.py runs/twin/checkpoint.pt weights/twin.pt
+    python scripts/pack.py runs/twin/checkpoint.pt twin.pt
 
 To go on from it: copy it to runs/NAME/checkpoint.pt and train with --resume.
 """
