@@ -20,9 +20,10 @@ import torch
 from laboratory import Lab, some_batch, tiny, tiny_table
 
 from twinshot import io
+from twinshot.engine import load_model
 from twinshot.pair import TwinshotError
 from twinshot.train import loop
-from twinshot.train.config import Optimiser, Recipe
+from twinshot.train.config import Optimiser, Recipe, recipe_from
 from twinshot.train.data import Validation
 from twinshot.train.loop import Log, load_into, save, start_or_resume, train, validate
 from twinshot.train.pool import CPU
@@ -146,6 +147,17 @@ def test_side_by_side_each_has_a_name(lab: Lab, tmp_path: Path) -> None:
 
 def stepped(recipe: Recipe, state: State, steps: range) -> list[dict[str, float]]:
     return [STEPS[recipe.method](state, some_batch(step), recipe) for step in steps]
+
+
+def test_a_run_goes_on_without_the_model_it_began_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shipped = load_model("twin").card["training"]
+    recipe = recipe_from({"name": "a", "net": {**shipped["recipe"]["net"], "start": "twin"}})
+    state = new_state(recipe)
+    save(state, recipe, tmp_path / "checkpoint.pt")
+    monkeypatch.setattr("twinshot.train.step.load_model", lambda name: pytest.fail(f"{name} was read"))
+    resumed = start_or_resume(recipe, tmp_path, resume=True)
+    assert equal(resumed.net.state_dict(), state.net.state_dict())
+    assert resumed.before == shipped
 
 
 @pytest.mark.parametrize("kind", ["twin", "rnn", "merger", "deblurgan"])

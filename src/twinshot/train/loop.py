@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
@@ -174,8 +175,11 @@ def start_or_resume(recipe: Recipe, run: Path, resume: bool, device: torch.devic
     path = run / "checkpoint.pt"
     if path.exists() and not resume:
         raise TwinshotError(f"{path}: this run exists; go on with --resume, or remove its folder to start anew")
-    state = new_state(recipe, device)
-    return load_into(state, recipe, path) if path.exists() else state
+    if not path.exists():
+        return new_state(recipe, device)
+    # The model that it began with is not read again: it may have been exported anew, or have gone.
+    bare = replace(recipe, net=replace(recipe.net, start=""))
+    return load_into(new_state(bare, device), recipe, path)
 
 
 def save(state: State, recipe: Recipe, path: Path) -> None:
@@ -225,7 +229,7 @@ def load_into(state: State, recipe: Recipe, path: Path) -> State:
         optimiser.load_state_dict(saved)
         for group, settings in zip(optimiser.param_groups, groups, strict=True):
             group |= settings  # the recipe's, not those it was saved with
-    state.step, state.seconds, state.before = table["step"], table["seconds"], table.get("before", state.before)
+    state.step, state.seconds, state.before = table["step"], table["seconds"], table.get("before")
     torch.set_rng_state(table["generator"])
     if state.device.type == "cuda" and "generator_cuda" in table:
         torch.cuda.set_rng_state(table["generator_cuda"], state.device)
