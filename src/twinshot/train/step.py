@@ -250,10 +250,6 @@ def new_state(recipe: Recipe, device: torch.device = CPU) -> State:
     return state
 
 
-def _bf16_on_gpu(recipe: Recipe) -> bool:
-    return recipe.bf16 and torch.cuda.is_bf16_supported(including_emulation=False)
-
-
 def _optim_of(part: str, recipe: Recipe) -> OptimConfig:
     """The recipe's, but for the discriminator of `paper`, which must not outrun the net: Adam, and its own rate."""
     if part == "discriminator" and recipe.method == "paper":
@@ -385,7 +381,8 @@ def _measure(net: nn.Module, norms: Sequence[nn.Module], recipe: Recipe, noisy: 
 def autocast(recipe: Recipe, device: torch.device) -> AbstractContextManager[object]:
     """bf16 arithmetic where the recipe asks for it and the device computes it natively."""
     if device.type == "cuda":
-        return torch.autocast("cuda", torch.bfloat16, _bf16_on_gpu(recipe))
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.autocast("cuda", torch.bfloat16, recipe.bf16 and native)
     if recipe.bf16 and torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported():  # type: ignore[no-untyped-call]
         return torch.autocast("cpu", torch.bfloat16)
     return nullcontext()
