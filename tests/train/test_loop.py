@@ -224,6 +224,18 @@ def test_another_recipe_may_not(name: str, changes: dict[str, Any], tmp_path: Pa
         start_or_resume(tiny("merger", **changes), tmp_path, resume=True)
 
 
+def test_the_teacher_stays_the_same(tmp_path: Path) -> None:
+    recipe = tiny("twin", loss={"teacher": "twin"})
+    state = new_state(recipe)
+    assert state.teacher is not None
+    save(state, recipe, tmp_path / "checkpoint.pt")
+    assert start_or_resume(recipe, tmp_path, resume=True).step == 0
+    next(state.teacher.parameters())[0].add_(1e-3)
+    save(state, recipe, tmp_path / "checkpoint.pt")
+    with pytest.raises(TwinshotError, match="taught by other weights than 'twin' has now"):
+        start_or_resume(recipe, tmp_path, resume=True)
+
+
 def test_a_run_is_not_overwritten(tmp_path: Path) -> None:
     save(new_state(tiny("twin")), tiny("twin"), tmp_path / "checkpoint.pt")
     with pytest.raises(TwinshotError, match="--resume"):

@@ -23,7 +23,7 @@ from ..pair import Metadata, TwinshotError
 from .config import SHARDS, Recipe, as_table, recipe_from
 from .data import Validation, batches, prepare_shards, validation
 from .pool import CPU, Triple
-from .step import STEPS, State, fastest, new_state
+from .step import STEPS, State, fastest, fingerprint, new_state
 
 Report = Callable[[dict[str, Any]], None]
 
@@ -196,6 +196,8 @@ def save(state: State, recipe: Recipe, path: Path) -> None:
     }
     if state.before is not None:
         table["before"] = state.before
+    if state.teacher is not None:
+        table["teacher"] = fingerprint(state.teacher)
     if state.device.type == "cuda":
         table["generator_cuda"] = torch.cuda.get_rng_state(state.device)
     if state.discriminator is not None:
@@ -211,7 +213,7 @@ def load_into(state: State, recipe: Recipe, path: Path) -> State:
     """Continue from a checkpoint, whose recipe may differ in the budget, the log's rhythm and the optimiser's settings.
 
     Raises:
-        TwinshotError: another seed, network, method, optimiser or data stream than the checkpoint's.
+        TwinshotError: another seed, network, method, optimiser, teacher or data stream than the checkpoint's.
     """
     table = read_checkpoint(path)
     before = recipe_from(table["recipe"])
@@ -220,6 +222,11 @@ def load_into(state: State, recipe: Recipe, path: Path) -> State:
     changed += ["optim.name"] if before.optim.name != recipe.optim.name else []
     if changed:
         raise TwinshotError(f"{path}: was made with other settings of {', '.join(changed)}; give the run a new name")
+    if state.teacher is not None and table.get("teacher") not in (None, fingerprint(state.teacher)):
+        raise TwinshotError(
+            f"{path}: was taught by other weights than {recipe.loss.teacher!r} has now; put those back, or give the "
+            "run a new name"
+        )
     state.net.load_state_dict(table["net"])
     state.average.load_state_dict(table["average"])
     if state.discriminator is not None:

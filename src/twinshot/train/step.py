@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from math import cos, inf, pi
 from typing import Any
+from zlib import crc32
 
 import torch
 from torch import Tensor, nn
@@ -284,6 +285,11 @@ def _teacher(recipe: Recipe, device: torch.device) -> nn.Module | None:
     teacher = network_of(load_model(name))
     _check_grid(recipe, teacher, name)
     return _for_training(teacher, device).requires_grad_(False)
+
+
+def fingerprint(net: nn.Module) -> int:
+    """A checksum of the weights."""
+    return crc32(b"".join(weight.cpu().contiguous().numpy().tobytes() for weight in net.state_dict().values()))
 
 
 def _check_grid(recipe: Recipe, net: nn.Module, name: str) -> None:
