@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import signal
 import stat
+import subprocess
+import sys
 import zlib
 from dataclasses import replace
 from io import BytesIO
@@ -16,11 +19,11 @@ import cv2
 import numpy as np
 import pytest
 import tifffile
-from helpers import MAIN, Outcome, outcome, save, start
+from helpers import MAIN, SRC, Outcome, outcome, save, start
 from PIL import Image, ImageCms
 
 import twinshot
-from twinshot import io, restoration
+from twinshot import engine, io, restoration
 from twinshot.pair import Frame, Metadata, Pair, TwinshotError
 
 KINDS = ["PNG", "JPEG", "TIFF", "ZTIFF", "WEBP", "deep PNG", "deep TIFF", "deep ZTIFF"]
@@ -83,6 +86,33 @@ def test_missing(refused, files, tmp_path):
 def test_a_name_too_long(refused, files, tmp_path):
     refused("n" * 300 + ".png", files[1], "-o", tmp_path / "out.png", says=("cannot be read", "too long"))
     refused(*files, "-o", tmp_path / ("n" * 300 + ".png"), says=("cannot be written", "too long"))
+
+
+def test_a_name_that_no_file_can_have(frames):
+    with pytest.raises(TwinshotError, match="cannot be written"):
+        twinshot.restore(*frames).save("a\0.png")
+
+
+def test_a_report_that_cannot_be_written_does_not_hide_the_picture(files, tmp_path):
+    report = (
+        "from twinshot import io, pair\ndef fail(*_): raise pair.TwinshotError('no report')\nio.write_bytes = fail\n"
+    )
+    result = outcome(
+        start(report + MAIN, "restore", *files, "-o", tmp_path / "out.png", "--report", tmp_path / "a.json")
+    )
+    assert result.code == 2
+    assert "out.png: 224x160" in result.out
+    assert result.err == "twinshot: no report\n"
+
+
+def test_pipes(files, tmp_path):
+    """As a shell's process substitution hands them over: what is read once is gone."""
+    script = f"cat {files[0]} | {sys.executable} -c '{MAIN}' restore /dev/stdin {files[1]} -o {tmp_path / 'out.webp'}"
+    done = subprocess.run(
+        script, shell=True, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(SRC)}
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out.webp").is_file()
 
 
 def test_a_folder_for_a_file(refused, files, tmp_path):
@@ -148,6 +178,15 @@ def test_random_damage_is_refused_or_read_but_never_a_crash(files, frames, kind,
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.parametrize("kind", ["PNG", "deep PNG"])
+def test_a_png_with_damaged_pixels_is_not_half_a_picture(refused, files, tmp_path, frames, kind):
+    damaged = bytearray(encoded(frames[0].astype(np.uint16) * 257 if kind == "deep PNG" else frames[0], "PNG"))
+    for place in (len(damaged) // 2, len(damaged) // 2 + 1):
+        damaged[place] ^= 255
+    files[0].write_bytes(damaged)
+    refused(*files, "-o", tmp_path / "out.png", says=("noisy.png: the file is damaged or cut short",))
+
+
 def test_two_sizes_are_both_said(refused, files, tmp_path, frames):
     save(files[1], frames[1][:100, :120])
     refused(*files, "-o", tmp_path / "out.png", says=("noisy.png is 224x160", "blurry.png is 120x100"))
@@ -186,7 +225,8 @@ def test_other_formats(refused, files, tmp_path, frames, kind):
 def test_a_camera_raw_file_is_not_taken_for_its_preview(refused, files, tmp_path, frames):
     tifffile.imwrite(tmp_path / "a.nef", frames[0], photometric="rgb", subfiletype=1)
     tifffile.imwrite(tmp_path / "a.dng", frames[0], photometric="rgb", extratags=[(50706, "B", 4, (1, 4, 0, 0), True)])
-    for name in ("a.nef", "a.dng"):
+    (tmp_path / "b.CR3").write_bytes(b"of a kind that no reader here knows")
+    for name in ("a.nef", "a.dng", "b.CR3"):
         refused(tmp_path / name, files[1], "-o", tmp_path / "out.png", says=(name, "camera raw"))
 
 
@@ -422,6 +462,7 @@ def test_a_full_disk_keeps_the_picture_that_was_there(files, tmp_path):
 WAIT_IN = """
 import signal, time
 signal.signal(signal.SIGINT, signal.default_int_handler)  # which a background job begins without
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 from twinshot import engine, io, restoration
 def wait(*_):
     print("ready", flush=True)
@@ -448,6 +489,29 @@ def test_ctrl_c(files, tmp_path, place, wait):
     process.send_signal(signal.SIGINT)
     assert_one_line(outcome(process), "stopped", code=130)
     assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_ended_or_hung_up_while_it_writes(files, tmp_path, number):
+    before = contents(tmp_path)
+    process = start(WAIT_IN.format(place="io.os.fsync", wait="wait"), "restore", *files, "-o", tmp_path / "out.png")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(number)
+    assert_one_line(outcome(process), "stopped", code=128 + number)
+    assert contents(tmp_path) == before
+
+
+def test_what_nohup_set_stays(files, tmp_path):
+    ignoring = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+    script = ignoring + WAIT_IN.replace("SIG_DFL", "SIG_IGN").replace("time.sleep(60)", "time.sleep(1)")
+    place, wait = "io.os.fsync", "wait"
+    process = start(script.format(place=place, wait=wait), "restore", *files, "-o", tmp_path / "out.png")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGHUP)
+    assert outcome(process).code == 0
+    assert (tmp_path / "out.png").is_file()
 
 
 @pytest.mark.parametrize("module", ["typer", "rich.progress"])
@@ -504,8 +568,6 @@ def test_benchmark_refuses(command, tmp_path):
 
 
 def test_a_damaged_model_is_not_run(monkeypatch, tmp_path, frames):
-    from twinshot import engine
-
     card = engine.manifest()["twin"]
     (tmp_path / "manifest.json").write_text(json.dumps({"twin": card}))
     monkeypatch.setattr(engine, "WEIGHTS", tmp_path)
@@ -513,6 +575,22 @@ def test_a_damaged_model_is_not_run(monkeypatch, tmp_path, frames):
         twinshot.load_model("twin")
     (tmp_path / card["file"]).write_bytes(b"other weights")
     with pytest.raises(TwinshotError, match="not the file the manifest lists"):
+        twinshot.restore(*frames)
+
+
+@pytest.mark.parametrize("named", [{"model": None}, {"model": Path("twin")}, {"engine": []}, {"engine": None}])
+def test_what_is_no_name_at_all(frames, named):
+    with pytest.raises(TwinshotError, match=r"no (model|engine) is called"):
+        twinshot.restore(*frames, **named)
+
+
+def test_a_model_that_no_engine_reads(monkeypatch, tmp_path, frames):
+    data = b"as the manifest says, and no graph"
+    card = {**engine.manifest()["twin"], "file": "a.onnx", "sha256": hashlib.sha256(data).hexdigest()}
+    (tmp_path / "manifest.json").write_text(json.dumps({"twin": card}))
+    (tmp_path / "a.onnx").write_bytes(data)
+    monkeypatch.setattr(engine, "WEIGHTS", tmp_path)
+    with pytest.raises(TwinshotError, match=r"a\.onnx: could not be run"):
         twinshot.restore(*frames)
 
 

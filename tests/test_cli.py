@@ -90,6 +90,14 @@ def test_models(command, monkeypatch):
             assert str(figure) in result.out
 
 
+def test_a_models_name_is_never_cut(command, monkeypatch, tmp_path):
+    name = "a-name-that-is-as-long-as-a-table-is-ever-going-to-give-it"
+    card = engine.manifest()["twin"]
+    (tmp_path / "manifest.json").write_text(json.dumps({name: {**card, "trained_on": "pictures " * 20}}))
+    monkeypatch.setenv("TWINSHOT_WEIGHTS", str(tmp_path))
+    assert name in command("models").out
+
+
 def test_models_of_others_are_listed_as_they_are_named(command, monkeypatch, tmp_path):
     card = {**engine.manifest()["twin"], "trained_on": "my [/x] photos"}
     (tmp_path / "manifest.json").write_text(json.dumps({"mine": card}))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from helpers import outcome, start
+from helpers import SRC, outcome, start
 
 HEAVY = ("cv2", "onnxruntime", "torch", "PIL")
 SHOW = f"; import sys; print('loaded:', *(name for name in {HEAVY!r} if name in sys.modules))"
@@ -63,3 +66,18 @@ def test_torch_is_not_needed_to_restore() -> None:
     names = "restoration, engine, bench.run, bench.report, synth.triples, synth.shards"
     imports = "\n".join(f"import twinshot.{name}" for name in names.split(", "))
     assert outcome(start(block + imports)).code == 0
+
+
+def test_the_network_is_not_asked_for_anything(tmp_path: Path) -> None:
+    """ONNX Runtime tells its maker of the machine, unless it is told not to, and keeps what it will tell at home."""
+    home = {**os.environ, "HOME": str(tmp_path), "PYTHONPATH": str(SRC)}
+    home.pop("ORT_DISABLE_TELEMETRY", None)
+    script = (
+        "import numpy as np, os, time, twinshot\n"
+        "frames = np.random.default_rng(0).random((2, 64, 64, 3), np.float32)\n"
+        "twinshot.restore(*frames)\n"
+        "assert os.environ['ORT_DISABLE_TELEMETRY'] == '1'\n"
+        "time.sleep(1)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, env=home)
+    assert [path for path in tmp_path.rglob("*") if "onnxruntime" in path.name or "Microsoft" in path.name] == []

@@ -6,6 +6,7 @@ twinshot.restore("noisy.jpg", "blurry.jpg").save("sharp.png")
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,9 @@ from .pair import Pair, TwinshotError
 if TYPE_CHECKING:
     from .engine import Model, load_model
     from .restoration import Restored, restore
+
+# ONNX Runtime would look for its maker's servers otherwise, to tell of the machine. What a user has set, stays.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __version__ = "0.1.0"
 __all__ = ["Model", "Pair", "Restored", "TwinshotError", "load_model", "restore"]

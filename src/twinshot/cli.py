@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from .pair import TwinshotError
 
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 out = Console()
 err = Console(stderr=True, soft_wrap=True, highlight=False)
+_ENDINGS = [
+    number for name in ("SIGTERM", "SIGHUP") if (number := getattr(signal, name, None))
+]  # Windows has no SIGHUP
 
 Force = Annotated[bool, typer.Option("--force", help="Replace an existing output.")]
 DataRoot = Annotated[
@@ -34,19 +39,31 @@ DataRoot = Annotated[
 
 
 def main() -> None:
-    """Run the command: exit code 2 for bad input, 130 for Ctrl-C, and one line that says why."""
+    """Run the command, and say in a line why it failed: exit code 2 for bad input, 130 for Ctrl-C, 143 for SIGTERM."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name the terminal cannot show is no reason to fail
+    _clean_up_when_ended()
     try:
         app()
     except (TwinshotError, OSError, MemoryError) as error:
         err.print(f"twinshot: {_in_words(error)}", style="red", markup=False)
         sys.exit(2)
     except SystemExit as stop:
-        if stop.code == 130:
+        if stop.code in (130, *(128 + number for number in _ENDINGS)):
             err.print("twinshot: stopped; no half-written file is left", markup=False)
         raise
+
+
+def _clean_up_when_ended() -> None:
+    """Have other ways to end a process clear away what is half-written, as Ctrl-C does; what `nohup` set, stays."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    for number in _ENDINGS:
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, end)
 
 
 def _in_words(error: Exception) -> str:
@@ -94,12 +111,12 @@ def restore(
     with _bar(quiet) as progress:
         result = run(noisy, blurry, model, engine, progress)
     result.save(output, force)
-    if report:
-        io.write_bytes(report, json.dumps(result.report, indent=2).encode())
     for warning in result.report["warnings"]:
         err.print(f"warning: {warning}", style="yellow", markup=False)
     if not quiet:
         out.print(_summary(output, result.report), markup=False, highlight=False, soft_wrap=True)
+    if report:
+        io.write_bytes(report, json.dumps(result.report, indent=2).encode())
 
 
 @app.command()
@@ -107,7 +124,8 @@ def models() -> None:
     """List the models at hand: those of the package, and of TWINSHOT_WEIGHTS or a checkout's `weights`."""
     from .engine import manifest
 
-    table = Table("model", "size", "trained on", "licence", "measured quality")
+    # Of all columns the name alone is typed again.
+    table = Table(Column("model", no_wrap=True), "size", "trained on", "licence", "measured quality")
     for name, card in manifest().items():
         file = Path(card["folder"], card["file"])
         size = f"{file.stat().st_size / 1e6:.1f} MB" if file.is_file() else "missing"

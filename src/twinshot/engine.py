@@ -111,9 +111,9 @@ def load_model(name: str = "twin", engine: str = "onnx") -> Model:
         TwinshotError: no such model or engine, or its file is missing or not the one the manifest lists.
     """
     models = manifest()
-    if name not in models:
+    if not isinstance(name, str) or name not in models:
         raise TwinshotError(f"no model is called {name!r}; `twinshot models` lists: {', '.join(models)}")
-    if engine not in ENGINES:
+    if not isinstance(engine, str) or engine not in ENGINES:
         raise TwinshotError(f"no engine is called {engine!r}; choose one of {', '.join(ENGINES)}")
     path = Path(models[name]["folder"]) / models[name]["file"]
     check_file(path, models[name]["sha256"])
@@ -176,12 +176,15 @@ def _session(path: Path) -> Run:
     options.intra_op_num_threads = threads()
     options.log_severity_level = 3
     options.enable_mem_pattern = False  # its plan of one block takes twice the memory, and no less time
-    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    try:
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its types have no family of their own
+        raise _failed(path, error) from error
 
     def run(noisy: Tensor, blurry: Tensor) -> Tensor:
         try:
             restored: Tensor = session.run(None, {"noisy": noisy, "blurry": blurry})[0]
-        except Exception as error:  # its types have no family of their own
+        except Exception as error:
             raise _failed(path, error) from error
         return restored
 

@@ -24,6 +24,10 @@ from .pair import LARGEST_AREA, Frame, Metadata, TwinshotError, check_frame, che
 from .window import Pixels
 
 SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WEBP"}
+_RAW_SUFFIXES = (
+    *(".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".iiq", ".kdc", ".mrw", ".nef", ".nrw", ".orf"),
+    *(".pef", ".raf", ".rw2", ".srw", ".x3f"),
+)
 _SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"RIFF")
 _SIXTEEN_BIT = {"PNG", "TIFF"}
 _LARGEST_WEBP_SIDE = 16_383
@@ -41,6 +45,8 @@ def read(source: str | os.PathLike[str] | Pixels, name: str = "array") -> Frame:
         return check_frame(source, name)
     path = path_of(source, name)
     data = _bytes_of(path)
+    if path.suffix.lower() in _RAW_SUFFIXES:
+        raise _is_raw(path)
     with warnings.catch_warnings(), _hushed(data):
         warnings.simplefilter("ignore")
         try:
@@ -51,7 +57,8 @@ def read(source: str | os.PathLike[str] | Pixels, name: str = "array") -> Frame:
         except UnidentifiedImageError as error:
             if data.startswith(_SIGNATURES):
                 raise TwinshotError(
-                    f"{path}: the file is damaged or cut short, or a rare kind; copy it again, or save it as RGB"
+                    f"{path}: the file is damaged or cut short, or a rare kind; copy it again, or save it as RGB of 8 "
+                    "or 16 bits a channel"
                 ) from error
             raise TwinshotError(f"{path}: not an image that can be read; give PNG, JPEG, TIFF or WebP") from error
         except Image.DecompressionBombError as error:
@@ -180,8 +187,9 @@ def _longer_side(path: Path) -> int:
     """In px; 0 where the file cannot be read, which is for `read` to say."""
     with warnings.catch_warnings(), suppress(Exception):  # parsers of foreign bytes raise whatever they stumble over
         warnings.simplefilter("ignore")
-        with Image.open(path) as file:
-            return max(file.size)
+        if path.is_file():  # a pipe can be read but once
+            with Image.open(path) as file:
+                return max(file.size)
     return 0
 
 
@@ -214,8 +222,9 @@ def check_target(path: Path, taken: tuple[Path, ...], force: bool) -> None:
             raise TwinshotError(
                 f"{path}: exists already; add --force (in Python force=True) to replace it, or choose another name"
             )
-    except OSError as error:
-        raise TwinshotError(f"{path}: cannot be written ({error.strerror}); choose another name") from error
+    except (OSError, ValueError) as error:  # the latter for a name that no file can have
+        reason = getattr(error, "strerror", None) or error
+        raise TwinshotError(f"{path}: cannot be written ({reason}); choose another name") from error
 
 
 def same_file(one: Path, other: Path) -> bool:
@@ -282,6 +291,9 @@ def _decode(file: Image.Image, data: bytes, path: Path) -> Frame:
     check_size(file.width, file.height, str(path))  # before the memory for its pixels is asked for
     bits = _bits(file, data)
     _check_mode(file, path, bits)
+    if file.format == "PNG":
+        _check_png(data)
+        file.load()  # before EXIF, which Pillow reads the pixels for: damage to them would pass as that of EXIF
     metadata = _metadata(file, exif_of(file), bits)
     pixels = _sixteen_bit_pixels(file, data, path) if bits == 16 else _eight_bit_pixels(file, path)
     # Asked for once the pixels are there: readers turn a TIFF upright themselves, and then Pillow forgets the tag.
@@ -298,10 +310,20 @@ def _bits(file: Image.Image, data: bytes) -> int:
     return 8
 
 
+def _check_png(data: bytes) -> None:
+    """Raises SyntaxError where a checksum says that bytes have changed: Pillow does not ask those of pixels."""
+    with Image.open(BytesIO(data)) as file:
+        file.verify()
+
+
+def _is_raw(path: Path) -> TwinshotError:
+    return TwinshotError(f"{path}: is a camera raw file: develop both frames alike, to 16-bit TIFF")
+
+
 def _check_mode(file: Image.Image, path: Path, bits: int) -> None:
     tags = file.tag_v2 if isinstance(file, TiffImagePlugin.TiffImageFile) else {}
     if tags.get(254, 0) & 1 or 50706 in tags:
-        raise TwinshotError(f"{path}: is a camera raw file, which shows but a preview: develop it to a 16-bit TIFF")
+        raise _is_raw(path)
     if file.format not in {*SUFFIXES.values(), "MPO"}:
         raise TwinshotError(f"{path}: is {file.format}; give PNG, JPEG, TIFF or WebP")
     names = {"L": "greyscale", "LA": "greyscale", "1": "black and white", "P": "a palette picture", "CMYK": "CMYK"}
