@@ -106,6 +106,27 @@ def test_unrelated_frames_are_left_alone(other):
     np.testing.assert_array_equal(found.matrix, np.eye(3))
 
 
+@pytest.mark.parametrize("noise", [0.0, 3.0])
+@pytest.mark.parametrize("side", [192, 340])
+def test_noise_alone_does_not_make_frames_unlike(side, noise):
+    noisy, blurry = (np.ascontiguousarray(frame[:side, :side]) for frame in frames(np.eye(3), noise=noise, blur=21))
+    assert align.estimate(noisy, blurry, SAME).alike
+    for other in (data.coffee(), data.chelsea(), data.rocket(), blurry[::-1]):
+        unrelated = cv2.blur(cv2.resize(other, (side, side)), (7, 7))
+        assert not align.estimate(noisy, unrelated, SAME).alike
+
+
+def test_the_larger_the_frames_the_less_must_they_agree():
+    """Moved, and under noise that leaves a small piece of them too little to go by."""
+    moved = list(frames(shifted(6, -4), noise=3.0, blur=15))
+    found = align.estimate(*moved, SAME)
+    assert found.applied
+    assert found.shift == pytest.approx((6, -4), abs=2)
+    piece = align.estimate(*(np.ascontiguousarray(frame[:170, :190]) for frame in moved), SAME)
+    assert not piece.applied
+    assert piece.confidence < 0.5
+
+
 @pytest.mark.parametrize(("x", "y"), [(70, 0), (-60, 55)])
 def test_far_shifts(x, y):
     """A hand moves far between two shots; phase correlation alone loses what leaves the frame."""

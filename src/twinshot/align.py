@@ -18,7 +18,13 @@ from .window import Matrix, Pixels, window
 
 _WORKING_SIDE = 720  # px of the longer side
 _LEAST_WORKING_SIDE = 16  # px of the shorter one, which a strip would lose
-_LEAST_CORRELATION = 0.5
+_FINE, _COARSE = (2.0, 16.0), (6.0, 32.0)  # px of the working copy: sigmas of what is looked at
+# Least correlations of frames of 192 px a side. Unrelated ones agree by chance, the less the more they show.
+_BOUNDS_SIDE = 192
+_LEAST_CORRELATION = 0.5  # of frames that were registered
+_LEAST_LIKENESS = 0.25  # of frames of one scene, as they are
+_LEAST_COARSE_LIKENESS = 0.4  # the same, in the large
+_FLOOR = 0.15  # whatever the size: a search of larger frames has more to choose from
 _LEAST_GAIN = 0.001  # rise of the correlation that makes a warp worth its resampling
 _LARGEST_SHARE = 0.3  # of the longer side: a larger corner shift is a mistake
 _LARGEST_STRETCH = 1.2  # of a length, anywhere: what moves in the scene asks for more, a hand does not
@@ -34,23 +40,26 @@ class Alignment:
         shift: mean displacement (x, y) of the corners, px.
         confidence: correlation of the two registered frames, in [-1, 1].
         applied: False where the frames were left as they are.
+        alike: False where nothing says that the two show one scene.
     """
 
     matrix: Matrix
     shift: tuple[float, float]
     confidence: float
     applied: bool
+    alike: bool = True
 
 
 def estimate(noisy: Pixels, blurry: Pixels, exposure: Exposure) -> Alignment:
     """Register two frames of one size, uint8, uint16 or float32; `exposure` brings the noisy one to the other's."""
     scale = min(1.0, max(_WORKING_SIDE / max(noisy.shape[:2]), _LEAST_WORKING_SIDE / min(noisy.shape[:2])))
-    fixed = _prepared(apply(_small(noisy, scale), exposure))
-    moving = _prepared(_small(blurry, scale))
+    frames = apply(_small(noisy, scale), exposure), _small(blurry, scale)
+    fixed, moving = (_prepared(frame, _FINE) for frame in frames)
+    least = _by_size(_LEAST_CORRELATION, fixed)
     before = _correlation(fixed, moving, np.eye(3))
     best, confidence = np.eye(3), before
     for start in (_translation, _no_translation, _far_translation):
-        if start is _far_translation and confidence >= _LEAST_CORRELATION:
+        if start is _far_translation and confidence >= least:
             break
         matrix = _refined(fixed, moving, start(fixed, moving))
         after = _correlation(fixed, moving, matrix)
@@ -58,15 +67,15 @@ def estimate(noisy: Pixels, blurry: Pixels, exposure: Exposure) -> Alignment:
             best, confidence = matrix, after
     matrix = _at_full_size(best, scale)
     shift, largest = _corner_shift(matrix, noisy.shape[:2])
-    sure = confidence >= _LEAST_CORRELATION and confidence - before >= _LEAST_GAIN
+    sure = confidence >= least and confidence - before >= _LEAST_GAIN
     if not sure or largest > _LARGEST_SHARE * max(noisy.shape[:2]):
-        return left_alone(before)
+        return left_alone(before, before >= min(least, _LEAST_LIKENESS) or _alike_in_the_large(*frames))
     return Alignment(matrix, shift, confidence, True)
 
 
-def left_alone(confidence: float) -> Alignment:
+def left_alone(confidence: float, alike: bool = True) -> Alignment:
     """Frames that are used as they are."""
-    return Alignment(np.eye(3), (0.0, 0.0), confidence, False)
+    return Alignment(np.eye(3), (0.0, 0.0), confidence, False, alike)
 
 
 def registered(noisy: Image, blurry: Image, exposure: Exposure) -> Image:
@@ -85,11 +94,22 @@ def _small(pixels: Pixels, scale: float) -> Image:
     return as_float(cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
 
 
-def _prepared(image: Image) -> Image:
+def _prepared(image: Image, band: tuple[float, float]) -> Image:
     """Grey, smooth, and without slow changes of brightness, which correlate however badly one registers."""
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    flat: Image = cv2.GaussianBlur(grey, (0, 0), 2.0) - cv2.GaussianBlur(grey, (0, 0), 16.0)
+    flat: Image = cv2.GaussianBlur(grey, (0, 0), band[0]) - cv2.GaussianBlur(grey, (0, 0), band[1])
     return flat
+
+
+def _by_size(least: float, fixed: Image) -> float:
+    """A least correlation for frames of this size."""
+    return float(np.clip(least * _BOUNDS_SIDE / np.sqrt(fixed.size), _FLOOR, least))
+
+
+def _alike_in_the_large(noisy: Image, blurry: Image) -> bool:
+    """Whether the frames, as they are, agree where more of the noise averages out."""
+    fixed, moving = (_prepared(frame, _COARSE) for frame in (noisy, blurry))
+    return _correlation(fixed, moving, np.eye(3)) >= _by_size(_LEAST_COARSE_LIKENESS, fixed)
 
 
 def _translation(fixed: Image, moving: Image) -> Matrix:

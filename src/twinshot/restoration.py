@@ -26,7 +26,6 @@ Progress = Callable[[int, int], None]
 LARGEST_TILE = 1280
 OVERLAP = 160
 _LARGEST_RISE, _LEAST_RISE = 1.5, 0.02  # of the exposure's misfit: frames laid on each other agree better, not worse
-_LEAST_LIKENESS = 0.25  # of frames that go together the confidence is 0.6 and more, of others 0.15 at most
 MARGIN = 64  # of a tile's edge, px, that lacks context and is not used
 
 
@@ -91,7 +90,7 @@ def restore(
         TwinshotError: a frame cannot be read or used, the two do not go together, or there is no such model.
     """
     clock = Clock()
-    network = load_model(model, engine) if isinstance(model, str) else model
+    network = model if isinstance(model, Model) else load_model(model, engine)
     pair = read_pair(noisy, blurry)
     clock.lap("read")
     sources = tuple(path.absolute() for path in _files(noisy, blurry))
@@ -155,7 +154,7 @@ def _unmatched(pair: Pair, match: exposure.Exposure) -> str | None:
 
 def _unlike(pair: Pair, registered: align.Alignment, network: Model) -> str | None:
     """A sentence that says why the frames look as if they did not go together, and what is done of it; or None."""
-    if registered.confidence >= _LEAST_LIKENESS:
+    if registered.alike:
         return None
     done = "" if network.fallback is network else f"; {pair.noisy.name} is restored alone"
     return (
