@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from twinshot.bench.analysis import Group, fusion_gain, fusion_gains, ratio
+from twinshot.bench.analysis import fusion_gain, fusion_gains, ratio
 
 
 def set_of(gains, blur, sigma):
@@ -31,7 +32,24 @@ def test_a_gain_by_hand():
 def assert_groups(found, wanted):
     assert len(found) == len(wanted)
     for group, (low, high, cases, gain) in zip(found, wanted, strict=True):
-        assert group == Group(low, high, cases, pytest.approx(gain))
+        assert (group.low, group.high, group.cases, group.gain) == (low, high, cases, pytest.approx(gain))
+
+
+def test_how_sure_a_gain_is():
+    gains = [0.0, 2.0, 1.0, 5.0]
+    results = set_of(gains, [None] * 4, [0.1, 0.2, 0.3, 0.4])
+    alone = fusion_gain(results, "twin", "twin-noisy")
+    assert (alone.mean, alone.median, alone.ahead) == (2, 1.5, 0.75)
+    assert alone.error == pytest.approx(np.std(gains, ddof=1) / 2)  # of four photographs, the textbook's
+
+    for name, photograph in zip(results["cases"], "aabb", strict=True):
+        results["cases"][name]["source"] = photograph
+    paired = fusion_gain(results, "twin", "twin-noisy")
+    assert paired.error == pytest.approx(np.std([1, 3], ddof=1) / np.sqrt(2))  # of two: their means are 1 and 3
+
+    for facts in results["cases"].values():
+        facts["source"] = "a"
+    assert fusion_gain(results, "twin", "twin-noisy").error is None
 
 
 def test_cases_of_one_blur_stay_in_their_order():

@@ -93,6 +93,13 @@ def test_versions():
     assert version_of("yuan").split()[:-1] == identity_of("yuan").split()
 
 
+@pytest.mark.parametrize("change", [{"sha256": "0" * 64}, {"int8": {"sha256": "0" * 64}}, {"fallback": "rnn"}])
+def test_a_networks_version_is_that_of_all_it_runs(monkeypatch, change):
+    before, models = identity_of("twin"), manifest()
+    monkeypatch.setattr(systems, "manifest", lambda: {**models, "twin": {**models["twin"], **change}})
+    assert identity_of("twin") != before
+
+
 @pytest.mark.parametrize(
     ("kind", "settings", "takes"),
     [

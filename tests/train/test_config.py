@@ -78,6 +78,10 @@ BAD = [
     ('name = "a"\n[paper]\ncontent = nan', "content = nan; give a finite number"),
     ('name = "a"\n[paper]\ngenerator_steps = 0', "generator_steps = 0; give 1 or more"),
     ('name = "a"\n[wgan]\ncritic_steps = 0', "critic_steps = 0; give 1 or more"),
+    ('name = "a"\n[wgan]\ncritic_width = 0', "critic_width = 0; give 1 or more"),
+    ('name = "a"\n[discriminator]\nlevels = 0', "levels = 0; give 1 or more"),
+    ('name = "a"\n[loss]\npsnr = 0', "all terms of the loss have weight 0"),
+    ('name = "a"\nmethod = "paper"\n[paper]\ncontent = 0\ngradient = 0\ndark_channel = 0\nadversarial = 0', "weight 0"),
     ('name = "a"\n[paper]\nadversarial_form = "hinge"', "give one of minimax, non_saturating"),
     ('name = "a"\nbase = "recipe.toml"', "overlays itself"),
     ('name = "a"\nbase = "absent.toml"', "absent.toml: no such recipe"),
@@ -94,6 +98,21 @@ def test_what_is_refused_says_where_and_why(tmp_path: Path, text: str, complaint
 def test_settings_that_make_no_network(settings: dict[str, object]) -> None:
     with pytest.raises(TwinshotError, match=r"network 'twin': settings .* do not make one"):
         build("twin", settings)
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        ("twin", {"inputs": 3}),
+        ("twin", {"channels": [4] * 7, "encoder": [1] * 7, "decoder": [1] * 6}),  # a grid that validation has not
+        ("unet", {"levels": 7}),
+        ("unet", {"levels": 0}),
+        ("unet", {"base_channels": -2}),
+    ],
+)
+def test_numbers_that_make_no_network(kind: str, settings: dict[str, object]) -> None:
+    with pytest.raises(TwinshotError, match=rf"network '{kind}': settings .* do not make one"):
+        build(kind, settings)
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
@@ -163,7 +182,7 @@ def test_the_defaults_are_table_i() -> None:
 
 
 @pytest.mark.parametrize("kind", ["twin", "merger"])
-@pytest.mark.parametrize("inputs", [[], ["noise"], "noisy"])
+@pytest.mark.parametrize("inputs", [[], ["noise"], "noisy", ["noisy", "noisy"]])
 def test_unknown_frames_are_refused(kind: str, inputs: object) -> None:
     with pytest.raises(TwinshotError, match="one or both of noisy, blurry"):
         build(kind, {"inputs": inputs})

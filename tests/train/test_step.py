@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from itertools import pairwise
+from typing import Any
 
 import pytest
 import torch
@@ -186,15 +187,11 @@ def test_all_scales_are_trained() -> None:
     assert STEPS["restoration"](state, (noisy, blurry, sharp), recipe)["loss"] == pytest.approx(expected, rel=1e-5)
 
 
-def test_each_net_answers_to_its_own_loss() -> None:
-    """Without a loss of its own a net stays: nobody else's gradient reaches it."""
-    recipe = tiny("rnn", paper={"denoising": 0.0})
-    state = new_state(recipe)
-    before, after = weights_of(state.net.denoising), weights_of(state.net.deblurring)  # type: ignore[arg-type]
-    STEPS["paper"](state, some_batch(), recipe)
-    assert not moved(state.net.denoising, before)  # type: ignore[arg-type]
-    assert moved(state.net.deblurring, after)  # type: ignore[arg-type]
-    assert list(state.parts) == ["discriminator", "generator"]
+@pytest.mark.parametrize("changes", [{"paper": {"denoising": 0.0}}, {"method": "restoration"}, {"method": "wgan"}])
+def test_a_denoising_net_that_nothing_trains_is_refused(changes: dict[str, Any]) -> None:
+    """Nobody else's gradient reaches it, and half of DeblurRNN would stay as it was drawn."""
+    with pytest.raises(TwinshotError, match="nothing would train the denoising net: set joint = true"):
+        new_state(tiny("rnn", **changes))
 
 
 @pytest.mark.parametrize("kind", ["rnn", "merger"])

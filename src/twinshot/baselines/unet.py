@@ -30,12 +30,17 @@ class UNet(nn.Module):
         levels: resolutions, the full one included; published 5.
         inputs: which frames the network may see; the output is added to the first.
 
+    Raises:
+        ValueError: no level, or more than six, or no channels.
+
     Guarantees: `forward(noisy, blurry)` takes and gives float (n, 3, h, w), RGB, sRGB-encoded in [0, 1], h and w
     multiples of `multiple`; the output may overshoot the range by a little.
     """
 
     def __init__(self, base_channels: int = 64, levels: int = 5, inputs: Sequence[str] = ("noisy", "blurry")) -> None:
         super().__init__()
+        if base_channels < 1 or not 1 <= levels <= 6:
+            raise ValueError("there are 1 to 6 levels, of 1 or more channels")
         self.inputs = tuple(inputs)
         self.multiple = 2 ** (levels - 1)
         widths = [base_channels * 2**level for level in range(levels)]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import inf
+from math import inf, sqrt
 from operator import itemgetter
-from statistics import fmean
+from statistics import fmean, median
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,23 @@ first and the last pair."""
 
 
 @dataclass(frozen=True)
+class Gain:
+    """One case.
+
+    Attributes:
+        decibels: PSNR with both frames less that with one.
+        photograph: what the case was made of; cases of one photograph are not independent.
+        blur: px, where it is known.
+        noise: the noisy frame's error, in [0, 1].
+    """
+
+    decibels: float
+    photograph: str
+    blur: float | None
+    noise: float | None
+
+
+@dataclass(frozen=True)
 class Group:
     """Cases of like difficulty.
 
@@ -29,12 +47,14 @@ class Group:
         high: the largest.
         cases: how many.
         gain: mean gain in dB.
+        error: its standard error, dB; None for one photograph.
     """
 
     low: float
     high: float
     cases: int
     gain: float
+    error: float | None
 
 
 @dataclass(frozen=True)
@@ -46,6 +66,9 @@ class FusionGain:
         alone: the one with the noisy frame.
         cases: how many.
         mean: over all of them.
+        error: the mean's standard error, the photographs being drawn; None for one photograph.
+        median: of the cases.
+        ahead: share of the cases, in [0, 1], that gain.
         blur_fifths: by blur in px, least first, of the cases whose blur is known; empty where they are too few.
         noise_thirds: the same by the noisy frame's error, in [0, 1].
         noise_fifths: the same, finer.
@@ -55,6 +78,9 @@ class FusionGain:
     alone: str
     cases: int
     mean: float
+    error: float | None
+    median: float
+    ahead: float
     blur_fifths: tuple[Group, ...]
     noise_thirds: tuple[Group, ...]
     noise_fifths: tuple[Group, ...]
@@ -71,14 +97,15 @@ def fusion_gain(set_results: Mapping[str, Any], pair: str, alone: str) -> Fusion
     Returns:
         None where either was not run, or failed.
     """
-    scores = [_scores(set_results["systems"].get(name, {})) for name in (pair, alone)]
-    gains = {case: psnr - scores[1][case] for case, psnr in scores[0].items() if case in scores[1]}
+    gains = _gains(set_results, pair, alone)
     if not gains:
         return None
-    known = set_results.get("cases", {})
-    blur, noise = ([(known.get(case, {}).get(key), gain) for case, gain in gains.items()] for key in ("blur", "sigma"))
-    mean = fmean(gains.values())
-    return FusionGain(pair, alone, len(gains), mean, _groups(blur, 5), _groups(noise, 3), _groups(noise, 5))
+    each = [gain.decibels for gain in gains]
+    blur, noise = ([(getattr(gain, by), gain) for gain in gains] for by in ("blur", "noise"))
+    return FusionGain(
+        *(pair, alone, len(gains), fmean(each), _standard_error(gains), median(each)),
+        *(fmean(gain > 0 for gain in each), _groups(blur, 5), _groups(noise, 3), _groups(noise, 5)),
+    )
 
 
 def fusion_gains(set_results: Mapping[str, Any]) -> list[FusionGain]:
@@ -122,7 +149,28 @@ def _scores(row: Mapping[str, Any]) -> dict[str, float]:
     return {case["name"]: case["psnr"] for case in row.get("cases", [])}
 
 
-def _groups(gains: list[tuple[float | None, float]], parts: int) -> tuple[Group, ...]:
+def _gains(set_results: Mapping[str, Any], pair: str, alone: str) -> list[Gain]:
+    both, one = (_scores(set_results["systems"].get(name, {})) for name in (pair, alone))
+    known = {case: set_results.get("cases", {}).get(case, {}) for case in both}
+    return [
+        Gain(both[case] - one[case], facts.get("source") or case, facts.get("blur"), facts.get("sigma"))
+        for case, facts in known.items()
+        if case in one
+    ]
+
+
+def _standard_error(gains: Sequence[Gain]) -> float | None:
+    """Of the mean; a photograph's cases deviate together (the linearised error of cluster sampling)."""
+    mean = fmean(gain.decibels for gain in gains)
+    sums: dict[str, float] = defaultdict(float)
+    for gain in gains:
+        sums[gain.photograph] += gain.decibels - mean
+    if (count := len(sums)) < 2:
+        return None
+    return sqrt(count / (count - 1) * sum(value**2 for value in sums.values())) / len(gains)
+
+
+def _groups(gains: list[tuple[float | None, Gain]], parts: int) -> tuple[Group, ...]:
     """The gains in `parts` groups of like value, the first with one more where they do not come out even.
 
     No groups where that leaves fewer than two cases each.
@@ -131,4 +179,9 @@ def _groups(gains: list[tuple[float | None, float]], parts: int) -> tuple[Group,
     if len(known) < 2 * parts:
         return ()
     split = [known[part[0] : part[-1] + 1] for part in np.array_split(np.arange(len(known)), parts)]
-    return tuple(Group(part[0][0], part[-1][0], len(part), fmean(gain for _, gain in part)) for part in split)
+    return tuple(_group([value for value, _ in part], [gain for _, gain in part]) for part in split)
+
+
+def _group(values: Sequence[float], gains: Sequence[Gain]) -> Group:
+    mean = fmean(gain.decibels for gain in gains)
+    return Group(values[0], values[-1], len(gains), mean, _standard_error(gains))

@@ -166,7 +166,10 @@ def _simulated(options: Options, photos: Path) -> dict[str, Any]:
 
 
 def _measure_speed(results: Results, options: Options, systems: Sequence[str], say: Say) -> None:
-    """Seconds and memory; with `quick` of the networks alone, in one engine. Those of another machine are made anew."""
+    """Seconds and memory; with `quick` of the networks alone, in one engine.
+
+    Those of a processor of another name are made anew. Machines whose processors share one are not told apart.
+    """
     table = results.setdefault("speed", {"size": list(speed.SIZE), "systems": {}})
     photographs = examples(options.out / "sets" / "photographs")
     folder = speed.picture(photographs, options.out / "sets" / "speed", options.seed)

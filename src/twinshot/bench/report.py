@@ -200,7 +200,10 @@ def markdown(results: Values) -> str:
     if speed := results.get("speed"):
         lines += ["", f"## Speed, {_size(speed)}", "", *_markdown_table(_table(_speed_rows(speed), _SPEED))]
     if gains := [(name, gain) for name, found in results["sets"].items() for gain in fusion_gains(found)]:
-        heads = ("set", "systems", "weights, crops seen", "cases", "gain, dB", "fifths of blur", "thirds of noise")
+        heads = (
+            *("set", "systems", "weights, crops seen", "cases", "gain, dB", "median", "cases ahead"),
+            *("fifths of blur", "thirds of noise"),
+        )
         lines += ["", "## Fusion gain", "", f"| {' | '.join(heads)} |", "| --- " * len(heads) + "|"]
         lines += [_markdown_gain(name, gain, results.get("models", {})) for name, gain in gains]
     if reference := results.get("reference"):
@@ -236,8 +239,8 @@ def _markdown_gain(name: str, gain: FusionGain, models: Values) -> str:
     parts = [" / ".join(_decibels(group.gain) for group in part) for part in (gain.blur_fifths, gain.noise_thirds)]
     both = [models.get(one) for one in (gain.pair, gain.alone)]
     size = " / ".join(f"{model['parameters'] / 1e6:.1f} M, {model['samples']:,}" if model else "?" for model in both)
-    cells = [_plain(name), f"{gain.pair} over {gain.alone}", size, str(gain.cases), _decibels(gain.mean), *parts]
-    return f"| {' | '.join(cells)} |"
+    figures = [str(gain.cases), _give_or_take(gain.mean, gain.error), _decibels(gain.median), f"{gain.ahead:.0%}"]
+    return f"| {' | '.join([_plain(name), f'{gain.pair} over {gain.alone}', size, *figures, *parts])} |"
 
 
 def _markdown_knowing(row: Knowing) -> str:
@@ -256,7 +259,7 @@ def _template() -> Any:
         raise TwinshotError("the report needs Jinja: pip install 'twinshot[bench]'") from error
     source = files(__package__).joinpath("report.html.j2").read_text("utf-8")
     env = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
-    env.filters |= {"extent": _extent, "decibels": _decibels}
+    env.filters |= {"extent": _extent, "decibels": _decibels, "give_or_take": _give_or_take}
     return env.from_string(source)
 
 
@@ -361,6 +364,11 @@ def _shown(value: float, spec: str) -> str:
 
 def _decibels(gain: float) -> str:
     return _shown(gain, "+.2f")
+
+
+def _give_or_take(gain: float, error: float | None) -> str:
+    """A mean and, where it is known, its standard error."""
+    return _decibels(gain) if error is None else f"{_decibels(gain)} ± {error:.2f}"
 
 
 def _value(text: str) -> float:

@@ -27,6 +27,7 @@ from .metrics import psnr
 
 SIDE = 192
 _MARGIN = 48  # px around the view, so that a moved long frame still covers it
+_BRIGHTEST = 0.9  # of what a frame can hold, in linear light, where nothing is to be clipped
 _INNER = np.s_[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
 
 
@@ -40,7 +41,7 @@ class Conditions:
         shift: of the long frame against the short one, px.
         turn: the same in degrees.
         noise: level of the `camera` profile at a ratio of 8, 0 (light) to 1 (night).
-        clipped: share of the long frame's pixels with a channel at its limit.
+        clipped: share of the long frame's pixels with a channel at its limit: the scene is brightened until it is.
     """
 
     ratio: float = 8.0
@@ -67,7 +68,7 @@ AXES = (
     Axis("shift", "misregistration", "px", (0, 5, 10, 20, 40)),
     Axis("turn", "misregistration", "degrees", (0, 0.5, 1, 2, 3)),
     Axis("noise", "noise level", "of the profile camera", (0, 0.25, 0.5, 0.75, 1)),
-    Axis("clipped", "clipped share of the long frame", "of its pixels", (0, 0.05, 0.1, 0.2, 0.4)),
+    Axis("clipped", "brightening", "until this share of the long frame is clipped", (0, 0.05, 0.1, 0.2, 0.4)),
 )
 _USUAL = Conditions()
 
@@ -135,9 +136,9 @@ def _moved(frame: Image, conditions: Conditions, rng: np.random.Generator) -> Im
 
 
 def _brightening(frame: Image, share: float) -> np.float32:
-    """The factor in linear light that clips a share of the frame's pixels; 1 for none."""
+    """The factor in linear light that clips a share of the frame's pixels; for none, the brightest are left below."""
     peaks = to_linear(frame[_INNER]).max(-1)
-    return np.float32(1 / max(np.quantile(peaks, 1 - share), 1e-3)) if share else np.float32(1)
+    return np.float32((1.0 if share else _BRIGHTEST) / max(np.quantile(peaks, 1 - share), 1e-3))
 
 
 def _profile(conditions: Conditions) -> CameraProfile:

@@ -91,9 +91,13 @@ def _same_set(before: Results, triples: Sequence[Triple]) -> Results:
     checksum = f"{seen.sha256[:16]} {measures()}"
     if before.get("sha256") == checksum:
         return {**before, "files": files}
-    # What a report groups cases by: blur in px, and the noisy frame's error.
+    # What a report groups cases by: blur in px, the noisy frame's error, and what a case was made of.
     cases = {
-        triple.name: {"blur": triple.meta.get("blur"), "sigma": round(seen.sigmas[triple.name], 5)}
+        triple.name: {
+            "blur": triple.meta.get("blur"),
+            "sigma": round(seen.sigmas[triple.name], 5),
+            "source": triple.meta.get("source"),
+        }
         for triple in triples
     }
     return {"sha256": checksum, "files": files, "pictures": len(triples), "cases": cases, "systems": {}}

@@ -30,8 +30,9 @@ _SINGLE: dict[str, Takes] = {
 _WAY = ("engine.py", "restoration.py", "tile.py", "window.py")  # of a picture through a network
 _MEASURES = ("bench/koehler.py", "bench/metrics.py")
 _SHARED = (
-    *("align.py", "engine.py", "exposure.py", "io.py", "light.py", "restoration.py", "tile.py", "window.py"),
-    *("bench/datasets.py", "bench/koehler.py", "bench/metrics.py", "bench/systems.py"),
+    *("align.py", "engine.py", "exposure.py", "io.py", "light.py", "precision.py", "restoration.py", "tile.py"),
+    *("window.py", "bench/datasets.py", "bench/koehler.py", "bench/metrics.py", "bench/peak.py", "bench/speed.py"),
+    "bench/systems.py",
 )
 
 
@@ -81,14 +82,24 @@ def version_of(name: str) -> str:
 
 
 def identity_of(name: str) -> str:
-    """What a system is: a network's checksum and what runs it, or its own module.
+    """What a system is: the checksums of a network's files and of what runs it, or of its own module.
 
     A figure depends on this, on what the system was shown (`datasets.look`) and on `measures`.
     """
     models = manifest()
     if name in models:
-        return f"{models[name]['sha256'][:12]} {code_checksum('bench/systems.py', *_WAY)}"
+        return f"{_files_of(models[name], models)} {code_checksum('bench/systems.py', *_WAY)}"
     return code_checksum("bench/systems.py", f"baselines/{name}.py")
+
+
+def _files_of(card: dict[str, Any], models: dict[str, dict[str, Any]]) -> str:
+    """The checksums of a model's graphs and of the model that it leaves pairs to which do not go together."""
+    graphs = [
+        card["sha256"],
+        card.get("int8", {}).get("sha256", ""),
+        models.get(card.get("fallback", ""), {}).get("sha256", ""),
+    ]
+    return " ".join(checksum[:12] for checksum in graphs if checksum)
 
 
 def measures() -> str:

@@ -45,7 +45,7 @@ class TwinNet(nn.Module):
         inputs: which frames the network may see; with one, the blend has that frame alone.
 
     Raises:
-        ValueError: no level, or one without channels.
+        ValueError: no level, or more than six, or one without channels.
 
     Guarantees: `forward(noisy, blurry)` takes and gives float (n, 3, h, w), RGB, sRGB-encoded in [0, 1], h and w
     multiples of `multiple`; the output may overshoot the range by a little.
@@ -59,8 +59,8 @@ class TwinNet(nn.Module):
         inputs: Sequence[str] = ("noisy", "blurry"),
     ) -> None:
         super().__init__()
-        if min(channels, default=0) < 1:
-            raise ValueError("there are 1 or more levels, of 1 or more channels")
+        if min(channels, default=0) < 1 or len(channels) > 6:
+            raise ValueError("there are 1 to 6 levels, of 1 or more channels")
         self.inputs = tuple(inputs)
         self.multiple = 2 ** (len(channels) - 1)
         pictures = 3 * len(inputs)

@@ -23,7 +23,7 @@ SHARDS = "shards"
 _BOUNDS = {
     **dict.fromkeys(("steps", "log_every", "validate_every", "validation"), (1, inf)),
     **dict.fromkeys(("crop", "batch", "shards", "per_shard", "reuse"), (1, inf)),
-    **dict.fromkeys(("generator_steps", "critic_steps"), (1, inf)),
+    **dict.fromkeys(("generator_steps", "critic_steps", "critic_width", "base_channels", "levels"), (1, inf)),
     **dict.fromkeys(("seed", "warmup", "lr", "weight_decay", "clip"), (0, inf)),
     **dict.fromkeys(("cooldown", "ema", "trust"), (0, 1)),
     "betas": (0, 0.999999),
@@ -64,7 +64,7 @@ class OptimConfig:
 
     name: Optimiser = "muon"
     lr: float = 1e-3
-    betas: tuple[float, float] = (0.9, 0.99)
+    betas: tuple[float, float] = (0.9, 0.99)  # AdamW's alone
     weight_decay: float = 0.01
     clip: float = 1.0  # largest norm of the gradient; 0: none
     warmup: int = 300
@@ -158,6 +158,8 @@ def load_recipe(path: Path) -> Recipe:
         raise TwinshotError(f"{where}: name = {recipe.name!r}; give a plain name, other than {SHARDS!r}, for a folder")
     if wrong := next(_out_of_bounds(recipe), None):
         raise TwinshotError(f"{where}: {wrong}")
+    if not any(_weights_of_terms(recipe)):
+        raise TwinshotError(f"{where}: all terms of the loss have weight 0; give one a weight")
     if not recipe.data.profiles:
         raise TwinshotError(f"{where}: profiles = []; name one or more")
     if recipe.data.crop > recipe.data.side:
@@ -176,6 +178,16 @@ def recipe_from(table: Mapping[str, Any], where: str = "recipe") -> Recipe:
     if "name" not in table:
         raise TwinshotError(f'{where}: has no name; give the run one, as in name = "mine"')
     return _fill(Recipe, table, where)
+
+
+def _weights_of_terms(recipe: Recipe) -> tuple[float, ...]:
+    """Of what the method minimises."""
+    loss, paper = recipe.loss, recipe.paper
+    if recipe.method == "restoration":
+        return loss.psnr, loss.mse, loss.l1, loss.spectrum
+    if recipe.method == "paper":
+        return paper.content, paper.gradient, paper.dark_channel, paper.adversarial
+    return (1.0,)  # the adversarial term of `wgan`
 
 
 def _out_of_bounds(table: Any) -> Iterator[str]:

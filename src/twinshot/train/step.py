@@ -235,12 +235,13 @@ def new_state(recipe: Recipe, device: torch.device = CPU) -> State:
 
     Raises:
         TwinshotError: an unknown network or setting, a model to start from that is not there or another network, a
-            crop off its grid, or a denoising net that two losses would pull at.
+            crop off its grid, or a denoising net that two losses would pull at, or none.
     """
     torch.manual_seed(recipe.seed)
     net, before = _at_first(recipe.net)
     net = _for_training(net, device)
     _check_grid(recipe, net, recipe.net.kind)
+    _check_denoising(recipe, net)
     average = copy.deepcopy(net).requires_grad_(False)
     judge = _judge(recipe, device)
     trained = {"net": net} if recipe.method == "restoration" else _adversaries(net, judge, recipe)
@@ -297,6 +298,15 @@ def _check_grid(recipe: Recipe, net: nn.Module, name: str) -> None:
         raise TwinshotError(f"crop = {recipe.data.crop}: give a multiple of {net.multiple}, the grid of {name!r}")
 
 
+def _check_denoising(recipe: Recipe, net: nn.Module) -> None:
+    """DeblurRNN's denoising net has one loss: its own, which the method `paper` has, or that of what follows it."""
+    own = recipe.method == "paper" and recipe.paper.denoising > 0
+    if isinstance(net, DeblurRNN) and net.joint and own:
+        raise TwinshotError("joint = true lets a second loss at the denoising net; set joint = false or denoising = 0")
+    if isinstance(net, DeblurRNN) and not net.joint and not own:
+        raise TwinshotError("nothing would train the denoising net: set joint = true among the net's settings")
+
+
 def _judge(recipe: Recipe, device: torch.device) -> nn.Module | None:
     """What tells sharp pictures from restored ones, where the method has such a net."""
     if recipe.method == "wgan":
@@ -312,8 +322,6 @@ def _adversaries(net: nn.Module, judge: nn.Module | None, recipe: Recipe) -> dic
     judges: dict[str, nn.Module] = {} if judge is None else {"discriminator": judge}
     if recipe.method == "wgan" or not (isinstance(net, DeblurRNN) and recipe.paper.denoising):
         return {**judges, "generator": net}
-    if net.joint:
-        raise TwinshotError("joint = true lets a second loss at the denoising net; set joint = false or denoising = 0")
     return {"denoising": net.denoising, **judges, "generator": net.deblurring}
 
 
