@@ -88,7 +88,10 @@ def test_a_name_too_long(refused, files, tmp_path):
     refused(*files, "-o", tmp_path / ("n" * 300 + ".png"), says=("cannot be written", "too long"))
 
 
-def test_a_name_that_no_file_can_have(frames):
+def test_a_name_that_no_file_can_have(files, frames):
+    for pair in (("a\0.png", files[1]), (files[0], "a\0.png")):
+        with pytest.raises(TwinshotError, match="cannot be read"):
+            twinshot.restore(*pair)
     with pytest.raises(TwinshotError, match="cannot be written"):
         twinshot.restore(*frames).save("a\0.png")
 
@@ -185,6 +188,14 @@ def test_a_png_with_damaged_pixels_is_not_half_a_picture(refused, files, tmp_pat
         damaged[place] ^= 255
     files[0].write_bytes(damaged)
     refused(*files, "-o", tmp_path / "out.png", says=("noisy.png: the file is damaged or cut short",))
+
+
+def test_a_png_may_be_damaged_behind_its_pixels(files, frames):
+    whole = encoded(frames[0], "PNG")
+    text = b"\0\0\0\4tEXta\0bc" + b"sum?"
+    for data in (whole[:-12], whole[:-12] + text + whole[-12:], whole + b"more"):
+        files[0].write_bytes(data)
+        np.testing.assert_array_equal(io.read(files[0]).pixels, frames[0])
 
 
 def test_two_sizes_are_both_said(refused, files, tmp_path, frames):

@@ -19,12 +19,10 @@ from .window import Matrix, Pixels, window
 _WORKING_SIDE = 720  # px of the longer side
 _LEAST_WORKING_SIDE = 16  # px of the shorter one, which a strip would lose
 _FINE, _COARSE = (2.0, 16.0), (6.0, 32.0)  # px of the working copy: sigmas of what is looked at
-# Least correlations of frames of 192 px a side. Unrelated ones agree by chance, the less the more they show.
-_BOUNDS_SIDE = 192
-_LEAST_CORRELATION = 0.5  # of frames that were registered
-_LEAST_LIKENESS = 0.25  # of frames of one scene, as they are
-_LEAST_COARSE_LIKENESS = 0.4  # the same, in the large
-_FLOOR = 0.15  # whatever the size: a search of larger frames has more to choose from
+# Least correlations: fine, and in the large, which strong noise leaves standing and a search finds no way around.
+_LEAST_CORRELATION = 0.5  # of frames that were registered, whatever they do in the large
+_LEAST_FAINT, _LEAST_IN_THE_LARGE = 0.15, 0.6  # of such that noise hides, both
+_LEAST_LIKENESS, _LEAST_LIKENESS_IN_THE_LARGE = 0.25, 0.4  # of frames of one scene as they are, either
 _LEAST_GAIN = 0.001  # rise of the correlation that makes a warp worth its resampling
 _LARGEST_SHARE = 0.3  # of the longer side: a larger corner shift is a mistake
 _LARGEST_STRETCH = 1.2  # of a length, anywhere: what moves in the scene asks for more, a hand does not
@@ -55,11 +53,10 @@ def estimate(noisy: Pixels, blurry: Pixels, exposure: Exposure) -> Alignment:
     scale = min(1.0, max(_WORKING_SIDE / max(noisy.shape[:2]), _LEAST_WORKING_SIDE / min(noisy.shape[:2])))
     frames = apply(_small(noisy, scale), exposure), _small(blurry, scale)
     fixed, moving = (_prepared(frame, _FINE) for frame in frames)
-    least = _by_size(_LEAST_CORRELATION, fixed)
     before = _correlation(fixed, moving, np.eye(3))
     best, confidence = np.eye(3), before
     for start in (_translation, _no_translation, _far_translation):
-        if start is _far_translation and confidence >= least:
+        if start is _far_translation and confidence >= _LEAST_CORRELATION:
             break
         matrix = _refined(fixed, moving, start(fixed, moving))
         after = _correlation(fixed, moving, matrix)
@@ -67,9 +64,12 @@ def estimate(noisy: Pixels, blurry: Pixels, exposure: Exposure) -> Alignment:
             best, confidence = matrix, after
     matrix = _at_full_size(best, scale)
     shift, largest = _corner_shift(matrix, noisy.shape[:2])
-    sure = confidence >= least and confidence - before >= _LEAST_GAIN
-    if not sure or largest > _LARGEST_SHARE * max(noisy.shape[:2]):
-        return left_alone(before, before >= min(least, _LEAST_LIKENESS) or _alike_in_the_large(*frames))
+    found = confidence >= _LEAST_CORRELATION or (
+        confidence >= _LEAST_FAINT and _in_the_large(*frames, best) >= _LEAST_IN_THE_LARGE
+    )
+    if not found or confidence - before < _LEAST_GAIN or largest > _LARGEST_SHARE * max(noisy.shape[:2]):
+        alike = before >= _LEAST_LIKENESS or _in_the_large(*frames, np.eye(3)) >= _LEAST_LIKENESS_IN_THE_LARGE
+        return left_alone(before, alike)
     return Alignment(matrix, shift, confidence, True)
 
 
@@ -101,15 +101,9 @@ def _prepared(image: Image, band: tuple[float, float]) -> Image:
     return flat
 
 
-def _by_size(least: float, fixed: Image) -> float:
-    """A least correlation for frames of this size."""
-    return float(np.clip(least * _BOUNDS_SIDE / np.sqrt(fixed.size), _FLOOR, least))
-
-
-def _alike_in_the_large(noisy: Image, blurry: Image) -> bool:
-    """Whether the frames, as they are, agree where more of the noise averages out."""
-    fixed, moving = (_prepared(frame, _COARSE) for frame in (noisy, blurry))
-    return _correlation(fixed, moving, np.eye(3)) >= _by_size(_LEAST_COARSE_LIKENESS, fixed)
+def _in_the_large(noisy: Image, blurry: Image, matrix: Matrix) -> float:
+    """Correlation where more of the noise averages out."""
+    return _correlation(_prepared(noisy, _COARSE), _prepared(blurry, _COARSE), matrix)
 
 
 def _translation(fixed: Image, moving: Image) -> Matrix:

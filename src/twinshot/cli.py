@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -57,6 +58,8 @@ def main() -> None:
 
 def _clean_up_when_ended() -> None:
     """Have other ways to end a process clear away what is half-written, as Ctrl-C does; what `nohup` set, stays."""
+    if threading.current_thread() is not threading.main_thread():  # which alone may say so
+        return
 
     def end(number: int, frame: FrameType | None) -> None:
         sys.exit(128 + number)

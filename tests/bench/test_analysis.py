@@ -38,6 +38,9 @@ def assert_groups(found, wanted):
 def test_how_sure_a_gain_is():
     gains = [0.0, 2.0, 1.0, 5.0]
     results = set_of(gains, [None] * 4, [0.1, 0.2, 0.3, 0.4])
+    assert fusion_gain(results, "twin", "twin-noisy").error is None  # nobody knows what the cases were made of
+    for name, photograph in zip(results["cases"], "abcd", strict=True):
+        results["cases"][name]["source"] = photograph
     alone = fusion_gain(results, "twin", "twin-noisy")
     assert (alone.mean, alone.median, alone.ahead) == (2, 1.5, 0.75)
     assert alone.error == pytest.approx(np.std(gains, ddof=1) / 2)  # of four photographs, the textbook's

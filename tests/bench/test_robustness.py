@@ -87,6 +87,12 @@ def test_as_much_is_clipped_as_asked(picture, share):
     assert truth.max() <= 1
 
 
+def test_a_scene_is_as_bright_whatever_its_blur(picture):
+    truths = [simulated(picture, replace(EASY, blur=blur), [0, 0])[1] for blur in (0.0, 60.0)]
+    np.testing.assert_allclose(*truths, atol=1e-6)
+    assert truths[0].max() < 0.99
+
+
 def test_curve(large, photos):
     axis = replace(next(axis for axis in AXES if axis.field == "noise"), values=(0, 1))
     pairs = pairs_along(axis, large_enough(large), 0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import time
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 
@@ -182,6 +184,29 @@ def test_rendering_ends_with_the_run_that_was_killed():
     assert int(process.stdout.readline()) != process.pid
     process.kill()
     process.communicate(timeout=20)
+
+
+def test_an_ended_run_does_not_wait_for_what_it_renders(photos, tmp_path):
+    """A shard of a hundred thousand pairs takes hours."""
+    process = start(
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from twinshot import cli\n"
+        "from twinshot.synth import shards\n"
+        "cli._clean_up_when_ended()\n"
+        "sources = shards.Sources(tuple(map(Path, sys.argv[2:])))\n"
+        "plan = shards.ShardPlan(shards=2, per_shard=100_000, side=64, real=0.0)\n"
+        "print('ready', flush=True)\n"
+        "shards.render_missing(sources, plan, Path(sys.argv[1]), 1)",
+        tmp_path,
+        *images_in(photos),
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    time.sleep(4)  # by now its process renders
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=10)
+    assert process.returncode == 128 + signal.SIGTERM
 
 
 def test_a_killed_renderer_is_said(sources, tmp_path, monkeypatch):

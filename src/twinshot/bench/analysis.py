@@ -27,13 +27,13 @@ class Gain:
 
     Attributes:
         decibels: PSNR with both frames less that with one.
-        photograph: what the case was made of; cases of one photograph are not independent.
+        photograph: that, or the film's scene, of which the case was made, where it is known.
         blur: px, where it is known.
         noise: the noisy frame's error, in [0, 1].
     """
 
     decibels: float
-    photograph: str
+    photograph: str | None
     blur: float | None
     noise: float | None
 
@@ -47,7 +47,7 @@ class Group:
         high: the largest.
         cases: how many.
         gain: mean gain in dB.
-        error: its standard error, dB; None for one photograph.
+        error: its standard error, dB; None for one photograph, or where they are not known.
     """
 
     low: float
@@ -66,7 +66,7 @@ class FusionGain:
         alone: the one with the noisy frame.
         cases: how many.
         mean: over all of them.
-        error: the mean's standard error, the photographs being drawn; None for one photograph.
+        error: the mean's standard error, the photographs being drawn; None for one, or where they are not known.
         median: of the cases.
         ahead: share of the cases, in [0, 1], that gain.
         blur_fifths: by blur in px, least first, of the cases whose blur is known; empty where they are too few.
@@ -153,7 +153,7 @@ def _gains(set_results: Mapping[str, Any], pair: str, alone: str) -> list[Gain]:
     both, one = (_scores(set_results["systems"].get(name, {})) for name in (pair, alone))
     known = {case: set_results.get("cases", {}).get(case, {}) for case in both}
     return [
-        Gain(both[case] - one[case], facts.get("source") or case, facts.get("blur"), facts.get("sigma"))
+        Gain(both[case] - one[case], facts.get("source"), facts.get("blur"), facts.get("sigma"))
         for case, facts in known.items()
         if case in one
     ]
@@ -162,10 +162,10 @@ def _gains(set_results: Mapping[str, Any], pair: str, alone: str) -> list[Gain]:
 def _standard_error(gains: Sequence[Gain]) -> float | None:
     """Of the mean; a photograph's cases deviate together (the linearised error of cluster sampling)."""
     mean = fmean(gain.decibels for gain in gains)
-    sums: dict[str, float] = defaultdict(float)
+    sums: dict[str | None, float] = defaultdict(float)
     for gain in gains:
         sums[gain.photograph] += gain.decibels - mean
-    if (count := len(sums)) < 2:
+    if (count := len(sums)) < 2 or None in sums:
         return None
     return sqrt(count / (count - 1) * sum(value**2 for value in sums.values())) / len(gains)
 

@@ -176,7 +176,7 @@ def _measure_speed(results: Results, options: Options, systems: Sequence[str], s
     for name in [name for name in systems if name in manifest() or not options.quick]:
         for engine in ["onnx"] if options.quick else _engines(name):
             label = name if engine == "onnx" else f"{name} ({engine})"
-            version = f"{version_of(name)}, {machine()}"
+            version = f"{version_of(name, engine)}, {machine()}"
             if table["systems"].get(label, {}).get("version") != version:
                 row = speed.measure(name, folder, engine)
                 table["systems"][label] = row if "error" in row else {**row, "version": version, "machine": machine()}

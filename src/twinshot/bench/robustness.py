@@ -118,7 +118,8 @@ def simulated(photo: Path, conditions: Conditions, seed: Sequence[int]) -> tuple
     motion = MotionRange(blur=extent, gap=(0.1, 0.1), registered=1.0, movers=0.0)
     side = SIDE + 2 * _MARGIN
     sharp, blurry = StillWindow(photo, (), (side, side), motion).expose("linear", rng)
-    brighter = _brightening(blurry, conditions.clipped)
+    # A scene that nothing is to be clipped of is as bright whatever its blur.
+    brighter = _brightening(blurry if conditions.clipped else sharp, conditions.clipped)
     frames = (sharp, _moved(blurry, conditions, rng))
     sharp, blurry = (to_srgb((to_linear(frame) * brighter).clip(0, 1))[_INNER] for frame in frames)
     found = _profile(conditions).degrade(sharp, blurry, rng)

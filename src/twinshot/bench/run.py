@@ -85,22 +85,26 @@ def run(bench: Bench, say: Callable[[str], None] = lambda line: None) -> Results
 def _same_set(before: Results, triples: Sequence[Triple]) -> Results:
     """A set's results so far; none where what it shows, or how pictures are compared, is no longer the same."""
     files = f"{fingerprint(triples)[:16]} {measures()}"
+    known = {triple.name: {"blur": triple.meta.get("blur"), "source": _origin(triple.meta)} for triple in triples}
     if before.get("files") == files:
-        return before
+        return {**before, "cases": _with(known, before["cases"])}
     seen = look(triples)
     checksum = f"{seen.sha256[:16]} {measures()}"
     if before.get("sha256") == checksum:
-        return {**before, "files": files}
-    # What a report groups cases by: blur in px, the noisy frame's error, and what a case was made of.
-    cases = {
-        triple.name: {
-            "blur": triple.meta.get("blur"),
-            "sigma": round(seen.sigmas[triple.name], 5),
-            "source": triple.meta.get("source"),
-        }
-        for triple in triples
-    }
+        return {**before, "files": files, "cases": _with(known, before["cases"])}
+    cases = _with(known, {name: {"sigma": round(sigma, 5)} for name, sigma in seen.sigmas.items()})
     return {"sha256": checksum, "files": files, "pictures": len(triples), "cases": cases, "systems": {}}
+
+
+def _with(known: dict[str, Results], cases: dict[str, Results]) -> dict[str, Results]:
+    """What a report groups cases by: blur in px, what they were made of, and the noisy frame's error."""
+    return {name: {**cases[name], **facts} for name, facts in known.items()}
+
+
+def _origin(meta: dict[str, Any]) -> str | None:
+    """The photograph that a case was made of or, as a film's frames are alike, the scene; None where it is not said."""
+    source: str | None = meta.get("source")
+    return source.rpartition("/")[0] or source if source and meta.get("blur") is None else source
 
 
 def open_results(out: Path) -> Results:

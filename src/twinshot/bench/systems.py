@@ -76,9 +76,10 @@ def known_systems() -> list[str]:
     return [*CLASSICAL, *manifest()]
 
 
-def version_of(name: str) -> str:
+def version_of(name: str, engine: str = "onnx") -> str:
     """What a system's speed and curves depend on: itself, and all code on the way from files to figures."""
-    return f"{identity_of(name)} {code_checksum(*_SHARED)}"
+    graph = f" {manifest()[name]['int8']['sha256'][:12]}" if engine == "int8" else ""
+    return f"{identity_of(name)}{graph} {code_checksum(*_SHARED)}"
 
 
 def identity_of(name: str) -> str:
@@ -93,13 +94,9 @@ def identity_of(name: str) -> str:
 
 
 def _files_of(card: dict[str, Any], models: dict[str, dict[str, Any]]) -> str:
-    """The checksums of a model's graphs and of the model that it leaves pairs to which do not go together."""
-    graphs = [
-        card["sha256"],
-        card.get("int8", {}).get("sha256", ""),
-        models.get(card.get("fallback", ""), {}).get("sha256", ""),
-    ]
-    return " ".join(checksum[:12] for checksum in graphs if checksum)
+    """The checksums of a model and of the one that it leaves pairs to which do not go together."""
+    fallback = models.get(card.get("fallback", ""), {})
+    return " ".join(graph["sha256"][:12] for graph in (card, fallback) if graph)
 
 
 def measures() -> str:

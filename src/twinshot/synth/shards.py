@@ -16,7 +16,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import cached_property, partial
-from multiprocessing import get_context, parent_process
+from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
 from typing import IO
 
@@ -101,6 +101,10 @@ def render_missing(sources: Sources, plan: ShardPlan, folder: Path, workers: int
 def _rendered(pool: ProcessPoolExecutor, work: Callable[[int], Path], missing: Sequence[int], folder: Path) -> None:
     try:
         list(pool.map(work, missing))
+    except (KeyboardInterrupt, SystemExit):  # the pool would wait for what its processes have begun: minutes
+        for process in active_children():
+            process.terminate()
+        raise
     except BrokenProcessPool as error:
         raise TwinshotError(
             f"{folder}: a process that renders shards was killed, perhaps for want of memory, of which each takes 1.5 "
