@@ -75,7 +75,7 @@ def test_registration_helps(triple, frames, model, monkeypatch):
     moved = cv2.warpAffine(frames[1], matrix, frames[1].shape[1::-1], borderMode=cv2.BORDER_REFLECT_101)
     there = twinshot.restore(frames[0], moved, model)
     assert there.report["registered"]
-    monkeypatch.setattr("twinshot.align._LEAST_CORRELATION", 2)
+    monkeypatch.setattr("twinshot.align._LARGEST_SHARE", 0)
     alone = twinshot.restore(frames[0], moved, model)
     assert not alone.report["registered"]
     assert psnr(there.image, triple.sharp) > psnr(alone.image, triple.sharp) + 0.5

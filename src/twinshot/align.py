@@ -52,16 +52,7 @@ def estimate(noisy: Pixels, blurry: Pixels, exposure: Exposure) -> Alignment:
     """Register two frames of one size, uint8, uint16 or float32; `exposure` brings the noisy one to the other's."""
     scale = min(1.0, max(_WORKING_SIDE / max(noisy.shape[:2]), _LEAST_WORKING_SIDE / min(noisy.shape[:2])))
     frames = apply(_small(noisy, scale), exposure), _small(blurry, scale)
-    fixed, moving = (_prepared(frame, _FINE) for frame in frames)
-    before = _correlation(fixed, moving, np.eye(3))
-    best, confidence = np.eye(3), before
-    for start in (_translation, _no_translation, _far_translation):
-        if start is _far_translation and confidence >= _LEAST_CORRELATION:
-            break
-        matrix = _refined(fixed, moving, start(fixed, moving))
-        after = _correlation(fixed, moving, matrix)
-        if after - confidence >= _LEAST_GAIN:
-            best, confidence = matrix, after
+    before, best, confidence = _search(*(_prepared(frame, _FINE) for frame in frames))
     matrix = _at_full_size(best, scale)
     shift, largest = _corner_shift(matrix, noisy.shape[:2])
     found = confidence >= _LEAST_CORRELATION or (
@@ -99,6 +90,20 @@ def _prepared(image: Image, band: tuple[float, float]) -> Image:
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     flat: Image = cv2.GaussianBlur(grey, (0, 0), band[0]) - cv2.GaussianBlur(grey, (0, 0), band[1])
     return flat
+
+
+def _search(fixed: Image, moving: Image) -> tuple[float, Matrix, float]:
+    """The correlation of the frames as they are, the map under which they agree best, and their correlation there."""
+    before = confidence = _correlation(fixed, moving, np.eye(3))
+    best: Matrix = np.eye(3)
+    for start in (_translation, _no_translation, _far_translation):
+        if start is _far_translation and confidence >= _LEAST_CORRELATION:
+            break
+        matrix = _refined(fixed, moving, start(fixed, moving))
+        after = _correlation(fixed, moving, matrix)
+        if after - confidence >= _LEAST_GAIN:
+            best, confidence = matrix, after
+    return before, best, confidence
 
 
 def _in_the_large(noisy: Image, blurry: Image, matrix: Matrix) -> float:
