@@ -7,7 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from twinshot.bench import benchmark, reference, robustness, speed
+from twinshot import engine
+from twinshot.bench import benchmark, reference, robustness, speed, systems
+from twinshot.bench import run as rows
 from twinshot.bench.reference import Known
 from twinshot.bench.run import machine
 
@@ -183,3 +185,24 @@ def test_refusals(refused, folder, tmp_path):
 def test_missing_packages_are_named_at_once(refused, folder, monkeypatch):
     monkeypatch.setattr(benchmark, "find_spec", lambda name: None)
     refused("--set", folder, says="the benchmark needs jinja2: pip install 'twinshot[bench]'")
+
+
+@pytest.mark.parametrize(
+    ("change", "changed"),
+    [
+        ({"sha256": "0" * 64}, {"quality", "onnx", "int8"}),
+        ({"fallback": "rnn"}, {"quality"}),
+        ({"int8": {"sha256": "0" * 64}}, {"int8"}),
+        ({"licence": "another"}, set()),
+    ],
+)
+def test_rows_are_made_anew_when_what_they_run_changes(monkeypatch, change, changed):
+    def versions():
+        speeds = {engine: benchmark.version_of_speed("twin", engine) for engine in ("onnx", "int8")}
+        return {**speeds, "quality": rows.version_of_row("twin")}
+
+    before, models = versions(), engine.manifest()
+    for room in (rows, benchmark, systems):
+        monkeypatch.setattr(room, "manifest", lambda: {**models, "twin": {**models["twin"], **change}})
+    after = versions()
+    assert {kind for kind in before if after[kind] != before[kind]} == changed

@@ -94,22 +94,6 @@ def test_versions():
 
 
 @pytest.mark.parametrize(
-    ("change", "changed"),
-    [
-        ({"sha256": "0" * 64}, {"onnx", "int8"}),
-        ({"fallback": "rnn"}, {"onnx", "int8"}),
-        ({"int8": {"sha256": "0" * 64}}, {"int8"}),
-        ({"licence": "another"}, set()),
-    ],
-)
-def test_a_networks_version_is_that_of_all_it_runs(monkeypatch, change, changed):
-    models, engines = manifest(), ("onnx", "int8")
-    before = {engine: version_of("twin", engine) for engine in engines}
-    monkeypatch.setattr(systems, "manifest", lambda: {**models, "twin": {**models["twin"], **change}})
-    assert {engine for engine in engines if version_of("twin", engine) != before[engine]} == changed
-
-
-@pytest.mark.parametrize(
     ("kind", "settings", "takes"),
     [
         ("twin", {}, "pair"),

@@ -32,6 +32,7 @@ _SIMULATION = (
     *(f"synth/{name}.py" for name in ("frames", "motion", "noise", "profiles", "sample")),
     *("bench/reference.py", "bench/robustness.py"),
 )
+_TIMING = ("bench/peak.py", "bench/speed.py", "precision.py")
 _SLOW = ("bm3d", "yuan")  # a curve of theirs would take longer than all others together
 
 
@@ -176,13 +177,19 @@ def _measure_speed(results: Results, options: Options, systems: Sequence[str], s
     for name in [name for name in systems if name in manifest() or not options.quick]:
         for engine in ["onnx"] if options.quick else _engines(name):
             label = name if engine == "onnx" else f"{name} ({engine})"
-            version = f"{version_of(name, engine)}, {machine()}"
+            version = version_of_speed(name, engine)
             if table["systems"].get(label, {}).get("version") != version:
                 row = speed.measure(name, folder, engine)
                 table["systems"][label] = row if "error" in row else {**row, "version": version, "machine": machine()}
                 keep_results(results, options.out)
             row = table["systems"][label]
             say(f"speed: {label} {row.get('error') or '{seconds} s'.format(**row)}")
+
+
+def version_of_speed(name: str, engine: str) -> str:
+    """What a row of the speed table depends on: the system, its graph, what runs and times it, and where."""
+    graph = manifest()[name]["int8"]["sha256"][:12] if engine == "int8" else engine
+    return f"{version_of(name)} {graph} {code_checksum(*_TIMING)}, {machine()}"
 
 
 def _engines(name: str) -> list[str]:

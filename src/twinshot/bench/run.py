@@ -15,7 +15,7 @@ import numpy as np
 
 from .. import __version__, io
 from ..baselines.system import System
-from ..engine import processor, threads
+from ..engine import manifest, processor, threads
 from ..light import Image
 from ..pair import Metadata, TwinshotError, as_float
 from . import koehler
@@ -71,7 +71,7 @@ def run(bench: Bench, say: Callable[[str], None] = lambda line: None) -> Results
         found = results["sets"][name] = _same_set(results["sets"].get(name, {}), triples)
         for chosen in bench.systems:
             row, pictures = found["systems"].get(chosen, {}), bench.out / "pictures" / name
-            if row.get("version") != identity_of(chosen):
+            if row.get("version") != version_of_row(chosen):
                 row = row_of(chosen, triples, pictures)
                 found["systems"][chosen] = row
                 keep_results(results, bench.out)
@@ -80,6 +80,13 @@ def run(bench: Bench, say: Callable[[str], None] = lambda line: None) -> Results
             say(f"{name}: {chosen} {row.get('error') or '{psnr:.2f} dB'.format(**row)}")
     keep_results(results, bench.out)
     return results
+
+
+def version_of_row(name: str) -> str:
+    """What a row is of: the system, and the model that it leaves pairs to which do not go together."""
+    models = manifest()
+    fallback = models.get(models.get(name, {}).get("fallback", ""))
+    return f"{identity_of(name)} {fallback['sha256'][:12]}" if fallback else identity_of(name)
 
 
 def _same_set(before: Results, triples: Sequence[Triple]) -> Results:
@@ -147,7 +154,7 @@ def row_of(name: str, triples: Sequence[Triple], pictures: Path) -> dict[str, An
     shared = [key for key in cases[0] if key not in ("name", "seconds") and all(key in case for case in cases)]
     means = {key: round(fmean(case[key] for case in cases), 4) for key in shared}
     seconds = median(case["seconds"] for case in cases)
-    made = {"version": identity_of(name), "machine": machine()}
+    made = {"version": version_of_row(name), "machine": machine()}
     return {"takes": chosen.takes, **made, **means, "seconds": seconds, "cases": cases}
 
 

@@ -30,9 +30,8 @@ _SINGLE: dict[str, Takes] = {
 _WAY = ("engine.py", "restoration.py", "tile.py", "window.py")  # of a picture through a network
 _MEASURES = ("bench/koehler.py", "bench/metrics.py")
 _SHARED = (
-    *("align.py", "engine.py", "exposure.py", "io.py", "light.py", "precision.py", "restoration.py", "tile.py"),
-    *("window.py", "bench/datasets.py", "bench/koehler.py", "bench/metrics.py", "bench/peak.py", "bench/speed.py"),
-    "bench/systems.py",
+    *("align.py", "engine.py", "exposure.py", "io.py", "light.py", "restoration.py", "tile.py", "window.py"),
+    *("bench/datasets.py", "bench/koehler.py", "bench/metrics.py", "bench/systems.py"),
 )
 
 
@@ -76,27 +75,20 @@ def known_systems() -> list[str]:
     return [*CLASSICAL, *manifest()]
 
 
-def version_of(name: str, engine: str = "onnx") -> str:
+def version_of(name: str) -> str:
     """What a system's speed and curves depend on: itself, and all code on the way from files to figures."""
-    graph = f" {manifest()[name]['int8']['sha256'][:12]}" if engine == "int8" else ""
-    return f"{identity_of(name)}{graph} {code_checksum(*_SHARED)}"
+    return f"{identity_of(name)} {code_checksum(*_SHARED)}"
 
 
 def identity_of(name: str) -> str:
-    """What a system is: the checksums of a network's files and of what runs it, or of its own module.
+    """What a system is: a network's checksum and what runs it, or its own module.
 
     A figure depends on this, on what the system was shown (`datasets.look`) and on `measures`.
     """
     models = manifest()
     if name in models:
-        return f"{_files_of(models[name], models)} {code_checksum('bench/systems.py', *_WAY)}"
+        return f"{models[name]['sha256'][:12]} {code_checksum('bench/systems.py', *_WAY)}"
     return code_checksum("bench/systems.py", f"baselines/{name}.py")
-
-
-def _files_of(card: dict[str, Any], models: dict[str, dict[str, Any]]) -> str:
-    """The checksums of a model and of the one that it leaves pairs to which do not go together."""
-    fallback = models.get(card.get("fallback", ""), {})
-    return " ".join(graph["sha256"][:12] for graph in (card, fallback) if graph)
 
 
 def measures() -> str:
