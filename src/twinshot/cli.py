@@ -28,9 +28,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 out = Console()
 err = Console(stderr=True, soft_wrap=True, highlight=False)
-_ENDINGS = [
-    number for name in ("SIGTERM", "SIGHUP") if (number := getattr(signal, name, None))
-]  # Windows has no SIGHUP
+_ENDINGS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]  # Windows has but one
 
 Force = Annotated[bool, typer.Option("--force", help="Replace an existing output.")]
 DataRoot = Annotated[

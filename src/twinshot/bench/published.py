@@ -93,7 +93,7 @@ SYSTEMS = {
     "merger": Described("DeblurMerger, half as wide as published, 5 levels for 8", PAPER),
     "twin": Described("TwinNet, the network that ships", _HERE),
     "twin-large": Described("TwinNet of three times the operations, on the batches of twin", _HERE),
-    "twin-pair": Described("TwinNet with four blocks less than twin, on the budget of the plain U-Net", _HERE),
+    "twin-pair": Described("TwinNet with four blocks fewer than twin, on the budget of the plain U-Net", _HERE),
     "twin-noisy": Described("twin given the noisy frame alone, on the same batches", _HERE),
     "full-merger": Described(_CONTROL, PAPER),
     "full-rnn": Described("DeblurRNN on the small budget of the ablations", PAPER),
