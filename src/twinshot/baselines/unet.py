@@ -31,7 +31,7 @@ class UNet(nn.Module):
         inputs: which frames the network may see; the output is added to the first.
 
     Raises:
-        ValueError: no level, or more than six, or no channels.
+        ValueError: no level, or more than six (a grid of 32 px, which validation goes by), or no channels.
 
     Guarantees: `forward(noisy, blurry)` takes and gives float (n, 3, h, w), RGB, sRGB-encoded in [0, 1], h and w
     multiples of `multiple`; the output may overshoot the range by a little.

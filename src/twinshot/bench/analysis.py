@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, sqrt
-from operator import itemgetter
+from operator import attrgetter
 from statistics import fmean, median
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -101,10 +101,17 @@ def fusion_gain(set_results: Mapping[str, Any], pair: str, alone: str) -> Fusion
     if not gains:
         return None
     each = [gain.decibels for gain in gains]
-    blur, noise = ([(getattr(gain, by), gain) for gain in gains] for by in ("blur", "noise"))
     return FusionGain(
-        *(pair, alone, len(gains), fmean(each), _standard_error(gains), median(each)),
-        *(fmean(gain > 0 for gain in each), _groups(blur, 5), _groups(noise, 3), _groups(noise, 5)),
+        pair=pair,
+        alone=alone,
+        cases=len(gains),
+        mean=fmean(each),
+        error=_standard_error(gains),
+        median=median(each),
+        ahead=fmean(gain > 0 for gain in each),
+        blur_fifths=_groups(gains, "blur", 5),
+        noise_thirds=_groups(gains, "noise", 3),
+        noise_fifths=_groups(gains, "noise", 5),
     )
 
 
@@ -170,18 +177,17 @@ def _standard_error(gains: Sequence[Gain]) -> float | None:
     return sqrt(count / (count - 1) * sum(value**2 for value in sums.values())) / len(gains)
 
 
-def _groups(gains: list[tuple[float | None, Gain]], parts: int) -> tuple[Group, ...]:
-    """The gains in `parts` groups of like value, the first with one more where they do not come out even.
+def _groups(gains: Sequence[Gain], by: Literal["blur", "noise"], parts: int) -> tuple[Group, ...]:
+    """The gains in `parts` groups of like blur or noise, the first with one more where they do not come out even.
 
     No groups where that leaves fewer than two cases each.
     """
-    known = sorted(((value, gain) for value, gain in gains if value is not None), key=itemgetter(0))
+    value = attrgetter(by)
+    known = sorted((gain for gain in gains if value(gain) is not None), key=value)
     if len(known) < 2 * parts:
         return ()
     split = [known[part[0] : part[-1] + 1] for part in np.array_split(np.arange(len(known)), parts)]
-    return tuple(_group([value for value, _ in part], [gain for _, gain in part]) for part in split)
-
-
-def _group(values: Sequence[float], gains: Sequence[Gain]) -> Group:
-    mean = fmean(gain.decibels for gain in gains)
-    return Group(values[0], values[-1], len(gains), mean, _standard_error(gains))
+    return tuple(
+        Group(value(part[0]), value(part[-1]), len(part), fmean(gain.decibels for gain in part), _standard_error(part))
+        for part in split
+    )

@@ -118,8 +118,7 @@ def simulated(photo: Path, conditions: Conditions, seed: Sequence[int]) -> tuple
     motion = MotionRange(blur=extent, gap=(0.1, 0.1), registered=1.0, movers=0.0)
     side = SIDE + 2 * _MARGIN
     sharp, blurry = StillWindow(photo, (), (side, side), motion).expose("linear", rng)
-    # A scene that nothing is to be clipped of is as bright whatever its blur.
-    brighter = _brightening(blurry if conditions.clipped else sharp, conditions.clipped)
+    brighter = _brightening(sharp, blurry, conditions.clipped)
     frames = (sharp, _moved(blurry, conditions, rng))
     sharp, blurry = (to_srgb((to_linear(frame) * brighter).clip(0, 1))[_INNER] for frame in frames)
     found = _profile(conditions).degrade(sharp, blurry, rng)
@@ -136,10 +135,15 @@ def _moved(frame: Image, conditions: Conditions, rng: np.random.Generator) -> Im
     return np.asarray(moved, np.float32).clip(0, 1)
 
 
-def _brightening(frame: Image, share: float) -> np.float32:
-    """The factor in linear light that clips a share of the frame's pixels; for none, the brightest are left below."""
-    peaks = to_linear(frame[_INNER]).max(-1)
-    return np.float32((1.0 if share else _BRIGHTEST) / max(np.quantile(peaks, 1 - share), 1e-3))
+def _brightening(sharp: Image, blurry: Image, share: float) -> np.float32:
+    """The factor in linear light that clips a share of the long frame's pixels.
+
+    For none, it leaves the sharp frame's brightest below: the scene is then as bright whatever its blur.
+    """
+    if not share:
+        return np.float32(_BRIGHTEST / max(to_linear(sharp[_INNER]).max(), 1e-3))
+    peaks = to_linear(blurry[_INNER]).max(-1)
+    return np.float32(1 / max(np.quantile(peaks, 1 - share), 1e-3))
 
 
 def _profile(conditions: Conditions) -> CameraProfile:

@@ -45,7 +45,7 @@ class TwinNet(nn.Module):
         inputs: which frames the network may see; with one, the blend has that frame alone.
 
     Raises:
-        ValueError: no level, or more than six, or one without channels.
+        ValueError: no level, or more than six (a grid of 32 px, which validation goes by), or one without channels.
 
     Guarantees: `forward(noisy, blurry)` takes and gives float (n, 3, h, w), RGB, sRGB-encoded in [0, 1], h and w
     multiples of `multiple`; the output may overshoot the range by a little.
