@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from PIL import ExifTags, Image
 
-from twinshot.light import to_linear, to_srgb
+from twinshot.picture.encoding import to_linear, to_srgb
 from twinshot.synth.frames import StillWindow, read_photo
 from twinshot.synth.motion import MotionRange
 from twinshot.synth.noise import quantise

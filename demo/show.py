@@ -11,9 +11,9 @@ import twinshot
 from twinshot.bench.datasets import shot_of
 from twinshot.bench.metrics import psnr, ssim
 from twinshot.bench.systems import system
-from twinshot.io import read
-from twinshot.light import Image
-from twinshot.pair import as_float
+from twinshot.files.io import read
+from twinshot.picture.encoding import Image
+from twinshot.picture.pair import as_float
 
 FOLDER = Path(__file__).parent
 CROPS = ((160, 330), (520, 90))  # top, left of the 100 % crops: bottle and grinder, the drum's rope

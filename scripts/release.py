@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from twinshot.nets.release import record_quality
+from twinshot.export.release import record_quality
 
 ROOT = Path(__file__).parent.parent
 PACKAGE, FURTHER = ROOT / "src" / "twinshot" / "weights", ROOT / "weights"

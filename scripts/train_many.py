@@ -12,7 +12,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from twinshot.engine import threads
+from twinshot.machine import threads
 
 
 def main() -> None:

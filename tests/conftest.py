@@ -13,7 +13,7 @@ from helpers import Outcome, bytes_of, save
 from numpy.typing import NDArray
 from skimage import data
 
-from twinshot import cli
+from twinshot.cli import app
 from twinshot.synth.frames import StillWindow
 from twinshot.synth.motion import MotionRange
 from twinshot.synth.profiles import CameraProfile, Sample
@@ -25,7 +25,7 @@ Command = Callable[..., Outcome]
 @pytest.fixture(autouse=True)
 def _steady(request: pytest.FixtureRequest) -> Iterator[None]:
     """What learns or runs a torch network does so on one thread and from one seed."""
-    if request.path.parent.name not in ("train", "nets"):
+    if request.path.parent.name not in ("train", "nets", "export"):
         yield
         return
     import torch
@@ -83,7 +83,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) 
         capfd.readouterr()
         code = 0
         try:
-            cli.main()
+            app.main()
         except SystemExit as stop:
             code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
         return Outcome(code, *capfd.readouterr())

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 SRC = Path(__file__).resolve().parents[1] / "src"
-MAIN = "from twinshot.cli import main; main()"
+MAIN = "from twinshot.cli.app import main; main()"
 
 
 @dataclass(frozen=True)

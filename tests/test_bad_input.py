@@ -23,8 +23,10 @@ from helpers import MAIN, SRC, Outcome, outcome, save, start
 from PIL import Image, ImageCms
 
 import twinshot
-from twinshot import engine, io, restoration
-from twinshot.pair import Frame, Metadata, Pair, TwinshotError
+from twinshot import restoration
+from twinshot.engines import engine
+from twinshot.files import io
+from twinshot.picture.pair import Frame, Metadata, Pair, TwinshotError
 
 KINDS = ["PNG", "JPEG", "TIFF", "ZTIFF", "WEBP", "deep PNG", "deep TIFF", "deep ZTIFF"]
 
@@ -98,7 +100,10 @@ def test_a_name_that_no_file_can_have(files, frames):
 
 def test_a_report_that_cannot_be_written_does_not_hide_the_picture(files, tmp_path):
     report = (
-        "from twinshot import io, pair\ndef fail(*_): raise pair.TwinshotError('no report')\nio.write_bytes = fail\n"
+        "from twinshot.files import io\n"
+        "from twinshot.picture import pair\n"
+        "def fail(*_): raise pair.TwinshotError('no report')\n"
+        "io.write_bytes = fail\n"
     )
     result = outcome(
         start(report + MAIN, "restore", *files, "-o", tmp_path / "out.png", "--report", tmp_path / "a.json")
@@ -298,7 +303,7 @@ def test_a_huge_header_is_refused_before_memory_is_asked_for(refused, files, tmp
     png[16:24] = side.to_bytes(4, "big") * 2
     png[29:33] = zlib.crc32(png[12:29]).to_bytes(4, "big")
     files[0].write_bytes(png)
-    monkeypatch.setattr("twinshot.io._eight_bit_pixels", lambda *_: pytest.fail("decoded"))
+    monkeypatch.setattr("twinshot.files.io._eight_bit_pixels", lambda *_: pytest.fail("decoded"))
     refused(*files, "-o", tmp_path / "out.png", says=("noisy.png", "100 megapixels"))
 
 
@@ -382,7 +387,7 @@ def test_a_folder_that_turns_out_unwritable(refused, files, tmp_path, monkeypatc
     def denied(*_, **__):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
-    monkeypatch.setattr("twinshot.io._created", denied)
+    monkeypatch.setattr("twinshot.files.io._created", denied)
     refused(*files, "-o", tmp_path / "out.png", says=("out.png", "Permission denied"))
 
 
@@ -474,12 +479,14 @@ WAIT_IN = """
 import signal, time
 signal.signal(signal.SIGINT, signal.default_int_handler)  # which a background job begins without
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
-from twinshot import engine, io, restoration
+from twinshot import restoration
+from twinshot.engines import engine
+from twinshot.files import io
 def wait(*_):
     print("ready", flush=True)
     time.sleep(60)
 {place} = {wait}
-from twinshot.cli import main
+from twinshot.cli.app import main
 main()
 """
 

@@ -10,7 +10,9 @@ import pytest
 from helpers import MAIN, outcome, save, start
 
 import twinshot
-from twinshot import cli, engine, io
+from twinshot.cli import app
+from twinshot.engines import engine
+from twinshot.files import io
 
 
 def test_restore(command, files, tmp_path):
@@ -69,8 +71,8 @@ def test_names_with_brackets_are_printed_as_they_are(command, files, tmp_path):
 def test_the_bar_shows_where_somebody_watches(monkeypatch, files, tmp_path, command):
     from rich.console import Console
 
-    monkeypatch.setattr(cli, "err", Console(stderr=True, force_terminal=True, width=80))
-    monkeypatch.setattr(cli, "time", type("Clock", (), {"monotonic": iter(range(0, 1000, 10)).__next__}))
+    monkeypatch.setattr(app, "err", Console(stderr=True, force_terminal=True, width=80))
+    monkeypatch.setattr(app, "time", type("Clock", (), {"monotonic": iter(range(0, 1000, 10)).__next__}))
     watched = command("restore", *files, "-o", tmp_path / "out.png")
     assert "restoring" in watched.err
     assert watched.code == 0
@@ -79,7 +81,7 @@ def test_the_bar_shows_where_somebody_watches(monkeypatch, files, tmp_path, comm
 
 
 def test_models(command, monkeypatch):
-    monkeypatch.setattr(cli, "out", type(cli.out)(width=300))
+    monkeypatch.setattr(app, "out", type(app.out)(width=300))
     result = command("models")
     assert (result.code, result.err) == (0, "")
     for word in ("twin", " MB", "photographs", "Apache-2.0"):
@@ -102,7 +104,7 @@ def test_models_of_others_are_listed_as_they_are_named(command, monkeypatch, tmp
     card = {**engine.manifest()["twin"], "trained_on": "my [/x] photos"}
     (tmp_path / "manifest.json").write_text(json.dumps({"mine": card}))
     monkeypatch.setenv("TWINSHOT_WEIGHTS", str(tmp_path))
-    monkeypatch.setattr(cli, "out", type(cli.out)(width=300))
+    monkeypatch.setattr(app, "out", type(app.out)(width=300))
     assert "my [/x] photos" in command("models").out
     (tmp_path / "manifest.json").write_text(json.dumps({"mine": {**card, "quality": None}}))
     result = command("models")

@@ -13,7 +13,7 @@ from helpers import SRC, outcome, start
 HEAVY = ("cv2", "onnxruntime", "torch", "PIL")
 SHOW = f"; import sys; print('loaded:', *(name for name in {HEAVY!r} if name in sys.modules))"
 QUIETLY = """
-from twinshot.cli import main
+from twinshot.cli.app import main
 try:
     main()
 except SystemExit as stop:
@@ -21,7 +21,7 @@ except SystemExit as stop:
 """
 
 
-@pytest.mark.parametrize("name", ["twinshot", "twinshot.cli"])
+@pytest.mark.parametrize("name", ["twinshot", "twinshot.cli.app"])
 def test_importing_loads_nothing_heavy(name: str) -> None:
     result = outcome(start(f"import {name}{SHOW}"))
     assert result.out.split() == ["loaded:"], result
@@ -37,13 +37,13 @@ def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
 
 
 def test_the_check_sees_what_is_loaded() -> None:
-    assert outcome(start(f"import twinshot.io{SHOW}")).out.split() == ["loaded:", "cv2", "PIL"]
+    assert outcome(start(f"import twinshot.files.io{SHOW}")).out.split() == ["loaded:", "cv2", "PIL"]
 
 
 def test_public_names() -> None:
     import twinshot
-    from twinshot.engine import Model, load_model
-    from twinshot.pair import Pair, TwinshotError
+    from twinshot.engines.engine import Model, load_model
+    from twinshot.picture.pair import Pair, TwinshotError
     from twinshot.restoration import Restored, restore
 
     # Also after the modules they live in have been imported.
@@ -63,7 +63,7 @@ def test_types_are_for_users_too() -> None:
 
 def test_torch_is_not_needed_to_restore() -> None:
     block = "import sys; sys.modules['torch'] = None\n"
-    names = "restoration, engine, bench.run, bench.report, synth.triples, synth.shards"
+    names = "restoration, engines.engine, bench.run, bench.report, synth.triples, synth.shards"
     imports = "\n".join(f"import twinshot.{name}" for name in names.split(", "))
     assert outcome(start(block + imports)).code == 0
 

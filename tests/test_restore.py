@@ -11,9 +11,10 @@ import pytest
 from PIL import ExifTags, Image
 
 import twinshot
-from twinshot import exposure, io
 from twinshot.bench.metrics import psnr, ssim
-from twinshot.pair import Frame, Metadata, Pair, TwinshotError
+from twinshot.files import io
+from twinshot.match import tone
+from twinshot.picture.pair import Frame, Metadata, Pair, TwinshotError
 
 REPORT = {
     "noisy",
@@ -49,8 +50,8 @@ def restored(frames, model):
 
 def test_the_shipped_model_gains_over_both_inputs(triple, restored, frames):
     pair = Pair(*(Frame(pixels, name) for pixels, name in zip(frames, ("noisy", "blurry"), strict=True)))
-    match = exposure.estimate(pair.noisy.pixels, pair.blurry.pixels)
-    noisy = exposure.apply(triple.noisy, match)
+    match = tone.estimate(pair.noisy.pixels, pair.blurry.pixels)
+    noisy = tone.apply(triple.noisy, match)
     inputs = [psnr(noisy, triple.sharp), psnr(triple.blurry, triple.sharp)]
     assert psnr(restored.image, triple.sharp) > max(inputs) + 3
     assert ssim(restored.image, triple.sharp) > max(ssim(noisy, triple.sharp), ssim(triple.blurry, triple.sharp)) + 0.15
@@ -75,7 +76,7 @@ def test_registration_helps(triple, frames, model, monkeypatch):
     moved = cv2.warpAffine(frames[1], matrix, frames[1].shape[1::-1], borderMode=cv2.BORDER_REFLECT_101)
     there = twinshot.restore(frames[0], moved, model)
     assert there.report["registered"]
-    monkeypatch.setattr("twinshot.align._LARGEST_SHARE", 0)
+    monkeypatch.setattr("twinshot.match.align._LARGEST_SHARE", 0)
     alone = twinshot.restore(frames[0], moved, model)
     assert not alone.report["registered"]
     assert psnr(there.image, triple.sharp) > psnr(alone.image, triple.sharp) + 0.5

@@ -10,10 +10,10 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .pair import Pair, TwinshotError
+from .picture.pair import Pair, TwinshotError
 
 if TYPE_CHECKING:
-    from .engine import Model, load_model
+    from .engines.engine import Model, load_model
     from .restoration import Restored, restore
 
 # ONNX Runtime would look for its maker's servers otherwise, to tell of the machine. What a user has set, stays.
@@ -23,7 +23,12 @@ __version__ = "0.1.0"
 __all__ = ["Model", "Pair", "Restored", "TwinshotError", "load_model", "restore"]
 
 
-_HOMES = {"restore": "restoration", "Restored": "restoration", "load_model": "engine", "Model": "engine"}
+_HOMES = {
+    "restore": "restoration",
+    "Restored": "restoration",
+    "load_model": "engines.engine",
+    "Model": "engines.engine",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -8,7 +8,7 @@ import sys
 def main() -> None:
     """Run the command; see `twinshot.cli`."""
     try:
-        from .cli import main as run
+        from .cli.app import main as run
     except KeyboardInterrupt:
         sys.stderr.write("twinshot: stopped\n")
         sys.exit(130)

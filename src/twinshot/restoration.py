@@ -13,11 +13,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from . import align, exposure, io, order, tile
-from .engine import Model, load_model
-from .light import Image
-from .pair import Metadata, Pair, TwinshotError, as_float
-from .window import window
+from .engines import tile
+from .engines.engine import Model, load_model
+from .files import io
+from .match import align, swap, tone
+from .picture.encoding import Image
+from .picture.pair import Metadata, Pair, TwinshotError, as_float
+from .picture.window import window
 
 Source = str | os.PathLike[str] | NDArray[Any]
 Progress = Callable[[int, int], None]
@@ -103,14 +105,14 @@ def restore_pair(pair: Pair, network: Model, progress: Progress | None = None, c
     Frames that do not go together are left to the network's fallback, which sees the noisy one alone.
     """
     clock = clock or Clock()
-    match = exposure.estimate(pair.noisy.pixels, pair.blurry.pixels, exposure.exif_gain(pair))
-    swapped = order.doubt(pair, match)
+    match = tone.estimate(pair.noisy.pixels, pair.blurry.pixels, tone.exif_gain(pair))
+    swapped = swap.doubt(pair, match)
     clock.lap("exposure")
     registered, match = register(pair, match)
     clock.lap("align")
     unlike = _unlike(pair, registered, network)
     if unlike:
-        network, match = network.fallback, exposure.colourless(match)
+        network, match = network.fallback, tone.colourless(match)
     pixels = _run(pair, match, registered, network, progress)
     clock.lap("restore")
     doubts = [doubt for doubt in (swapped, _unmatched(pair, match), unlike) if doubt]
@@ -131,18 +133,18 @@ def _files(*sources: Source) -> tuple[Path, ...]:
     return tuple(io.path_of(source) for source in sources if not isinstance(source, np.ndarray))
 
 
-def register(pair: Pair, match: exposure.Exposure) -> tuple[align.Alignment, exposure.Exposure]:
+def register(pair: Pair, match: tone.Exposure) -> tuple[align.Alignment, tone.Exposure]:
     """How the blurry frame is read at the noisy one's pixels, and the exposure as registered frames tell it."""
     registered = align.estimate(pair.noisy.pixels, pair.blurry.pixels, match)
     if not registered.applied:
         return registered, match
-    again = exposure.estimate(pair.noisy.pixels, pair.blurry.pixels, exposure.exif_gain(pair), registered.matrix)
+    again = tone.estimate(pair.noisy.pixels, pair.blurry.pixels, tone.exif_gain(pair), registered.matrix)
     if again.misfit > _LARGEST_RISE * match.misfit + _LEAST_RISE:
         return align.left_alone(registered.confidence), match
     return registered, again
 
 
-def _unmatched(pair: Pair, match: exposure.Exposure) -> str | None:
+def _unmatched(pair: Pair, match: tone.Exposure) -> str | None:
     """A sentence that says that nothing tells the gain, so that the noisy frame is used as it is; or None."""
     if match.source != "none":
         return None
@@ -164,13 +166,13 @@ def _unlike(pair: Pair, registered: align.Alignment, network: Model) -> str | No
 
 
 def _run(
-    pair: Pair, match: exposure.Exposure, registered: align.Alignment, model: Model, progress: Progress | None
+    pair: Pair, match: tone.Exposure, registered: align.Alignment, model: Model, progress: Progress | None
 ) -> NDArray[np.uint16]:
     """The network over the pair, matched and registered a tile at a time."""
     matrix = registered.matrix if registered.applied else None
 
     def parts(top: int, left: int, size: tuple[int, int]) -> tuple[Image, Image]:
-        short = exposure.apply(window(pair.noisy.pixels, top, left, size), match)
+        short = tone.apply(window(pair.noisy.pixels, top, left, size), match)
         return short, as_float(window(pair.blurry.pixels, top, left, size, matrix)).clip(0, 1)
 
     return over_tiles(model, pair.noisy.size, parts, progress)
@@ -227,7 +229,7 @@ def _eight_bit(pixels: NDArray[np.uint16]) -> NDArray[np.uint8]:
 
 def _report(
     pair: Pair,
-    match: exposure.Exposure,
+    match: tone.Exposure,
     registered: align.Alignment,
     model: Model,
     seconds: dict[str, float],

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from twinshot import engine
 from twinshot.bench import benchmark, reference, robustness, speed, systems
 from twinshot.bench import run as rows
 from twinshot.bench.reference import Known
 from twinshot.bench.run import machine
+from twinshot.engines import engine
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from helpers import save
 
 from twinshot.bench.gopro import gopro_large
-from twinshot.pair import TwinshotError
+from twinshot.picture.pair import TwinshotError
 
 SCENES = {"GOPR0384_11_00": ["000002", "000010"], "GOPR0385_11_01": ["000001"]}
 

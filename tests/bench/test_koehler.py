@@ -9,8 +9,8 @@ from helpers import bytes_of, save
 
 from twinshot.bench.koehler import cases, score
 from twinshot.bench.metrics import psnr
-from twinshot.io import read
-from twinshot.pair import TwinshotError, as_float
+from twinshot.files.io import read
+from twinshot.picture.pair import TwinshotError, as_float
 
 SIDE = 64
 

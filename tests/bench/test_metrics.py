@@ -8,7 +8,7 @@ import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from twinshot.bench.metrics import CONVENTIONS, checkerboard, psnr, ssim, ssim_matlab, ssim_skimage
-from twinshot.pair import TwinshotError
+from twinshot.picture.pair import TwinshotError
 
 
 def spoilt(photo, kind):

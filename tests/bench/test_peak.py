@@ -7,7 +7,7 @@ import onnxruntime
 import pytest
 
 from twinshot.bench import peak
-from twinshot.engine import ENGINES, Loaded, Model
+from twinshot.engines.engine import ENGINES, Loaded, Model
 
 
 def test_the_graph_is_a_chain_of_convolutions():

@@ -12,7 +12,7 @@ from twinshot.bench import reference
 from twinshot.bench.analysis import by_blur
 from twinshot.bench.metrics import psnr
 from twinshot.bench.reference import Known, forward, known_motion, solve, table
-from twinshot.light import to_linear, to_srgb
+from twinshot.picture.encoding import to_linear, to_srgb
 from twinshot.synth.frames import StillWindow
 from twinshot.synth.motion import MotionRange
 

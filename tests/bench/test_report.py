@@ -14,7 +14,7 @@ from helpers import save
 from twinshot.bench import report
 from twinshot.bench.published import PUBLISHED
 from twinshot.bench.report import markdown, write_report
-from twinshot.pair import TwinshotError
+from twinshot.picture.pair import TwinshotError
 
 VOID = {"meta", "img", "input", "br", "link", "path", "use"}
 EVIL = '<script src="x.js">alert(1)</script> & "quoted" | `code`'

@@ -14,7 +14,7 @@ from twinshot.bench import robustness
 from twinshot.bench.metrics import psnr
 from twinshot.bench.robustness import AXES, Conditions, curve, large_enough, pairs_along, simulated, table
 from twinshot.bench.systems import system
-from twinshot.pair import TwinshotError
+from twinshot.picture.pair import TwinshotError
 
 EASY = Conditions(blur=0, noise=0)
 

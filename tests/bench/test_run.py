@@ -15,8 +15,8 @@ from twinshot.bench.datasets import triples_in
 from twinshot.bench.metrics import CONVENTIONS, psnr
 from twinshot.bench.run import Bench, run
 from twinshot.bench.systems import Plain
-from twinshot.io import read
-from twinshot.pair import TwinshotError, as_float
+from twinshot.files.io import read
+from twinshot.picture.pair import TwinshotError, as_float
 
 
 @pytest.fixture

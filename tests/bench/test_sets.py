@@ -11,8 +11,8 @@ from helpers import save
 
 from twinshot.bench.datasets import triples_in
 from twinshot.bench.sets import EXAMPLES, available, label_of, prepare
-from twinshot.io import read
-from twinshot.pair import TwinshotError
+from twinshot.files.io import read
+from twinshot.picture.pair import TwinshotError
 
 
 @pytest.fixture

@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from twinshot.bench import systems
+from twinshot.bench import datasets, systems
 from twinshot.bench.datasets import triples_in
 from twinshot.bench.metrics import psnr
 from twinshot.bench.systems import identity_of, known_systems, system, takes_of, version_of
-from twinshot.engine import manifest
-from twinshot.pair import TwinshotError
+from twinshot.engines.engine import manifest
+from twinshot.picture.pair import TwinshotError
 
 FRAMES = ("noisy", "blurry")
 SLOW = {"bm3d"}  # ten seconds a picture
@@ -91,6 +91,28 @@ def test_versions():
     assert version_of("nlm") == version_of("bm3d")  # one module has both
     assert version_of("yuan") != version_of("hdrplus")
     assert version_of("yuan").split()[:-1] == identity_of("yuan").split()
+
+
+def test_the_code_that_a_row_depends_on_is_there():
+    with pytest.raises(FileNotFoundError, match=r"gone\.py"):
+        systems.code_checksum("gone.py")
+    for files in (systems._WAY, systems._MEASURES, systems._SHARED, datasets._SHOWING):
+        assert len(systems.code_checksum(*files)) == 12
+
+
+def test_a_move_and_a_comment_leave_a_row_as_it_is(monkeypatch, tmp_path):
+    """What a file imports from where, and what it says of itself, is no part of what it does."""
+
+    def checksum(source):
+        (tmp_path / "some.py").write_text(source)
+        systems.code_checksum.cache_clear()
+        return systems.code_checksum("some.py")
+
+    monkeypatch.setattr(systems, "__file__", str(tmp_path / "bench" / "systems.py"))
+    before = checksum('"""One."""\nfrom .light import Image\nLIMIT = 3\n')
+    assert checksum('"""Two."""\nfrom .picture.encoding import Image\nLIMIT = 3  # px\n') == before
+    assert checksum('"""One."""\nfrom .light import Image\nLIMIT = 4\n') != before
+    systems.code_checksum.cache_clear()
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from twinshot import engine, precision
-from twinshot.pair import SMALLEST_SIDE, TwinshotError
+from twinshot.engines import engine, precision
+from twinshot.machine import threads
+from twinshot.picture.pair import SMALLEST_SIDE, TwinshotError
 
 NAMES = list(engine.manifest())
 
@@ -140,7 +141,7 @@ def test_threads_are_those_the_process_may_use():
     allowed = os.sched_getaffinity(0)
     try:
         os.sched_setaffinity(0, {min(allowed)})
-        assert engine.threads() == 1
+        assert threads() == 1
     finally:
         os.sched_setaffinity(0, allowed)
-    assert engine.threads() == len(allowed)
+    assert threads() == len(allowed)

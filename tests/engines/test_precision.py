@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from twinshot import precision
+from twinshot.engines import precision
 
 
 @pytest.fixture(autouse=True)

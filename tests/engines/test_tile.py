@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import twinshot
-from twinshot import tile
+from twinshot.engines import tile
 
 # The module by its name: `twinshot.restoration` is what holds the sizes that `restore` uses.
 restoration = importlib.import_module("twinshot.restoration")

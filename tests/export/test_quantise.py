@@ -11,12 +11,12 @@ import pytest
 import torch
 from torch import nn
 
-from twinshot import engine, precision
+from twinshot.engines import engine, precision
+from twinshot.export.quantise import Frames, quantised, rounding, wide_convolutions
+from twinshot.export.release import add_to_manifest
+from twinshot.export.to_onnx import export, in_integers, integers_beside, to_onnx
 from twinshot.nets import build
-from twinshot.nets.export import export, in_integers, integers_beside, to_onnx
-from twinshot.nets.quantise import Frames, quantised, rounding, wide_convolutions
-from twinshot.nets.release import add_to_manifest
-from twinshot.pair import TwinshotError
+from twinshot.picture.pair import TwinshotError
 from twinshot.train.config import recipe_from
 from twinshot.train.loop import save
 from twinshot.train.step import new_state
@@ -92,7 +92,7 @@ def test_both_graphs_are_exported_and_listed(checkpoint: Path, pairs: list[Frame
 def test_a_loss_that_is_too_large_stops_the_export(
     checkpoint: Path, pairs: list[Frames], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("twinshot.nets.export.TOLERANCE", 1e-7)
+    monkeypatch.setattr("twinshot.export.to_onnx.TOLERANCE", 1e-7)
     with pytest.raises(TwinshotError, match="8-bit integers move the output by"):
         export(checkpoint, tmp_path / "wide.onnx", pairs)
     assert not list(tmp_path.glob("*.onnx"))

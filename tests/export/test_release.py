@@ -11,9 +11,9 @@ import skimage.data
 import torch
 from helpers import save
 
-from twinshot.nets.export import averaged
-from twinshot.nets.release import add_to_manifest, load_weights, record_quality, save_weights
-from twinshot.pair import TwinshotError
+from twinshot.export.release import add_to_manifest, load_weights, record_quality, save_weights
+from twinshot.export.to_onnx import averaged
+from twinshot.picture.pair import TwinshotError
 from twinshot.train.config import recipe_from
 from twinshot.train.loop import save as save_checkpoint
 from twinshot.train.step import new_state

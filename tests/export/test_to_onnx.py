@@ -11,10 +11,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from twinshot.export.to_onnx import export, sizes_for, to_onnx
 from twinshot.nets import build
 from twinshot.nets.blocks import remove_spectral_norm
-from twinshot.nets.export import export, sizes_for, to_onnx
-from twinshot.pair import TwinshotError
+from twinshot.picture.pair import TwinshotError
 from twinshot.train.config import recipe_from
 from twinshot.train.loop import load_into, save
 from twinshot.train.step import new_state

@@ -12,8 +12,8 @@ import pytest
 import tifffile
 from PIL import ExifTags, Image, ImageCms, ImageOps, TiffImagePlugin
 
-from twinshot import io
-from twinshot.pair import Metadata, TwinshotError
+from twinshot.files import io
+from twinshot.picture.pair import Metadata, TwinshotError
 
 GPS, CAMERA = ExifTags.IFD.GPSInfo, ExifTags.IFD.Exif
 TAG = ExifTags.Base

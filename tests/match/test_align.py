@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from skimage import data
 
-from twinshot import align, exposure
-from twinshot.exposure import Exposure
-from twinshot.light import to_linear, to_srgb
-from twinshot.pair import Frame, Pair, as_float
+from twinshot.match import align, tone
+from twinshot.match.tone import Exposure
+from twinshot.picture.encoding import to_linear, to_srgb
+from twinshot.picture.pair import Frame, Pair, as_float
+from twinshot.picture.window import window
 from twinshot.restoration import register
-from twinshot.window import window
 
 SIZE = (340, 380)
 CORNERS = np.array([[0, 0, 1], [379, 0, 1], [0, 339, 1], [379, 339, 1]], np.float64).T
@@ -215,7 +215,7 @@ def test_a_mover_does_not_take_the_frame_with_it():
     noisy = sky_with_a_mover((100, 140), (55, 25), 0.03, 1)
     blurry = cv2.blur(sky_with_a_mover((110, 100), (40, 22), 0, 2), (5, 1))
     pair = Pair(Frame(noisy, "noisy"), Frame(blurry, "blurry"))
-    match = exposure.estimate(noisy, blurry)
+    match = tone.estimate(noisy, blurry)
     tempting = align.estimate(noisy, blurry, match)
     assert tempting.applied
     assert np.linalg.norm(tempting.matrix[:2, 0]) == pytest.approx(1, abs=0.2)  # no hand zooms

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from twinshot import exposure, order
-from twinshot.light import to_linear, to_srgb
-from twinshot.pair import Frame, Metadata, Pair
+from twinshot.match import swap, tone
+from twinshot.picture.encoding import to_linear, to_srgb
+from twinshot.picture.pair import Frame, Metadata, Pair
 
 
 def doubt(noisy, blurry, seconds=(None, None)):
@@ -17,7 +17,7 @@ def doubt(noisy, blurry, seconds=(None, None)):
         Frame(noisy, "first.jpg", Metadata(seconds=seconds[0])),
         Frame(blurry, "second.jpg", Metadata(seconds=seconds[1])),
     )
-    return order.doubt(pair, exposure.estimate(noisy, blurry))
+    return swap.doubt(pair, tone.estimate(noisy, blurry))
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def test_equal_noise_is_no_reason_to_doubt():
 def test_a_dark_frame_counts_with_its_gain():
     """Noise that a camera left dark is noise all the same."""
     dark, bright = grainy(float(to_srgb(to_linear(np.float32(0.5)) / 8)), 0.01, 0), grainy(0.5, 0.022, 1)
-    assert order.fine_detail(bright) > 1.5 * order.fine_detail(dark)
+    assert swap.fine_detail(bright) > 1.5 * swap.fine_detail(dark)
     assert doubt(dark, bright) is None
 
 
@@ -72,7 +72,7 @@ def test_a_dark_frame_counts_with_its_gain():
 def test_fine_detail_of_pure_noise_is_its_sigma(sigma):
     rng = np.random.default_rng(0)
     noise = (0.5 + sigma * rng.standard_normal((301, 401, 3))).astype(np.float32)
-    assert order.fine_detail(noise) == pytest.approx(sigma, rel=0.05)
+    assert swap.fine_detail(noise) == pytest.approx(sigma, rel=0.05)
 
 
 def test_fine_detail_looks_at_the_middle():
@@ -81,9 +81,9 @@ def test_fine_detail_looks_at_the_middle():
     frame[:20], frame[-20:], frame[:, :60], frame[:, -60:] = (
         rng.integers(0, 256, part.shape) for part in (frame[:20], frame[-20:], frame[:, :60], frame[:, -60:])
     )
-    assert order.fine_detail(frame) == 0
+    assert swap.fine_detail(frame) == 0
     frame[700:900] = rng.integers(0, 256, frame[700:900].shape)
-    assert order.fine_detail(frame[650:950]) > 0.1
+    assert swap.fine_detail(frame[650:950]) > 0.1
 
 
 @pytest.mark.parametrize("size", [(16, 16), (17, 33)])

@@ -12,15 +12,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from twinshot.baselines.deblurgan import Critic, DeblurGAN
-from twinshot.baselines.deepdeblur import DeepDeblur
-from twinshot.baselines.multiscale import pyramid
-from twinshot.baselines.noise2noise import Noise2Noise
-from twinshot.baselines.srn import SRN
-from twinshot.baselines.unet import UNet
+from twinshot.export.to_onnx import halved, largest_difference, sizes_for, to_onnx
 from twinshot.nets import build
-from twinshot.nets.export import halved, largest_difference, sizes_for, to_onnx
-from twinshot.pair import TwinshotError
+from twinshot.nets.deblurgan import Critic, DeblurGAN
+from twinshot.nets.deepdeblur import DeepDeblur
+from twinshot.nets.multiscale import pyramid
+from twinshot.nets.noise2noise import Noise2Noise
+from twinshot.nets.srn import SRN
+from twinshot.nets.unet import UNet
+from twinshot.picture.pair import TwinshotError
 
 SMALL: dict[str, dict[str, Any]] = {
     "deblurgan": {"width": 4, "blocks": 2},

@@ -15,7 +15,7 @@ from twinshot.nets.convlstm import ConvLSTM
 from twinshot.nets.discriminator import Discriminator
 from twinshot.nets.merger import DeblurMerger
 from twinshot.nets.rnn import DeblurRNN
-from twinshot.pair import TwinshotError
+from twinshot.picture.pair import TwinshotError
 
 GENERATORS: list[Callable[..., nn.Module]] = [DeblurRNN, DeblurMerger]
 ALL_NETS: list[Callable[..., nn.Module]] = [*GENERATORS, Discriminator]

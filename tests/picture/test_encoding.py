@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from twinshot.light import to_linear, to_srgb
+from twinshot.picture.encoding import to_linear, to_srgb
 
 
 @pytest.mark.parametrize(

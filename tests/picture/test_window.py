@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from twinshot.window import window
+from twinshot.picture.window import window
 
 
 def test_mirrored_over_the_edge(photo):

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from helpers import save
 
-from twinshot.light import to_linear, to_srgb
-from twinshot.pair import TwinshotError
+from twinshot.picture.encoding import to_linear, to_srgb
+from twinshot.picture.pair import TwinshotError
 from twinshot.synth import frames, motion
 from twinshot.synth.frames import WINDOW, FrameWindow, StillWindow, images_in, read_photo, scenes_in, windows_of
 from twinshot.synth.motion import MotionRange

@@ -7,8 +7,8 @@ from dataclasses import FrozenInstanceError, replace
 import numpy as np
 import pytest
 
-from twinshot.exposure import Exposure, apply
-from twinshot.pair import TwinshotError
+from twinshot.match.tone import Exposure, apply
+from twinshot.picture.pair import TwinshotError
 from twinshot.synth.frames import StillWindow
 from twinshot.synth.motion import MotionRange
 from twinshot.synth.profiles import PROFILES, CameraProfile, PaperProfile, profile_named

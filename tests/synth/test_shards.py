@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from helpers import outcome, save, start
 
-from twinshot.pair import TwinshotError
+from twinshot.picture.pair import TwinshotError
 from twinshot.synth import shards
 from twinshot.synth.frames import images_in
 from twinshot.synth.motion import MotionRange
@@ -191,9 +191,9 @@ def test_an_ended_run_does_not_wait_for_what_it_renders(photos, tmp_path):
     process = start(
         "import sys\n"
         "from pathlib import Path\n"
-        "from twinshot import cli\n"
+        "from twinshot.cli import app\n"
         "from twinshot.synth import shards\n"
-        "cli._clean_up_when_ended()\n"
+        "app._clean_up_when_ended()\n"
         "sources = shards.Sources(tuple(map(Path, sys.argv[2:])))\n"
         "plan = shards.ShardPlan(shards=2, per_shard=100_000, side=64, real=0.0)\n"
         "print('ready', flush=True)\n"

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from helpers import save
 
-from twinshot import io
 from twinshot.bench.datasets import triples_in
-from twinshot.pair import TwinshotError
+from twinshot.files import io
+from twinshot.picture.pair import TwinshotError
 from twinshot.synth import triples
 from twinshot.synth.triples import Plan, write_triples
 
@@ -169,7 +169,7 @@ def test_a_full_disk_is_said_and_the_run_can_go_on(small, tmp_path, monkeypatch)
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("twinshot.io._created", full)
+    monkeypatch.setattr("twinshot.files.io._created", full)
     with pytest.raises(TwinshotError, match="No space left"):
         write_triples(small, tmp_path / "set", Plan("paper", 1, 0))
     monkeypatch.undo()

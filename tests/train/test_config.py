@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from twinshot.nets import build
-from twinshot.pair import TwinshotError
+from twinshot.picture.pair import TwinshotError
 from twinshot.synth.profiles import profile_named
 from twinshot.synth.shards import kinds_for
 from twinshot.train.config import Recipe, as_table, load_recipe, recipe_from

@@ -13,8 +13,8 @@ import torch
 from helpers import save
 from laboratory import Lab, tiny
 
-from twinshot import align
-from twinshot.pair import TwinshotError
+from twinshot.match import align
+from twinshot.picture.pair import TwinshotError
 from twinshot.synth.frames import StillWindow, images_in
 from twinshot.synth.motion import MotionRange
 from twinshot.synth.profiles import profile_named

@@ -19,9 +19,9 @@ import pytest
 import torch
 from laboratory import Lab, some_batch, tiny, tiny_table
 
-from twinshot import io
-from twinshot.engine import load_model
-from twinshot.pair import TwinshotError
+from twinshot.engines.engine import load_model
+from twinshot.files import io
+from twinshot.picture.pair import TwinshotError
 from twinshot.train import loop
 from twinshot.train.config import Optimiser, Recipe, recipe_from
 from twinshot.train.data import Validation

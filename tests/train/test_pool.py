@@ -12,7 +12,7 @@ import pytest
 import torch
 from laboratory import Lab, tiny, tiny_table
 
-from twinshot.pair import TwinshotError
+from twinshot.picture.pair import TwinshotError
 from twinshot.train import pool
 from twinshot.train.config import Recipe, load_recipe
 from twinshot.train.data import ShardDataset, batches

@@ -12,10 +12,10 @@ import torch
 from laboratory import ADAM, NETS, some_batch, tiny
 from torch import Tensor, nn
 
-from twinshot.engine import load_model
+from twinshot.engines.engine import load_model
+from twinshot.export.release import network_of
 from twinshot.nets import build
-from twinshot.nets.release import network_of
-from twinshot.pair import TwinshotError
+from twinshot.picture.pair import TwinshotError
 from twinshot.train.config import OptimConfig, PaperWeights, recipe_from
 from twinshot.train.losses import (
     content_loss,

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from ..light import Image
+from ..picture.encoding import Image
 
 Plane = NDArray[np.float32]
 Tiles = NDArray[np.float32]

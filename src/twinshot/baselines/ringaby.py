@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..light import Image
-from ..window import Matrix
+from ..picture.encoding import Image
+from ..picture.window import Matrix
 
 Grey = NDArray[np.uint8]
 Points = NDArray[np.float32]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from ..light import Image
-from ..pair import Pair
+from ..picture.encoding import Image
+from ..picture.pair import Pair
 
 Takes = Literal["pair", "noisy", "blurry", "burst"]
 

@@ -9,9 +9,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from .. import io
-from ..engine import ENGINES, manifest
-from ..pair import TwinshotError
+from ..engines.engine import ENGINES, manifest
+from ..files import io
+from ..picture.pair import TwinshotError
 from ..synth.frames import images_in
 from . import robustness, speed
 from .report import markdown, write_report
@@ -32,7 +32,7 @@ _SIMULATION = (
     *(f"synth/{name}.py" for name in ("frames", "motion", "noise", "profiles", "sample")),
     *("bench/reference.py", "bench/robustness.py"),
 )
-_TIMING = ("bench/peak.py", "bench/speed.py", "precision.py")
+_TIMING = ("bench/peak.py", "bench/speed.py", "engines/precision.py")
 _SLOW = ("bm3d", "yuan")  # a curve of theirs would take longer than all others together
 
 

@@ -13,20 +13,20 @@ import cv2
 import numpy as np
 import PIL
 
-from .. import exposure
-from ..align import warped
 from ..baselines.system import Shot
-from ..engine import processor, threads
-from ..io import read
-from ..light import Image
-from ..pair import TwinshotError, as_float
+from ..files.io import read
+from ..machine import processor, threads
+from ..match import tone
+from ..match.align import warped
+from ..picture.encoding import Image
+from ..picture.pair import TwinshotError, as_float
 from ..restoration import Source, read_pair, register
 from ..synth.triples import KINDS
 from .systems import code_checksum
 
 _SHOWING = (
-    *("align.py", "exif.py", "exposure.py", "io.py", "light.py", "pair.py", "restoration.py", "window.py"),
-    "bench/datasets.py",
+    *("files/io.py", "files/metadata.py", "match/align.py", "match/tone.py", "restoration.py"),
+    *("picture/encoding.py", "picture/pair.py", "picture/window.py", "bench/datasets.py"),
 )
 
 
@@ -72,12 +72,12 @@ def shot_of(noisy: Source, blurry: Source, burst: Sequence[Image], truth: Image)
     for name, image in [("the sharp frame", truth), *(("a frame of the burst", frame) for frame in burst)]:
         if image.shape != pair.noisy.pixels.shape:
             raise TwinshotError(f"{pair.noisy.name}: has another size than {name}; all frames of a set's case need one")
-    match = exposure.estimate(pair.noisy.pixels, pair.blurry.pixels, exposure.exif_gain(pair))
+    match = tone.estimate(pair.noisy.pixels, pair.blurry.pixels, tone.exif_gain(pair))
     alignment, match = register(pair, match)
-    matched = exposure.apply(pair.noisy.pixels, match)
+    matched = tone.apply(pair.noisy.pixels, match)
     blurry_pixels = pair.blurry.pixels
     sigma = float(np.sqrt(np.mean((matched - truth) ** 2)))
-    frames = tuple(exposure.apply(frame, match) for frame in burst)
+    frames = tuple(tone.apply(frame, match) for frame in burst)
     return Shot(pair, matched, as_float(blurry_pixels), warped(blurry_pixels, alignment), frames, sigma)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ..pair import TwinshotError
+from ..picture.pair import TwinshotError
 from ..synth.frames import images_in
 
 Split = Literal["train", "test"]

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..light import Image
-from ..pair import TwinshotError
+from ..picture.encoding import Image
+from ..picture.pair import TwinshotError
 from .metrics import Values, eight_bit, grey_ssim
 
 _LAYOUT = "give a folder with Blurry{i}_{k}.png and Image{i}/Kernel{k}/GroundTruth{i}_{k}_{n}.png anywhere in it"

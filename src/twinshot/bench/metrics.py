@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..light import Image
-from ..pair import TwinshotError
+from ..picture.encoding import Image
+from ..picture.pair import TwinshotError
 
 Values = NDArray[np.float64]
 Metric = Callable[[Image, Image], float]

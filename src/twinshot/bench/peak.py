@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Model
+from ..engines.engine import Model
 
 _WIDTHS = (64, 128, 192)  # channels: engines are at their best at one of them
 _LAYERS = 6

@@ -22,7 +22,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.linalg import LinearOperator, cg
 
 from ..baselines.system import System
-from ..light import Image, to_linear, to_srgb
+from ..picture.encoding import Image, to_linear, to_srgb
 from ..synth.frames import StillWindow, images_in
 from ..synth.motion import MotionRange, Scene, Shutter, homography
 from ..synth.noise import quantise

@@ -14,8 +14,8 @@ from typing import Any
 
 from PIL import Image
 
-from .. import io
-from ..pair import TwinshotError
+from ..files import io
+from ..picture.pair import TwinshotError
 from .analysis import FusionGain, Group, Knowing, by_blur, fusion_gains, ratio
 from .published import PAPER, PUBLISHED, PUBLISHED_SECONDS, SYSTEMS, Described
 from .run import open_results

@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 
 from ..baselines.system import Shot, System
-from ..light import Image, to_linear, to_srgb
-from ..pair import TwinshotError
+from ..picture.encoding import Image, to_linear, to_srgb
+from ..picture.pair import TwinshotError
 from ..synth.frames import StillWindow, images_in, read_photo
 from ..synth.motion import MotionRange
 from ..synth.noise import quantise

@@ -13,11 +13,13 @@ from typing import Any
 import cv2
 import numpy as np
 
-from .. import __version__, io
+from .. import __version__
 from ..baselines.system import System
-from ..engine import manifest, processor, threads
-from ..light import Image
-from ..pair import Metadata, TwinshotError, as_float
+from ..engines.engine import manifest
+from ..files import io
+from ..machine import processor, threads
+from ..picture.encoding import Image
+from ..picture.pair import Metadata, TwinshotError, as_float
 from . import koehler
 from .datasets import Triple, fingerprint, look, triples_in
 from .metrics import CONVENTIONS, checkerboard

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .. import io
-from ..pair import Metadata, TwinshotError
+from ..files import io
+from ..picture.pair import Metadata, TwinshotError
 from ..synth.frames import PublishedWindow, Window
 from ..synth.triples import KINDS, Plan, windows_in, write_windows
 from .gopro import Blur, Split, gopro_large

@@ -16,9 +16,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from .. import io
-from ..engine import load_model, manifest, threads
-from ..pair import Metadata
+from ..engines.engine import load_model, manifest
+from ..files import io
+from ..machine import threads
+from ..picture.pair import Metadata
 from ..synth.frames import images_in, read_photo
 from ..synth.noise import quantise
 from ..synth.triples import Plan, write_triples

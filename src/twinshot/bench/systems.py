@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,11 +15,11 @@ import numpy as np
 
 from ..baselines import hdrplus, ringaby, yuan
 from ..baselines.system import Shot, System, Takes
-from ..engine import Model, load_model, manifest
-from ..light import Image
-from ..pair import TwinshotError, as_float
+from ..engines.engine import Model, load_model, manifest
+from ..picture.encoding import Image
+from ..picture.pair import TwinshotError, as_float
+from ..picture.window import window
 from ..restoration import over_tiles, restore_pair
-from ..window import window
 
 _SINGLE: dict[str, Takes] = {
     "deblurgan": "blurry",
@@ -27,10 +28,12 @@ _SINGLE: dict[str, Takes] = {
     "dcdeblurgan": "blurry",
     "noise2noise": "noisy",
 }
-_WAY = ("engine.py", "restoration.py", "tile.py", "window.py")  # of a picture through a network
+_WAY = ("engines/engine.py", "engines/tile.py", "picture/window.py", "restoration.py")  # of a picture through a network
+_OWN_MODULES = ("hdrplus", "ringaby", "yuan")
 _MEASURES = ("bench/koehler.py", "bench/metrics.py")
 _SHARED = (
-    *("align.py", "engine.py", "exposure.py", "io.py", "light.py", "restoration.py", "tile.py", "window.py"),
+    *("engines/engine.py", "engines/tile.py", "files/io.py", "match/align.py", "match/tone.py"),
+    *("picture/encoding.py", "picture/window.py", "restoration.py"),
     *("bench/datasets.py", "bench/koehler.py", "bench/metrics.py", "bench/systems.py"),
 )
 
@@ -88,7 +91,7 @@ def identity_of(name: str) -> str:
     models = manifest()
     if name in models:
         return f"{models[name]['sha256'][:12]} {code_checksum('bench/systems.py', *_WAY)}"
-    return code_checksum("bench/systems.py", f"baselines/{name}.py")
+    return code_checksum("bench/systems.py", *([f"baselines/{name}.py"] if name in _OWN_MODULES else []))
 
 
 def measures() -> str:
@@ -98,9 +101,25 @@ def measures() -> str:
 
 @lru_cache
 def code_checksum(*files: str) -> str:
-    """Of those of the package's files that are there."""
-    paths = [Path(__file__).parents[1] / file for file in files]
-    return hashlib.sha256(b"".join(path.read_bytes() for path in paths if path.is_file())).hexdigest()[:12]
+    """Of what files of the package do: comments, docstrings and imports may change. One that is missing is an error."""
+    total = hashlib.sha256()
+    for file in files:
+        tree = _Bare().visit(ast.parse((Path(__file__).parents[1] / file).read_bytes()))
+        total.update(ast.unparse(tree).encode())
+    return total.hexdigest()[:12]
+
+
+class _Bare(ast.NodeTransformer):
+    """Takes away what changes no result: imports, which a move rewrites, and docstrings."""
+
+    def visit_Import(self, node: ast.Import) -> None:
+        return None
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        return None
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        return None if isinstance(node.value, ast.Constant) else node
 
 
 def takes_of(net: dict[str, Any]) -> Takes:

@@ -20,10 +20,10 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
-from .pair import TwinshotError
+from ..picture.pair import TwinshotError
 
 if TYPE_CHECKING:
-    from .nets.quantise import Frames
+    from ..export.quantise import Frames
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 out = Console()
@@ -80,7 +80,7 @@ def _in_words(error: Exception) -> str:
 def root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
     """One sharp, clean picture from a short noisy and a long blurry photograph of the same scene."""
     if version:
-        from . import __version__
+        from .. import __version__
 
         out.print(__version__)
         raise typer.Exit
@@ -103,8 +103,8 @@ def restore(
     force: Force = False,
 ) -> None:
     """Restore one picture from a pair."""
-    from . import io
-    from .restoration import restore as run
+    from ..files import io
+    from ..restoration import restore as run
 
     io.check_output(output, (noisy, blurry), force)
     if report:
@@ -123,7 +123,7 @@ def restore(
 @app.command()
 def models() -> None:
     """List the models at hand: those of the package, and of TWINSHOT_WEIGHTS or a checkout's `weights`."""
-    from .engine import manifest
+    from ..engines.engine import manifest
 
     # Of all columns the name alone is typed again.
     table = Table(Column("model", no_wrap=True), "size", "trained on", "licence", "measured quality")
@@ -148,7 +148,7 @@ def synth(
     burst: Annotated[int, typer.Option(min=1, help="Short frames a triple; from 2 on, burst/ holds them.")] = 1,
 ) -> None:
     """Make training or test triples; a second call goes on where a killed one stopped."""
-    from .synth.triples import Plan, write_triples
+    from ..synth.triples import Plan, write_triples
 
     total = write_triples(source, output, Plan(profile, count, seed, side, burst))
     out.print(f"{output}: {total} triple{'' if total == 1 else 's'}", markup=False, highlight=False, soft_wrap=True)
@@ -166,8 +166,8 @@ def train(
 ) -> None:
     """Train a network from a recipe, on a GPU if there is one; or several side by side."""
     _need("torch", "train")
-    from .train.config import load_recipe
-    from .train.loop import train as run
+    from ..train.config import load_recipe
+    from ..train.loop import train as run
 
     for checkpoint in run([load_recipe(recipe) for recipe in recipes], _data_root(data), runs, resume, _print_row):
         out.print(f"{checkpoint}: done", markup=False, highlight=False, soft_wrap=True)
@@ -189,9 +189,9 @@ def export(
 ) -> None:
     """Export the averaged weights of a checkpoint to ONNX, stored in half precision, and enter them in a manifest."""
     _need("torch", "train")
-    from .nets.checkpoint import read_checkpoint
-    from .nets.release import add_to_manifest
-    from .train.data import calibration
+    from ..export.release import add_to_manifest
+    from ..nets.checkpoint import read_checkpoint
+    from ..train.data import calibration
 
     pairs: Sequence[Frames] = ()
     if calibrate:
@@ -220,7 +220,7 @@ def benchmark(
     Without --set: every named set that the data root has, or pictures of scikit-image. What an earlier call left in
     --out is kept where it is still true.
     """
-    from .bench.benchmark import Options, Part, benchmark
+    from ..bench.benchmark import Options, Part, benchmark
 
     chosen, parts = _listed(systems), cast(tuple[Part, ...], _listed(only))
     with out.status("benchmark") as status:

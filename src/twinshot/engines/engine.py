@@ -15,15 +15,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..machine import processor, threads
+from ..picture.pair import TwinshotError
 from . import precision
-from .pair import TwinshotError
 
 Tensor = NDArray[np.float32]
 Run = Callable[[Tensor, Tensor], Tensor]
 """(noisy, blurry) -> restored: float32 (1, 3, h, w), RGB, sRGB-encoded, in [0, 1]; h, w multiples of the model's."""
 
-WEIGHTS = Path(__file__).with_name("weights")
-MORE_WEIGHTS = Path(__file__).parents[2] / "weights"
+WEIGHTS = Path(__file__).parents[1] / "weights"
+MORE_WEIGHTS = Path(__file__).parents[3] / "weights"
 """In a checkout: models too large, or too little use to photographers, for the package."""
 _AGAIN = "install twinshot again, or export the model anew"
 _CARD = {"file", "sha256", "multiple", "quality", "trained_on", "licence"}  # what every entry of a manifest has
@@ -130,18 +131,6 @@ def check_file(path: Path, checksum: str) -> None:
         raise TwinshotError(f"{path}: is not the file the manifest lists; {_AGAIN}")
 
 
-def threads() -> int:
-    """Cores this process may use, which can be fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def processor() -> str:
-    """Its name, as far as the system tells."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text("utf-8").splitlines() if cpuinfo.is_file() else []
-    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())
-
-
 def _onnx(model: Model) -> Loaded:
     return Loaded(_session(model.path))
 
@@ -233,7 +222,7 @@ def _torch(model: Model) -> Loaded:
     try:
         import torch
 
-        from .nets.release import network_of
+        from ..export.release import network_of
     except ImportError as error:
         raise TwinshotError("engine 'torch' needs its packages: pip install 'twinshot[train]'") from error
     device = "cuda" if torch.cuda.is_available() else "cpu"

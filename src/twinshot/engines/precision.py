@@ -12,8 +12,8 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from .io import write_bytes
-from .pair import TwinshotError
+from ..files.io import write_bytes
+from ..picture.pair import TwinshotError
 
 Tensor = NDArray[np.float32]
 Run = Callable[[Tensor, Tensor], Tensor]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .light import Image
+from ..picture.encoding import Image
 
 Restore = Callable[[int, int, tuple[int, int]], Image]
 """(top, left, size) -> the restored tile, float32 (height, width, 3)."""

@@ -42,7 +42,7 @@ def quantised(graph: onnx.ModelProto, calibration: Sequence[Frames]) -> onnx.Mod
     """The graph with its wide convolutions in 8-bit integers.
 
     Args:
-        graph: as `export.to_onnx` makes it, with `wide_convolutions`.
+        graph: as `to_onnx` makes it, with `wide_convolutions`.
         calibration: pairs like those of use; the largest and smallest values on them become the ends of the ranges.
 
     Returns:

@@ -17,12 +17,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
 
-from ..engine import WEIGHTS, Model, check_file, manifest, read_manifest
-from ..io import write_bytes
-from ..pair import TwinshotError
-from . import build
-from .export import averaged, export, integers_beside
+from ..engines.engine import WEIGHTS, Model, check_file, manifest, read_manifest
+from ..files.io import write_bytes
+from ..nets import build
+from ..picture.pair import TwinshotError
 from .quantise import Frames
+from .to_onnx import averaged, export, integers_beside
 
 
 def add_to_manifest(

@@ -15,12 +15,12 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from ..io import write_bytes
-from ..pair import TwinshotError
-from ..precision import TOLERANCE
-from . import build
-from .blocks import remove_spectral_norm
-from .checkpoint import read_checkpoint
+from ..engines.precision import TOLERANCE
+from ..files.io import write_bytes
+from ..nets import build
+from ..nets.blocks import remove_spectral_norm
+from ..nets.checkpoint import read_checkpoint
+from ..picture.pair import TwinshotError
 from .quantise import Frames, quantised, rounding, wide_convolutions
 
 OPSET = 18

@@ -19,9 +19,9 @@ import cv2
 import numpy as np
 from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError
 
-from .exif import GROUPS, block_of, exif_of, exposure_of, upright_exif
-from .pair import LARGEST_AREA, Frame, Metadata, TwinshotError, check_frame, check_size
-from .window import Pixels
+from ..picture.pair import LARGEST_AREA, Frame, Metadata, TwinshotError, check_frame, check_size
+from ..picture.window import Pixels
+from .metadata import GROUPS, block_of, exif_of, exposure_of, upright_exif
 
 SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WEBP"}
 _RAW_SUFFIXES = (

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .exposure import Exposure, apply
-from .light import Image
-from .pair import as_float
-from .window import Matrix, Pixels, window
+from ..picture.encoding import Image
+from ..picture.pair import as_float
+from ..picture.window import Matrix, Pixels, window
+from .tone import Exposure, apply
 
 _WORKING_SIDE = 720  # px of the longer side
 _LEAST_WORKING_SIDE = 16  # px of the shorter one, which a strip would lose

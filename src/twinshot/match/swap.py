@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .exposure import Exposure
-from .light import Image
-from .pair import Pair, as_float
+from ..picture.encoding import Image
+from ..picture.pair import Pair, as_float
+from .tone import Exposure
 
 _SAMPLE_SIDE = 1536  # px of the middle that noise is measured on
 

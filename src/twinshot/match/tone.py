@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .light import Image, to_linear, to_srgb
-from .pair import Pair, as_float
-from .window import Matrix, Pixels, window
+from ..picture.encoding import Image, to_linear, to_srgb
+from ..picture.pair import Pair, as_float
+from ..picture.window import Matrix, Pixels, window
 
 Light = Literal["linear", "srgb"]
 

@@ -7,21 +7,21 @@ from typing import Any
 
 from torch import nn
 
-from ..pair import TwinshotError
+from ..picture.pair import TwinshotError
 
 FRAMES = ("noisy", "blurry")
 NETS = {
     "twin": ".twin:TwinNet",
     "rnn": ".rnn:DeblurRNN",
     "merger": ".merger:DeblurMerger",
-    "deblurgan": "..baselines.deblurgan:DeblurGAN",
-    "srn": "..baselines.srn:SRN",
-    "deepdeblur": "..baselines.deepdeblur:DeepDeblur",
-    "dcdeblurgan": "..baselines.dcdeblurgan:DCDeblurGAN",
-    "noise2noise": "..baselines.noise2noise:Noise2Noise",
-    "unet": "..baselines.unet:UNet",
+    "deblurgan": ".deblurgan:DeblurGAN",
+    "srn": ".srn:SRN",
+    "deepdeblur": ".deepdeblur:DeepDeblur",
+    "dcdeblurgan": ".dcdeblurgan:DCDeblurGAN",
+    "noise2noise": ".noise2noise:Noise2Noise",
+    "unet": ".unet:UNet",
 }
-"""Module and class of each kind; imported when asked for, as the baselines are built of this package's blocks."""
+"""Module and class of each kind; imported when asked for."""
 
 
 def build(kind: str, settings: dict[str, Any]) -> nn.Module:

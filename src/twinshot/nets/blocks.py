@@ -34,7 +34,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
 
-from ..pair import TwinshotError
+from ..picture.pair import TwinshotError
 
 Layer = TypeVar("Layer", nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
 Net = TypeVar("Net", bound=nn.Module)

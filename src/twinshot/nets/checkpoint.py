@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from ..pair import TwinshotError
+from ..picture.pair import TwinshotError
 
 _KEYS = {"recipe", "step", "seconds", "net", "average"}
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from ..nets.blocks import Decoder, Encoder, level_widths, to_signed, to_unit
+from .blocks import Decoder, Encoder, level_widths, to_signed, to_unit
 
 
 class DCDeblurGAN(nn.Module):

@@ -33,7 +33,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from ..nets.blocks import initialised, to_signed, to_unit
+from .blocks import initialised, to_signed, to_unit
 
 
 class Block(nn.Module):

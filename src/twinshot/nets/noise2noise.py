@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..pair import TwinshotError
+from ..picture.pair import TwinshotError
 
 
 class Noise2Noise(nn.Module):

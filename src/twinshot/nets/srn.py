@@ -24,7 +24,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..nets.convlstm import ConvLSTM, Hidden
+from .convlstm import ConvLSTM, Hidden
 from .multiscale import conv5, pyramid, residuals
 
 

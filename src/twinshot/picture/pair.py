@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .light import Image
+from .encoding import Image
 
 SMALLEST_SIDE = 16
 LARGEST_SIDE = 32_000  # OpenCV's warps count pixels in 16 bits

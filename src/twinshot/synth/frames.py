@@ -15,10 +15,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..align import registered
-from ..exposure import Exposure
-from ..light import Image, to_linear, to_srgb
-from ..pair import SMALLEST_SIDE, TwinshotError
+from ..match.align import registered
+from ..match.tone import Exposure
+from ..picture.encoding import Image, to_linear, to_srgb
+from ..picture.pair import SMALLEST_SIDE, TwinshotError
 from . import motion
 from .motion import Array, Scene, Shutter, blur_extent
 from .profiles import Light, Timing

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..light import Image
+from ..picture.encoding import Image
 
 Array = NDArray[np.float64]
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..light import Image
+from ..picture.encoding import Image
 
 _HEADROOM = 2.0  # linear light up to 2 survives the 16-bit mosaic
 

@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..light import Image, to_linear, to_srgb
-from ..pair import TwinshotError
+from ..picture.encoding import Image, to_linear, to_srgb
+from ..picture.pair import TwinshotError
 from . import noise
 
 Light = Literal["srgb", "linear"]

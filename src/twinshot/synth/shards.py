@@ -24,9 +24,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import io
-from ..light import Image
-from ..pair import TwinshotError
+from ..files import io
+from ..picture.encoding import Image
+from ..picture.pair import TwinshotError
 from .frames import FrameWindow, StillWindow, Window, read_photo
 from .motion import MotionRange
 from .profiles import Light, Profile, Timing

@@ -11,8 +11,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from .. import io
-from ..pair import Metadata, TwinshotError
+from ..files import io
+from ..picture.pair import Metadata, TwinshotError
 from . import noise
 from .frames import WINDOW, StillWindow, Window, images_in, is_film, scenes_in, windows_of
 from .motion import MotionRange

@@ -10,7 +10,7 @@ from math import inf, isfinite
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from ..pair import TwinshotError
+from ..picture.pair import TwinshotError
 
 Method = Literal["restoration", "paper", "wgan"]
 Optimiser = Literal["soap", "muon", "adamw"]

@@ -18,10 +18,10 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
-from ..align import registered
-from ..exposure import Exposure, apply, multiplied
-from ..light import Image
-from ..pair import TwinshotError
+from ..match.align import registered
+from ..match.tone import Exposure, apply, multiplied
+from ..picture.encoding import Image
+from ..picture.pair import TwinshotError
 from ..synth.frames import WINDOW, StillWindow, Window, images_in, read_photo, scenes_in, windows_of
 from ..synth.motion import MotionRange
 from ..synth.profiles import Sample, profile_named
@@ -31,7 +31,7 @@ from .config import DataConfig, Recipe
 from .pool import CPU, Pictures, Pool, Triple
 
 if TYPE_CHECKING:
-    from ..nets.quantise import Frames  # which loads what only an export needs
+    from ..export.quantise import Frames  # which loads what only an export needs
 
 
 class ShardDataset(Dataset[Triple]):
@@ -193,7 +193,7 @@ def _view(frame: Path) -> tuple[int, int, int]:
 
 
 def calibration(root: Path, profiles: Sequence[str], count: int = 12, side: int = 256) -> list[Frames]:
-    """`count` registered pairs a profile of photographs that were trained on, for `nets.quantise`."""
+    """`count` registered pairs a profile of photographs that were trained on, for `export.quantise`."""
     photos = images_in(root / "photos" / "train")
     triples = [triple for name in dict.fromkeys(profiles) for triple in _of_photographs(photos, name, count, side)]
     return [(noisy[None].numpy(), blurry[None].numpy()) for noisy, blurry, _ in triples]

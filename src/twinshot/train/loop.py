@@ -16,10 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import io
-from ..engine import threads
+from ..files import io
+from ..machine import threads
 from ..nets.checkpoint import read_checkpoint
-from ..pair import Metadata, TwinshotError
+from ..picture.pair import Metadata, TwinshotError
 from .config import SHARDS, Recipe, as_table, recipe_from
 from .data import Validation, batches, prepare_shards, validation
 from .pool import CPU, Triple

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..pair import TwinshotError
+from ..picture.pair import TwinshotError
 from .config import AdversarialForm, LossConfig, PaperWeights
 
 

@@ -17,13 +17,13 @@ from zlib import crc32
 import torch
 from torch import Tensor, nn
 
-from ..baselines.deblurgan import Critic
-from ..engine import load_model
+from ..engines.engine import load_model
+from ..export.release import network_of
 from ..nets import build
+from ..nets.deblurgan import Critic
 from ..nets.discriminator import Discriminator
-from ..nets.release import network_of
 from ..nets.rnn import DeblurRNN
-from ..pair import TwinshotError
+from ..picture.pair import TwinshotError
 from .config import Method, NetConfig, OptimConfig, Recipe
 from .graph import Recorded
 from .losses import (

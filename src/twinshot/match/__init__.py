@@ -1,0 +1,1 @@
+"""How two frames go together: exposure, registration, and which of them is which."""
