@@ -100,10 +100,10 @@ def test_a_name_that_no_file_can_have(files, frames):
 
 def test_a_report_that_cannot_be_written_does_not_hide_the_picture(files, tmp_path):
     report = (
-        "from twinshot.files import io\n"
+        "from twinshot.files import atomic\n"
         "from twinshot.picture import pair\n"
         "def fail(*_): raise pair.TwinshotError('no report')\n"
-        "io.write_bytes = fail\n"
+        "atomic.write_bytes = fail\n"
     )
     result = outcome(
         start(report + MAIN, "restore", *files, "-o", tmp_path / "out.png", "--report", tmp_path / "a.json")
@@ -387,7 +387,7 @@ def test_a_folder_that_turns_out_unwritable(refused, files, tmp_path, monkeypatc
     def denied(*_, **__):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
-    monkeypatch.setattr("twinshot.files.io._created", denied)
+    monkeypatch.setattr("twinshot.files.atomic._created", denied)
     refused(*files, "-o", tmp_path / "out.png", says=("out.png", "Permission denied"))
 
 
@@ -481,7 +481,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # which a background j
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 from twinshot import restoration
 from twinshot.engines import engine
-from twinshot.files import io
+from twinshot.files import atomic, io
 def wait(*_):
     print("ready", flush=True)
     time.sleep(60)
@@ -493,7 +493,7 @@ main()
 
 @pytest.mark.parametrize(
     ("place", "wait"),
-    [("engine.ENGINES['onnx']", "lambda model: engine.Loaded(wait)"), ("io.os.fsync", "wait"), ("io.read", "wait")],
+    [("engine.ENGINES['onnx']", "lambda model: engine.Loaded(wait)"), ("atomic.os.fsync", "wait"), ("io.read", "wait")],
     ids=["restoring", "writing", "reading"],
 )
 def test_ctrl_c(files, tmp_path, place, wait):
@@ -503,7 +503,9 @@ def test_ctrl_c(files, tmp_path, place, wait):
     process = start(WAIT_IN.format(place=place, wait=wait), "restore", *files, "-o", output, "--force")
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
-    assert (len(contents(tmp_path)) > len(before)) == (place == "io.os.fsync")  # mid-write there is a temporary file
+    assert (len(contents(tmp_path)) > len(before)) == (
+        place == "atomic.os.fsync"
+    )  # mid-write there is a temporary file
     process.send_signal(signal.SIGINT)
     assert_one_line(outcome(process), "stopped", code=130)
     assert contents(tmp_path) == before
@@ -512,7 +514,7 @@ def test_ctrl_c(files, tmp_path, place, wait):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_ended_or_hung_up_while_it_writes(files, tmp_path, number):
     before = contents(tmp_path)
-    process = start(WAIT_IN.format(place="io.os.fsync", wait="wait"), "restore", *files, "-o", tmp_path / "out.png")
+    process = start(WAIT_IN.format(place="atomic.os.fsync", wait="wait"), "restore", *files, "-o", tmp_path / "out.png")
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     process.send_signal(number)
@@ -523,7 +525,7 @@ def test_ended_or_hung_up_while_it_writes(files, tmp_path, number):
 def test_what_nohup_set_stays(files, tmp_path):
     ignoring = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
     script = ignoring + WAIT_IN.replace("SIG_DFL", "SIG_IGN").replace("time.sleep(60)", "time.sleep(1)")
-    place, wait = "io.os.fsync", "wait"
+    place, wait = "atomic.os.fsync", "wait"
     process = start(script.format(place=place, wait=wait), "restore", *files, "-o", tmp_path / "out.png")
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"

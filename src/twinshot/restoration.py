@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .engines import tile
 from .engines.engine import Model, load_model
-from .files import io
+from .files import atomic, io
 from .match import align, swap, tone
 from .picture.encoding import Image
 from .picture.pair import Metadata, Pair, TwinshotError, as_float
@@ -57,7 +57,7 @@ class Restored:
 
         Raises TwinshotError where the path cannot be written, is a source's, or exists and `force` is not given.
         """
-        target = io.path_of(path, "the output")
+        target = atomic.path_of(path, "the output")
         io.check_output(target, self.sources, force)
         deep = io.depth_for(target, self.metadata.bits) == 16
         io.write(target, self.pixels if deep else _eight_bit(self.pixels), self.metadata)
@@ -124,13 +124,13 @@ def restore_pair(pair: Pair, network: Model, progress: Progress | None = None, c
 def read_pair(noisy: Source, blurry: Source) -> Pair:
     """Both frames, read and checked. Raises TwinshotError, also where both are one file."""
     files = _files(noisy, blurry)
-    if len(files) == 2 and io.same_file(*files):
+    if len(files) == 2 and atomic.same_file(*files):
         raise TwinshotError(f"{files[0]} was given twice: give the short and the long exposure")
     return Pair(io.read(noisy, "the noisy array"), io.read(blurry, "the blurry array"))
 
 
 def _files(*sources: Source) -> tuple[Path, ...]:
-    return tuple(io.path_of(source) for source in sources if not isinstance(source, np.ndarray))
+    return tuple(atomic.path_of(source) for source in sources if not isinstance(source, np.ndarray))
 
 
 def register(pair: Pair, match: tone.Exposure) -> tuple[align.Alignment, tone.Exposure]:

@@ -12,7 +12,7 @@ import pytest
 import tifffile
 from PIL import ExifTags, Image, ImageCms, ImageOps, TiffImagePlugin
 
-from twinshot.files import io
+from twinshot.files import atomic, io
 from twinshot.picture.pair import Metadata, TwinshotError
 
 GPS, CAMERA = ExifTags.IFD.GPSInfo, ExifTags.IFD.Exif
@@ -346,14 +346,14 @@ def test_nothing_is_left_of_a_file_that_failed(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        io.write_atomically(target, stopped)
+        atomic.write_atomically(target, stopped)
     assert target.read_bytes() == b"before"
     assert list(tmp_path.iterdir()) == [target]
 
 
 def test_a_written_file_has_the_rights_of_any_new_file(tmp_path):
     (tmp_path / "plain").write_bytes(b"")
-    io.write_bytes(tmp_path / "ours", b"x")
+    atomic.write_bytes(tmp_path / "ours", b"x")
     assert (tmp_path / "ours").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 

@@ -11,7 +11,7 @@ import pytest
 from helpers import save
 
 from twinshot.bench.datasets import triples_in
-from twinshot.files import io
+from twinshot.files import atomic, io
 from twinshot.picture.pair import TwinshotError
 from twinshot.synth import triples
 from twinshot.synth.triples import Plan, write_triples
@@ -119,7 +119,7 @@ def test_a_finished_run_does_nothing(small, tmp_path, monkeypatch):
 
 
 def test_a_set_is_made_by_one_process(small, tmp_path):
-    with io.claimed(tmp_path / "set"), pytest.raises(TwinshotError, match="set: another process works there"):
+    with atomic.claimed(tmp_path / "set"), pytest.raises(TwinshotError, match="set: another process works there"):
         write_triples(small, tmp_path / "set", Plan("paper", 1))
     assert write_triples(small, tmp_path / "set", Plan("paper", 1)) == 1
 
@@ -169,7 +169,7 @@ def test_a_full_disk_is_said_and_the_run_can_go_on(small, tmp_path, monkeypatch)
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("twinshot.files.io._created", full)
+    monkeypatch.setattr("twinshot.files.atomic._created", full)
     with pytest.raises(TwinshotError, match="No space left"):
         write_triples(small, tmp_path / "set", Plan("paper", 1, 0))
     monkeypatch.undo()

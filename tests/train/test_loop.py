@@ -20,7 +20,7 @@ import torch
 from laboratory import Lab, some_batch, tiny, tiny_table
 
 from twinshot.engines.engine import load_model
-from twinshot.files import io
+from twinshot.files import atomic
 from twinshot.picture.pair import TwinshotError
 from twinshot.train import loop
 from twinshot.train.config import Optimiser, Recipe, recipe_from
@@ -267,7 +267,7 @@ def test_the_optimisers_settings_are_those_of_the_recipe_resumed_with(tmp_path: 
 
 
 def test_a_run_is_trained_by_one_process(lab: Lab, tmp_path: Path) -> None:
-    with io.claimed(tmp_path / "tiny-twin"), pytest.raises(TwinshotError, match="tiny-twin: another process works"):
+    with atomic.claimed(tmp_path / "tiny-twin"), pytest.raises(TwinshotError, match="tiny-twin: another process works"):
         train([tiny("twin")], lab.root, tmp_path, resume=True, device=CPU)
     assert not (tmp_path / "tiny-twin" / "checkpoint.pt").exists()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..engines.engine import ENGINES, manifest
-from ..files import io
+from ..files import atomic
 from ..picture.pair import TwinshotError
 from ..synth.frames import images_in
 from . import robustness, speed
@@ -69,7 +69,7 @@ def benchmark(options: Options, say: Say) -> Results:
     systems = options.systems or tuple(known_systems())
     parts = options.parts or (QUICK_PARTS if options.quick else PARTS)
     _check(options, systems, parts)
-    with io.claimed(options.out):
+    with atomic.claimed(options.out):
         return _run(options, systems, parts, say)
 
 
@@ -82,7 +82,7 @@ def _run(options: Options, systems: tuple[str, ...], parts: Sequence[Part], say:
     for part in [part for part in parts if part in work]:
         work[part](results, options, systems, say)
     keep_results(results, options.out)
-    io.write_bytes(options.out / "summary.md", markdown(results).encode())
+    atomic.write_bytes(options.out / "summary.md", markdown(results).encode())
     write_report(options.out)
     return results
 

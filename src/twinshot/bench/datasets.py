@@ -25,7 +25,7 @@ from ..synth.triples import KINDS
 from .systems import code_checksum
 
 _SHOWING = (
-    *("files/io.py", "files/metadata.py", "match/align.py", "match/tone.py", "restoration.py"),
+    *("files/atomic.py", "files/io.py", "files/metadata.py", "match/align.py", "match/tone.py", "restoration.py"),
     *("picture/encoding.py", "picture/pair.py", "picture/window.py", "bench/datasets.py"),
 )
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from PIL import Image
 
-from ..files import io
+from ..files import atomic, io
 from ..picture.pair import TwinshotError
 from .analysis import FusionGain, Group, Knowing, by_blur, fusion_gains, ratio
 from .published import PAPER, PUBLISHED, PUBLISHED_SECONDS, SYSTEMS, Described
@@ -186,7 +186,7 @@ def write_report(out: Path) -> Path:
     if not (out / "results.json").is_file():
         raise TwinshotError(f"{out / 'results.json'}: no such file; run `twinshot benchmark` first")
     page: str = _template().render(_view(open_results(out), out / "pictures"))
-    io.write_bytes(out / "report.html", page.encode())
+    atomic.write_bytes(out / "report.html", page.encode())
     return out / "report.html"
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from .. import __version__
 from ..baselines.system import System
 from ..engines.engine import manifest
-from ..files import io
+from ..files import atomic, io
 from ..machine import processor, threads
 from ..picture.encoding import Image
 from ..picture.pair import Metadata, TwinshotError, as_float
@@ -135,7 +135,7 @@ def open_results(out: Path) -> Results:
 def keep_results(results: Results, out: Path) -> None:
     """Write results.json, whole or not at all."""
     out.mkdir(parents=True, exist_ok=True)
-    io.write_bytes(out / "results.json", json.dumps(results, indent=1).encode())
+    atomic.write_bytes(out / "results.json", json.dumps(results, indent=1).encode())
 
 
 def machine() -> str:

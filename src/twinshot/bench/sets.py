@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..files import io
+from ..files import atomic, io
 from ..picture.pair import Metadata, TwinshotError
 from ..synth.frames import PublishedWindow, Window
 from ..synth.triples import KINDS, Plan, windows_in, write_windows
@@ -144,7 +144,7 @@ def _made(found: NamedSet, source: Path, output: Path, seed: int, quick: bool) -
     if found.truths:
         truths = [[str(path.resolve()) for path in paths] for paths in found.truths(source)]
         table = {f"{index:06d}.png": paths for index, paths in enumerate(truths)}
-        io.write_bytes(output / "truths.json", json.dumps(table).encode())
+        atomic.write_bytes(output / "truths.json", json.dumps(table).encode())
     return output
 
 

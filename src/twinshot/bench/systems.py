@@ -32,7 +32,7 @@ _WAY = ("engines/engine.py", "engines/tile.py", "picture/window.py", "restoratio
 _OWN_MODULES = ("hdrplus", "ringaby", "yuan")
 _MEASURES = ("bench/koehler.py", "bench/metrics.py")
 _SHARED = (
-    *("engines/engine.py", "engines/tile.py", "files/io.py", "match/align.py", "match/tone.py"),
+    *("engines/engine.py", "engines/tile.py", "files/atomic.py", "files/io.py", "match/align.py", "match/tone.py"),
     *("picture/encoding.py", "picture/window.py", "restoration.py"),
     *("bench/datasets.py", "bench/koehler.py", "bench/metrics.py", "bench/systems.py"),
 )

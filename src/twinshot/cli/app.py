@@ -103,12 +103,12 @@ def restore(
     force: Force = False,
 ) -> None:
     """Restore one picture from a pair."""
-    from ..files import io
+    from ..files import atomic, io
     from ..restoration import restore as run
 
     io.check_output(output, (noisy, blurry), force)
     if report:
-        io.check_target(report, (noisy, blurry, output), force)
+        atomic.check_target(report, (noisy, blurry, output), force)
     with _bar(quiet) as progress:
         result = run(noisy, blurry, model, engine, progress)
     result.save(output, force)
@@ -117,7 +117,7 @@ def restore(
     if not quiet:
         out.print(_summary(output, result.report), markup=False, highlight=False, soft_wrap=True)
     if report:
-        io.write_bytes(report, json.dumps(result.report, indent=2).encode())
+        atomic.write_bytes(report, json.dumps(result.report, indent=2).encode())
 
 
 @app.command()

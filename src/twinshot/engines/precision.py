@@ -12,7 +12,7 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from ..files.io import write_bytes
+from ..files.atomic import write_bytes
 from ..picture.pair import TwinshotError
 
 Tensor = NDArray[np.float32]

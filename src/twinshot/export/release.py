@@ -18,7 +18,7 @@ from safetensors.torch import save
 from torch import nn
 
 from ..engines.engine import WEIGHTS, Model, check_file, manifest, read_manifest
-from ..files.io import write_bytes
+from ..files.atomic import write_bytes
 from ..nets import build
 from ..picture.pair import TwinshotError
 from .quantise import Frames

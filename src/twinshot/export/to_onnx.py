@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..engines.precision import TOLERANCE
-from ..files.io import write_bytes
+from ..files.atomic import write_bytes
 from ..nets import build
 from ..nets.blocks import remove_spectral_norm
 from ..nets.checkpoint import read_checkpoint

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import secrets
-import shutil
 import struct
 import threading
 import warnings
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
@@ -21,6 +19,7 @@ from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError
 
 from ..picture.pair import LARGEST_AREA, Frame, Metadata, TwinshotError, check_frame, check_size
 from ..picture.window import Pixels
+from .atomic import check_target, path_of, write_atomically
 from .metadata import GROUPS, block_of, exif_of, exposure_of, upright_exif
 
 SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WEBP"}
@@ -68,15 +67,6 @@ def read(source: str | os.PathLike[str] | Pixels, name: str = "array") -> Frame:
             raise TwinshotError(f"{path}: the file is damaged or cut short ({error}); copy it again") from error
 
 
-def path_of(source: str | os.PathLike[str], name: str = "array") -> Path:
-    """A file's path. Raises TwinshotError for what is none."""
-    try:
-        return Path(source)
-    except TypeError as error:
-        kind = type(source).__name__
-        raise TwinshotError(f"{name}: is of type {kind}; give a file's path, or a NumPy array (H, W, 3)") from error
-
-
 def write(path: Path, pixels: Pixels, metadata: Metadata) -> None:
     """Write upright RGB pixels, uint8 or uint16, in the format of the suffix, with EXIF and ICC.
 
@@ -107,70 +97,6 @@ def write(path: Path, pixels: Pixels, metadata: Metadata) -> None:
     write_atomically(path, encode)
 
 
-def write_atomically(path: Path, encode: Callable[[IO[bytes]], None]) -> None:
-    """Run `encode` on a temporary file beside `path`, then rename it; unless killed, it leaves nothing behind.
-
-    A symbolic link stays one, and what it leads to is replaced. Raises TwinshotError where the folder is missing or
-    cannot be written, or the disk is full.
-    """
-    temporary: Path | None = None
-    try:
-        target = Path(os.path.realpath(path))
-        handle, temporary = _created(target)
-        with os.fdopen(handle, "wb") as file:
-            encode(file)
-            file.flush()
-            os.fsync(file.fileno())
-        if target.exists():
-            temporary.chmod(target.stat().st_mode & 0o777)
-        temporary.replace(target)
-    except OSError as error:
-        raise TwinshotError(f"{path}: cannot be written ({error.strerror or error}); choose another place") from error
-    finally:
-        if temporary:
-            temporary.unlink(missing_ok=True)
-
-
-def _created(target: Path) -> tuple[int, Path]:
-    """A new file beside `target`, open for writing, with the rights that this process gives to new files."""
-    path = target.with_name(f".{target.name[:32]}.{secrets.token_hex(4)}")
-    return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o666), path
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    """A small file, whole or not at all. Raises TwinshotError where it cannot be written."""
-
-    def encode(file: IO[bytes]) -> None:
-        file.write(data)
-
-    write_atomically(path, encode)
-
-
-@contextmanager
-def claimed(folder: Path) -> Iterator[None]:
-    """Nobody else works in this folder meanwhile; it is made where it is missing, and goes again if nothing came of it.
-
-    The claim, on a hidden file that stays, ends with the process, however that ends. Raises TwinshotError where another
-    one holds it, or the folder cannot be made.
-    """
-    from filelock import FileLock, Timeout  # slow to import, and a picture needs none
-
-    made, lock = not folder.exists(), FileLock(folder / ".lock")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise TwinshotError(f"{folder}: another process works there; wait for it, or name another folder") from error
-    except OSError as error:
-        raise TwinshotError(f"{folder}: cannot be worked in ({error.strerror}); name another folder") from error
-    try:
-        yield
-    finally:
-        lock.release()
-        if made and [path.name for path in folder.iterdir()] in ([".lock"], []):
-            shutil.rmtree(folder, ignore_errors=True)
-
-
 def check_output(path: Path, inputs: tuple[Path, ...], force: bool) -> None:
     """Refuse, before any work, a picture that could not or should not be written.
 
@@ -196,43 +122,6 @@ def _longer_side(path: Path) -> int:
 def _check_webp(path: Path, side: int) -> None:
     if side > _LARGEST_WEBP_SIDE:
         raise TwinshotError(f"{path}: WebP holds at most {_LARGEST_WEBP_SIDE} px a side; choose PNG, TIFF or JPEG")
-
-
-def check_target(path: Path, taken: tuple[Path, ...], force: bool) -> None:
-    """Refuse, before any work, a file that could not or should not be written: `taken` are the other files' names.
-
-    Raises:
-        TwinshotError: as `check_output`, but for the suffix.
-    """
-    try:
-        if not path.parent.is_dir():
-            raise TwinshotError(f"{path}: the folder {path.parent} does not exist; create it first")
-        if not os.access(path.parent, os.W_OK | os.X_OK):
-            raise TwinshotError(f"{path}: the folder {path.parent} cannot be written; choose another place")
-        if path.is_dir():
-            raise TwinshotError(f"{path}: is a folder; name a file in it")
-        if path.exists() and not path.is_file():
-            raise TwinshotError(f"{path}: is no ordinary file, which could not be replaced; choose another name")
-        place = os.path.realpath(path)
-        if any(same_file(path, other) or place == os.path.realpath(other) for other in taken):
-            raise TwinshotError(
-                f"{path}: is an input or another output, which are never overwritten; choose another name"
-            )
-        if path.exists() and not force:
-            raise TwinshotError(
-                f"{path}: exists already; add --force (in Python force=True) to replace it, or choose another name"
-            )
-    except (OSError, ValueError) as error:  # the latter for a name that no file can have
-        reason = getattr(error, "strerror", None) or error
-        raise TwinshotError(f"{path}: cannot be written ({reason}); choose another name") from error
-
-
-def same_file(one: Path, other: Path) -> bool:
-    """Whether two names lead to one existing file, through links too."""
-    try:
-        return one.samefile(other)
-    except (OSError, ValueError):  # the latter for a name that no file can have
-        return False
 
 
 def format_of(path: Path) -> str:

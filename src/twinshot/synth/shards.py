@@ -24,7 +24,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..files import io
+from ..files import atomic
 from ..picture.encoding import Image
 from ..picture.pair import TwinshotError
 from .frames import FrameWindow, StillWindow, Window, read_photo
@@ -143,7 +143,7 @@ def render(sources: Sources, plan: ShardPlan, index: int, folder: Path) -> Path:
     def encode(file: IO[bytes]) -> None:
         np.save(file, pairs)
 
-    io.write_atomically(path, encode)
+    atomic.write_atomically(path, encode)
     return path
 
 

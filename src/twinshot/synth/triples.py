@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ..files import io
+from ..files import atomic, io
 from ..picture.pair import Metadata, TwinshotError
 from . import noise
 from .frames import WINDOW, StillWindow, Window, images_in, is_film, scenes_in, windows_of
@@ -72,7 +72,7 @@ def write_windows(windows: Sequence[Window], output: Path, plan: Plan) -> int:
     profile = profile_named(plan.profile)
     if plan.burst > 1 and profile.timing != "before":
         raise TwinshotError(f"profile {plan.profile!r} has its sharp frame inside the exposure: leave the burst away")
-    with io.claimed(output):
+    with atomic.claimed(output):
         return _write_missing(windows, output, plan, profile)
 
 
@@ -149,7 +149,7 @@ def _lines(path: Path, wanted: Sequence[dict[str, object]]) -> int:
             raise TwinshotError(
                 f"{path}: was made with another source, profile, seed, side or burst; choose an empty folder"
             )
-    io.write_bytes(path, "".join(f"{row}\n" for row in rows).encode())
+    atomic.write_bytes(path, "".join(f"{row}\n" for row in rows).encode())
     return len(rows)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..files import io
+from ..files import atomic, io
 from ..machine import threads
 from ..nets.checkpoint import read_checkpoint
 from ..picture.pair import Metadata, TwinshotError
@@ -53,7 +53,7 @@ def train(
     _must_agree(recipes)
     with ExitStack() as stack:
         for recipe in recipes:
-            stack.enter_context(io.claimed(folder / recipe.name))
+            stack.enter_context(atomic.claimed(folder / recipe.name))
         reports = [report] if len(recipes) == 1 else [_named(recipe.name, report) for recipe in recipes]
         runs = [
             Run(recipe, folder / recipe.name, resume, told, device or fastest())
@@ -139,7 +139,7 @@ class Log:
 
     def __init__(self, path: Path, step: int, report: Report) -> None:
         lines = path.read_text("utf-8").splitlines() if path.exists() else []
-        io.write_bytes(path, "".join(f"{line}\n" for line in lines if _step_of(line) <= step).encode())
+        atomic.write_bytes(path, "".join(f"{line}\n" for line in lines if _step_of(line) <= step).encode())
         self.path, self.report, self.board = path, report, _tensorboard(path.parent, step)
 
     def write(self, row: dict[str, Any]) -> None:
@@ -206,7 +206,7 @@ def save(state: State, recipe: Recipe, path: Path) -> None:
     def encode(file: IO[bytes]) -> None:
         torch.save(table, file)
 
-    io.write_atomically(path, encode)
+    atomic.write_atomically(path, encode)
 
 
 def load_into(state: State, recipe: Recipe, path: Path) -> State:
