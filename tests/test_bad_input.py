@@ -340,25 +340,25 @@ def test_values_out_of_range(frames, which, value, said):
     pixels[10, 10, 1] = value
     pair = list(frames)
     pair[which] = pixels
-    with pytest.raises(TwinshotError, match=f"the {('noisy', 'blurry')[which]} array: .*{said}"):
+    with pytest.raises(TwinshotError, match=f"the {('first', 'second')[which]} array: .*{said}"):
         twinshot.restore(*pair)
 
 
 @pytest.mark.parametrize("dtype", [np.int32, np.int8, np.uint32, bool, complex, object, "S1"])
 def test_dtypes(frames, dtype):
-    with pytest.raises(TwinshotError, match=r"the noisy array: has type .*; give uint8, uint16 or float32"):
+    with pytest.raises(TwinshotError, match=r"the first array: has type .*; give uint8, uint16 or float32"):
         twinshot.restore(np.zeros(frames[0].shape, dtype), frames[1])
 
 
 @pytest.mark.parametrize("shape", [(160, 224), (160, 224, 1), (160, 224, 4), (1, 160, 224, 3), (3, 160, 224), (0,), ()])
 def test_shapes(frames, shape):
-    with pytest.raises(TwinshotError, match="the noisy array: has shape"):
+    with pytest.raises(TwinshotError, match="the first array: has shape"):
         twinshot.restore(np.zeros(shape, np.float32), frames[1])
 
 
 @pytest.mark.parametrize(("shape", "said"), [((15, 40, 3), "small"), ((0, 0, 3), "small"), ((16, 32_001, 3), "large")])
 def test_sizes(shape, said):
-    with pytest.raises(TwinshotError, match=f"the noisy array: {shape[1]}x{shape[0]} is too {said}"):
+    with pytest.raises(TwinshotError, match=f"the first array: {shape[1]}x{shape[0]} is too {said}"):
         twinshot.restore(np.zeros(shape, np.uint8), np.ones(shape, np.uint8))
 
 

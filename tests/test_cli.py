@@ -52,7 +52,7 @@ def test_quiet(command, files, tmp_path):
 
 
 def test_quiet_still_warns(command, files, tmp_path):
-    result = command("restore", *files[::-1], "-o", tmp_path / "out.png", "--quiet")
+    result = command("restore", *files[::-1], "-o", tmp_path / "out.png", "--quiet", "--keep-order")
     assert (result.code, result.out) == (0, "")
     assert result.err.startswith("warning: ")
     assert result.err.count("\n") == 1

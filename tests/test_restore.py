@@ -15,6 +15,7 @@ from twinshot.bench.metrics import psnr, ssim
 from twinshot.files import io
 from twinshot.match import tone
 from twinshot.picture.pair import Frame, Metadata, Pair, TwinshotError
+from twinshot.picture.settings import Settings
 
 REPORT = {
     "noisy",
@@ -31,6 +32,7 @@ REPORT = {
     "engine",
     "arithmetic",
     "seconds",
+    "swapped",
     "warnings",
 }
 
@@ -161,7 +163,7 @@ def test_the_report(restored, model):
     assert report["model"] == "twin"
     assert report["model_sha256"] == model.card["sha256"]
     assert (report["engine"], report["arithmetic"]) == ("onnx", "f32")
-    assert (report["noisy"], report["blurry"]) == ("the noisy array", "the blurry array")
+    assert (report["noisy"], report["blurry"]) == ("the first array", "the second array")
     assert len(report["gain"]) == 3
     assert 0.5 < report["confidence"] <= 1
     assert set(report["seconds"]) == {"read", "exposure", "align", "restore"}
@@ -174,9 +176,20 @@ def test_the_report_names_files(files, model):
     assert (report["noisy"], report["blurry"]) == tuple(map(str, files))
 
 
-def test_a_swapped_pair_gives_a_warning(frames, model):
-    (warning,) = twinshot.restore(frames[1], frames[0], model).report["warnings"]
-    assert "the blurry array" in warning
+def test_the_order_does_not_matter(frames, restored, model):
+    swapped = twinshot.restore(frames[1], frames[0], model)
+    np.testing.assert_array_equal(swapped.pixels, restored.pixels)
+    assert swapped.report["noisy"] == "the second array"
+    assert "so the second array was taken as the short frame" in swapped.report["swapped"]
+    assert (restored.report["swapped"], swapped.report["warnings"]) == ("", [])
+
+
+def test_the_order_can_be_insisted_on(frames, restored, model):
+    kept = twinshot.restore(frames[1], frames[0], model, settings=Settings(keep_order=True))
+    (warning,) = kept.report["warnings"]
+    assert "but the order was kept" in warning
+    assert kept.report["noisy"] == "the first array"
+    assert np.abs(kept.image - restored.image).mean() > 0.01
 
 
 def test_a_gain_that_nothing_tells_gives_a_warning(frames, model):
@@ -200,7 +213,7 @@ def test_frames_that_do_not_go_together_are_left_to_the_fallback(frames, photo, 
     assert twinshot.restore(*frames, backed).report["model"] == "twin"
     report = twinshot.restore(frames[0], other, backed).report
     assert report["model"] == "merger"
-    assert "the noisy array is restored alone" in report["warnings"][0]
+    assert "the first array is restored alone" in report["warnings"][0]
     assert len(set(report["gain"])) == 1  # the other scene's colours are not this one's
 
 
@@ -214,8 +227,9 @@ def test_exif_gain_and_order_from_files(files, frames, model):
     report = twinshot.restore(*files, model).report
     assert report["gain_source"] != "none"
     assert report["warnings"] == []
-    (warning,) = twinshot.restore(*files[::-1], model).report["warnings"]
-    assert "0.25 s against 0.0167 s" in warning
+    swapped = twinshot.restore(*files[::-1], model).report
+    assert "0.25 s against 0.0167 s" in swapped["swapped"]
+    assert swapped["gain"] == report["gain"]
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from .files import atomic, io
 from .match import align, swap, tone
 from .picture.encoding import Image
 from .picture.pair import Metadata, Pair, TwinshotError, as_float
+from .picture.settings import AS_FOUND, Settings
 from .picture.window import window
 
 Source = str | os.PathLike[str] | NDArray[Any]
@@ -77,16 +78,22 @@ class Clock:
 
 
 def restore(
-    noisy: Source, blurry: Source, model: str | Model = "twin", engine: str = "onnx", progress: Progress | None = None
+    noisy: Source,
+    blurry: Source,
+    model: str | Model = "twin",
+    engine: str = "onnx",
+    progress: Progress | None = None,
+    settings: Settings = AS_FOUND,
 ) -> Restored:
     """Fuse a short noisy and a long blurry photograph of one scene into one sharp, clean picture.
 
     Args:
         noisy, blurry: file paths, or arrays (H, W, 3), RGB, sRGB-encoded: uint8, uint16 or float in [0, 1]; one
-            size, both sides at least 16 px.
+            size, both sides at least 16 px. Given in the other order, they are changed over, and the report says so.
         model: name of a shipped model, or a loaded one.
         engine: what runs a model that is given by name; a loaded one has its own.
         progress: called after each tile.
+        settings: what is overruled of what twinshot would decide.
 
     Raises:
         TwinshotError: a frame cannot be read or used, the two do not go together, or there is no such model.
@@ -96,17 +103,24 @@ def restore(
     pair = read_pair(noisy, blurry)
     clock.lap("read")
     sources = tuple(path.absolute() for path in _files(noisy, blurry))
-    return replace(restore_pair(pair, network, progress, clock), sources=sources)
+    return replace(restore_pair(pair, network, progress, clock, settings), sources=sources)
 
 
-def restore_pair(pair: Pair, network: Model, progress: Progress | None = None, clock: Clock | None = None) -> Restored:
+def restore_pair(
+    pair: Pair,
+    network: Model,
+    progress: Progress | None = None,
+    clock: Clock | None = None,
+    settings: Settings = AS_FOUND,
+) -> Restored:
     """The same for frames that were read: exposure, registration, network. Stages add to `clock`.
 
     Frames that do not go together are left to the network's fallback, which sees the noisy one alone.
     """
     clock = clock or Clock()
+    ordered = swap.order(pair, settings.keep_order)
+    pair = ordered.pair
     match = tone.estimate(pair.noisy.pixels, pair.blurry.pixels, tone.exif_gain(pair))
-    swapped = swap.doubt(pair, match)
     clock.lap("exposure")
     registered, match = register(pair, match)
     clock.lap("align")
@@ -115,8 +129,9 @@ def restore_pair(pair: Pair, network: Model, progress: Progress | None = None, c
         network, match = network.fallback, tone.colourless(match)
     pixels = _run(pair, match, registered, network, progress)
     clock.lap("restore")
-    doubts = [doubt for doubt in (swapped, _unmatched(pair, match), unlike) if doubt]
+    doubts = [doubt for doubt in (ordered.doubt, _unmatched(pair, match), unlike) if doubt]
     report = _report(pair, match, registered, network, clock.seconds, doubts)
+    report["swapped"] = ordered.swapped
     bits = max(frame.metadata.bits for frame in (pair.noisy, pair.blurry))
     return Restored(pixels, report, Metadata(pair.noisy.metadata.exif, pair.noisy.metadata.icc, bits))
 
@@ -126,7 +141,7 @@ def read_pair(noisy: Source, blurry: Source) -> Pair:
     files = _files(noisy, blurry)
     if len(files) == 2 and atomic.same_file(*files):
         raise TwinshotError(f"{files[0]} was given twice: give the short and the long exposure")
-    return Pair(io.read(noisy, "the noisy array"), io.read(blurry, "the blurry array"))
+    return Pair(io.read(noisy, "the first array"), io.read(blurry, "the second array"))
 
 
 def _files(*sources: Source) -> tuple[Path, ...]:

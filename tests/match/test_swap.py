@@ -1,4 +1,4 @@
-"""The wrong order is noticed, the right one is not doubted."""
+"""The wrong order is put right, the right one is left alone."""
 
 from __future__ import annotations
 
@@ -6,18 +6,26 @@ import cv2
 import numpy as np
 import pytest
 
-from twinshot.match import swap, tone
+from twinshot.match import swap
 from twinshot.picture.encoding import to_linear, to_srgb
 from twinshot.picture.pair import Frame, Metadata, Pair
 
 
-def doubt(noisy, blurry, seconds=(None, None)):
-    """The doubt about two arrays, with their exposure times where given."""
+def ordered(first, second, seconds=(None, None), keep=False):
+    """What is made of two arrays, with their exposure times where given."""
     pair = Pair(
-        Frame(noisy, "first.jpg", Metadata(seconds=seconds[0])),
-        Frame(blurry, "second.jpg", Metadata(seconds=seconds[1])),
+        Frame(first, "first.jpg", Metadata(seconds=seconds[0])),
+        Frame(second, "second.jpg", Metadata(seconds=seconds[1])),
     )
-    return swap.doubt(pair, tone.estimate(noisy, blurry))
+    return swap.order(pair, keep)
+
+
+def swapped(*arguments):
+    """Why two frames changed places; empty where they did not, and then nothing is doubted either."""
+    result = ordered(*arguments)
+    assert result.pair.noisy.name == ("second.jpg" if result.swapped else "first.jpg")
+    assert result.doubt == ""
+    return result.swapped
 
 
 @pytest.fixture(scope="module")
@@ -26,46 +34,72 @@ def calm(photo):
     return photo, cv2.GaussianBlur(photo, (0, 0), 0.6)
 
 
-def test_the_right_order(frames):
-    assert doubt(*frames) is None
-    assert doubt(*frames, (1 / 60, 1 / 4)) is None
-
-
-def test_swapped_by_noise(frames):
-    said = doubt(frames[1], frames[0])
-    assert said is not None
-    assert "more noise" in said
-    assert "first.jpg" in said
-    assert "second.jpg" in said
-
-
-@pytest.mark.parametrize(("seconds", "said"), [((1 / 4, 1 / 60), "0.25 s against 0.0167 s"), ((0.02, 0.01), "0.02 s")])
-def test_swapped_by_exposure_time(calm, seconds, said):
-    assert said in str(doubt(*calm, seconds))
-
-
-@pytest.mark.parametrize("seconds", [(1 / 60, 1 / 4), (0.11, 0.1), (None, 0.1), (0.1, None)])
-def test_exposure_times_that_say_nothing_bad(calm, seconds):
-    assert doubt(*calm, seconds) is None
-
-
 def grainy(level, sigma, seed):
     """A grey frame with noise, 8 bit."""
     noise = np.random.default_rng(seed).normal(level, sigma, (160, 160, 3))
     return np.round(noise.clip(0, 1) * 255).astype(np.uint8)
 
 
-def test_equal_noise_is_no_reason_to_doubt():
-    assert doubt(grainy(0.5, 0.05, 0), grainy(0.5, 0.05, 1)) is None
-    assert doubt(grainy(0.5, 0.05, 0), grainy(0.5, 0.06, 1)) is None
-    assert doubt(grainy(0.5, 0.05, 0), grainy(0.5, 0.1, 1)) is not None
+def darker(level, factor):
+    """The sRGB value of an n-th of a level's light."""
+    return float(to_srgb(to_linear(np.float32(level)) / factor))
 
 
-def test_a_dark_frame_counts_with_its_gain():
-    """Noise that a camera left dark is noise all the same."""
-    dark, bright = grainy(float(to_srgb(to_linear(np.float32(0.5)) / 8)), 0.01, 0), grainy(0.5, 0.022, 1)
+def test_the_right_order(frames):
+    assert swapped(*frames) == ""
+    assert swapped(*frames, (1 / 60, 1 / 4)) == ""
+
+
+def test_swapped_by_noise():
+    assert swapped(grainy(0.5, 0.02, 0), grainy(0.5, 0.1, 1)) == (
+        "second.jpg has more noise and fine detail than first.jpg, so second.jpg was taken as the short frame"
+    )
+
+
+def test_swapped_by_brightness():
+    assert "second.jpg is 8.2 times darker than first.jpg" in swapped(
+        grainy(0.5, 0.0, 0), grainy(darker(0.5, 8), 0.0, 1)
+    )
+    assert swapped(grainy(darker(0.5, 8), 0.0, 0), grainy(0.5, 0.0, 1)) == ""
+
+
+def test_keeping_the_order_leaves_a_doubt():
+    result = ordered(grainy(0.5, 0.02, 0), grainy(0.5, 0.1, 1), keep=True)
+    assert (result.pair.noisy.name, result.swapped) == ("first.jpg", "")
+    assert result.doubt == "second.jpg has more noise and fine detail than first.jpg, but the order was kept as given"
+    assert ordered(grainy(0.5, 0.1, 0), grainy(0.5, 0.02, 1), keep=True).doubt == ""
+
+
+@pytest.mark.parametrize(("seconds", "said"), [((1 / 4, 1 / 60), "0.25 s against 0.0167 s"), ((0.02, 0.01), "0.02 s")])
+def test_swapped_by_exposure_time(calm, seconds, said):
+    assert said in swapped(*calm, seconds)
+
+
+@pytest.mark.parametrize("seconds", [(1 / 60, 1 / 4), (0.11, 0.1), (None, 0.1), (0.1, None)])
+def test_exposure_times_that_say_nothing_bad(calm, seconds):
+    assert swapped(*calm, seconds) == ""
+
+
+def test_exposure_times_go_before_pixels():
+    assert swapped(grainy(0.5, 0.02, 0), grainy(0.5, 0.1, 1), (1 / 60, 1 / 4)) == ""
+
+
+def test_equal_noise_is_no_reason():
+    assert swapped(grainy(0.5, 0.05, 0), grainy(0.5, 0.05, 1)) == ""
+    assert swapped(grainy(0.5, 0.05, 0), grainy(0.5, 0.06, 1)) == ""
+
+
+def test_a_darker_frame_counts_with_its_gain():
+    """Noise that a camera left a little dark is noise all the same."""
+    dark, bright = grainy(darker(0.5, 1.4), 0.05, 0), grainy(0.5, 0.08, 1)
     assert swap.fine_detail(bright) > 1.5 * swap.fine_detail(dark)
-    assert doubt(dark, bright) is None
+    assert swapped(dark, bright) == ""
+
+
+@pytest.mark.parametrize("first", [0, 255])
+def test_black_and_white_frames(first):
+    flat, other = np.full((32, 32, 3), first, np.uint8), grainy(0.5, 0.05, 0)[:32, :32]
+    assert bool(swapped(flat, other)) == (first == 255)
 
 
 @pytest.mark.parametrize("sigma", [0.01, 0.05, 0.1])
@@ -90,4 +124,4 @@ def test_fine_detail_looks_at_the_middle():
 def test_small_frames(size):
     rng = np.random.default_rng(0)
     noisy = rng.integers(0, 256, (*size, 3), np.uint8)
-    assert doubt(noisy, cv2.blur(noisy, (3, 3))) is None
+    assert swapped(noisy, cv2.blur(noisy, (3, 3))) == ""

@@ -100,17 +100,21 @@ def restore(
         Path | None, typer.Option(help="Write what was decided on the way as JSON.", readable=False)
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors and warnings.")] = False,
+    keep_order: Annotated[
+        bool, typer.Option("--keep-order", help="Take the first frame as the short one, whatever speaks against it.")
+    ] = False,
     force: Force = False,
 ) -> None:
     """Restore one picture from a pair."""
     from ..files import atomic, io
+    from ..picture.settings import Settings
     from ..restoration import restore as run
 
     io.check_output(output, (noisy, blurry), force)
     if report:
         atomic.check_target(report, (noisy, blurry, output), force)
     with _bar(quiet) as progress:
-        result = run(noisy, blurry, model, engine, progress)
+        result = run(noisy, blurry, model, engine, progress, Settings(keep_order=keep_order))
     result.save(output, force)
     for warning in result.report["warnings"]:
         err.print(f"warning: {warning}", style="yellow", markup=False)

@@ -1,34 +1,67 @@
-"""Were the two frames given in the wrong order? Exposure time and noise tell."""
+"""Which of two frames is the short one? Exposure time tells, then brightness, then noise."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..picture.encoding import Image
-from ..picture.pair import Pair, as_float
-from .tone import Exposure
+from ..picture.encoding import Image, to_linear
+from ..picture.pair import Frame, Pair, as_float
 
 _SAMPLE_SIDE = 1536  # px of the middle that noise is measured on
+_LIGHT_SIDE = 256  # px of the longer side that brightness is measured on
+_LONGER = 1.2  # times the other's exposure time, from which on the times decide
+_DARKER = 1.6  # times darker in linear light: more than two frames differ by whose camera meant them to be alike
+_NOISIER, _LEAST_NOISE = 1.5, 0.004
 
 
-def doubt(pair: Pair, exposure: Exposure) -> str | None:
-    """A sentence that says why the order looks wrong, or None."""
-    noisy, blurry = pair.noisy, pair.blurry
-    swap = f"is {noisy.name} really the short, noisy frame and {blurry.name} the long one?"
-    if noisy.metadata.seconds and blurry.metadata.seconds and noisy.metadata.seconds > 1.2 * blurry.metadata.seconds:
-        times = f"{noisy.metadata.seconds:.3g} s against {blurry.metadata.seconds:.3g} s"
-        return f"the first frame was exposed longer ({times}): {swap}"
-    if exposure.source == "none":
-        return None  # noise compares only at one exposure
-    # A gain in sRGB raises noise by as much; one in linear light by about its square root in the mid-tones.
-    gain = float(np.mean(exposure.gain)) ** (1.0 if exposure.light == "srgb" else 0.5)
-    first, second = fine_detail(noisy.pixels) * gain, fine_detail(blurry.pixels)
-    if second > 0.004 and second > 1.5 * first:
-        return f"the second frame has more noise and fine detail than the first: {swap}"
-    return None
+@dataclass(frozen=True)
+class Ordered:
+    """A pair, the short frame first.
+
+    Attributes:
+        pair: what to go on with.
+        swapped: a sentence that says why the frames changed places; empty where they did not.
+        doubt: a sentence that says what speaks against the order that was kept; empty where nothing does.
+    """
+
+    pair: Pair
+    swapped: str = ""
+    doubt: str = ""
+
+
+def order(pair: Pair, keep: bool = False) -> Ordered:
+    """The pair with the short frame first; `keep` leaves it as it is, and says what speaks against that."""
+    why = _reason(pair.noisy, pair.blurry)
+    if not why:
+        return Ordered(pair)
+    if keep:
+        return Ordered(pair, doubt=f"{why}, but the order was kept as given")
+    return Ordered(Pair(pair.blurry, pair.noisy), f"{why}, so {pair.blurry.name} was taken as the short frame")
+
+
+def _reason(first: Frame, second: Frame) -> str:
+    """What says that the second frame is the short one, as the beginning of a sentence; empty where nothing does."""
+    times = first.metadata.seconds, second.metadata.seconds
+    if times[0] and times[1] and max(times) > _LONGER * min(times):  # type: ignore[type-var, operator]
+        longer = times[0] > times[1]
+        return f"{first.name} was exposed longer ({times[0]:.3g} s against {times[1]:.3g} s)" if longer else ""
+    brighter = _light(first.pixels) / max(_light(second.pixels), 1e-6)
+    if max(brighter, 1 / max(brighter, 1e-6)) > _DARKER:
+        return f"{second.name} is {brighter:.2g} times darker than {first.name}" if brighter > 1 else ""
+    # A gain in linear light raises noise by about its square root in the mid-tones.
+    one, other = fine_detail(first.pixels), fine_detail(second.pixels) * brighter**0.5
+    noisier = other > _LEAST_NOISE and other > _NOISIER * one
+    return f"{second.name} has more noise and fine detail than {first.name}" if noisier else ""
+
+
+def _light(pixels: NDArray[Any]) -> float:
+    """Mean of a lattice of pixels in linear light, where noise does not change it."""
+    step = max(1, max(pixels.shape[:2]) // _LIGHT_SIDE)
+    return float(to_linear(as_float(np.ascontiguousarray(pixels[::step, ::step]))).mean())
 
 
 def fine_detail(pixels: NDArray[Any]) -> float:

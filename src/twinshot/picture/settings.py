@@ -1,0 +1,19 @@
+"""What a user may overrule of how a pair is restored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The knobs; as they are here, twinshot decides by itself.
+
+    Attributes:
+        keep_order: whether the first frame is taken as the short one whatever speaks against it.
+    """
+
+    keep_order: bool = False
+
+
+AS_FOUND = Settings()
