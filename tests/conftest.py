@@ -23,6 +23,13 @@ Command = Callable[..., Outcome]
 
 
 @pytest.fixture(autouse=True)
+def _as_if_newly_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a user's shell names is none of the tests' business."""
+    for name in ("TWINSHOT_DATA", "TWINSHOT_WEIGHTS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
 def _steady(request: pytest.FixtureRequest) -> Iterator[None]:
     """What learns or runs a torch network does so on one thread and from one seed."""
     if request.path.parent.name not in ("train", "nets", "export"):

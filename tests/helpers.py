@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from twinshot.engines.models import WEIGHTS, Card, as_table, read_manifest
 
 SRC = Path(__file__).resolve().parents[1] / "src"
 MAIN = "from twinshot.cli.app import main; main()"
@@ -35,6 +38,14 @@ def save(path: Path, pixels: NDArray[Any], **options: Any) -> Path:
     """Write 8-bit pixels with Pillow, by the suffix."""
     Image.fromarray(pixels).save(path, **options)
     return path
+
+
+def copied_to(folder: Path, *names: str) -> Card:
+    """The network that ships, with a manifest that lists it under other names; returns its entry."""
+    card = read_manifest(WEIGHTS)["twin"]
+    (folder / card.file).write_bytes((WEIGHTS / card.file).read_bytes())
+    (folder / "manifest.json").write_text(json.dumps({name: as_table(card) for name in names}))
+    return card
 
 
 def start(script: str, *arguments: object, **options: Any) -> subprocess.Popen[str]:

@@ -42,7 +42,7 @@ def test_the_check_sees_what_is_loaded() -> None:
 
 def test_public_names() -> None:
     import twinshot
-    from twinshot.engines.engine import Model, load_model
+    from twinshot.engines.loading import Model, load_model
     from twinshot.picture.pair import Pair, TwinshotError
     from twinshot.restoration import Restored, restore
 
@@ -63,7 +63,7 @@ def test_types_are_for_users_too() -> None:
 
 def test_torch_is_not_needed_to_restore() -> None:
     block = "import sys; sys.modules['torch'] = None\n"
-    names = "restoration, engines.engine, bench.run, bench.report, synth.triples, synth.shards"
+    names = "restoration, engines.loading, bench.run, bench.report, synth.triples, synth.shards"
     imports = "\n".join(f"import twinshot.{name}" for name in names.split(", "))
     assert outcome(start(block + imports)).code == 0
 

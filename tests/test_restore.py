@@ -8,6 +8,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+from msgspec import structs
 from PIL import ExifTags, Image
 
 import twinshot
@@ -161,7 +162,7 @@ def test_the_report(restored, model):
     assert json.loads(json.dumps(report, allow_nan=False)) == report
     assert report["size"] == [224, 160]
     assert report["model"] == "twin"
-    assert report["model_sha256"] == model.card["sha256"]
+    assert report["model_sha256"] == model.card.sha256
     assert (report["engine"], report["arithmetic"]) == ("onnx", "f32")
     assert (report["noisy"], report["blurry"]) == ("the first array", "the second array")
     assert len(report["gain"]) == 3
@@ -209,7 +210,7 @@ def test_frames_that_do_not_go_together_give_a_warning(frames, photo, model):
 
 def test_frames_that_do_not_go_together_are_left_to_the_fallback(frames, photo, model):
     other = np.ascontiguousarray(photo[100:260, 150:374][:, ::-1])
-    backed = replace(model, card={**model.card, "fallback": "merger"})
+    backed = replace(model, card=structs.replace(model.card, fallback="merger"))
     assert twinshot.restore(*frames, backed).report["model"] == "twin"
     report = twinshot.restore(frames[0], other, backed).report
     assert report["model"] == "merger"

@@ -6,18 +6,14 @@ twinshot.restore("noisy.jpg", "blurry.jpg").save("sharp.png")
 
 from __future__ import annotations
 
-import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .picture.pair import Pair, TwinshotError
 
 if TYPE_CHECKING:
-    from .engines.engine import Model, load_model
+    from .engines.loading import Model, load_model
     from .restoration import Restored, restore
-
-# ONNX Runtime would look for its maker's servers otherwise, to tell of the machine. What a user has set, stays.
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __version__ = "0.1.0"
 __all__ = ["Model", "Pair", "Restored", "TwinshotError", "load_model", "restore"]
@@ -26,8 +22,8 @@ __all__ = ["Model", "Pair", "Restored", "TwinshotError", "load_model", "restore"
 _HOMES = {
     "restore": "restoration",
     "Restored": "restoration",
-    "load_model": "engines.engine",
-    "Model": "engines.engine",
+    "load_model": "engines.loading",
+    "Model": "engines.loading",
 }
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .engines import tile
-from .engines.engine import Model, load_model
+from .engines.loading import Model, load_model
 from .files import atomic, io
 from .match import align, swap, tone
 from .picture.encoding import Image
@@ -32,7 +32,7 @@ _LARGEST_RISE, _LEAST_RISE = 1.5, 0.02  # of the exposure's misfit: frames laid 
 MARGIN = 64  # of a tile's edge, px, that lacks context and is not used
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Restored:
     """The picture, and what was decided on the way.
 
@@ -261,7 +261,7 @@ def _report(
         "registered": registered.applied,
         "confidence": round(registered.confidence, 4),
         "model": model.name,
-        "model_sha256": model.card["sha256"],
+        "model_sha256": model.card.sha256,
         "engine": model.engine,
         "arithmetic": model.loaded.arithmetic,
         "seconds": seconds,

@@ -6,12 +6,13 @@ import json
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from twinshot.bench import benchmark, reference, robustness, speed, systems
 from twinshot.bench import run as rows
 from twinshot.bench.reference import Known
 from twinshot.bench.run import machine
-from twinshot.engines import engine
+from twinshot.engines.models import IntegerGraph, Training, manifest
 
 
 @pytest.fixture
@@ -57,27 +58,18 @@ def test_quick(run, tmp_path):
 
 
 def test_a_training_counts_what_came_before_it():
-    recipe = {"name": "taught", "data": {"batch": 8, "crop": 96}}
-    on_a_gpu = {
-        "recipe": {"name": "first", "data": {"batch": 64, "crop": 160}},
-        "steps": 1000,
-        "hours": 0.1,
-        "device": "cuda",
-    }
-    between = {"recipe": recipe, "steps": 10, "hours": 0.5, "before": on_a_gpu}
-    card = {
-        "parameters": 1,
-        "sha256": "0",
-        "training": {"recipe": recipe, "steps": 20, "hours": 2.0, "before": between},
-    }
-    facts = benchmark._training(card)
+    net = {"kind": "twin", "settings": {}}
+    recipe = {"name": "taught", "net": net, "data": {"batch": 8, "crop": 96}}
+    first = {"name": "first", "net": net, "data": {"batch": 64, "crop": 160}}
+    between = Training(recipe, 10, 0.5, before=Training(first, 1000, 0.1, "cuda"))
+    facts = benchmark._training(structs.replace(manifest()["twin"], training=Training(recipe, 20, 2.0, before=between)))
     assert (facts["steps"], facts["samples"]) == (1030, 64000 + 240)
     assert (facts["hours"], facts["gpu_hours"]) == (2.5, 0.1)
     assert (facts["recipe"], facts["crop"]) == ("first, taught, taught", 96)
 
 
 def test_integers_are_timed_where_a_model_has_them(monkeypatch):
-    monkeypatch.setattr(benchmark, "manifest", lambda: {"with": {"int8": {}}, "without": {"file": "x.onnx"}})
+    monkeypatch.setattr(benchmark, "manifest", lambda: {"with": manifest()["twin"], "without": manifest()["rnn"]})
     monkeypatch.setattr(benchmark, "find_spec", lambda name: name == "torch")
     engines = {name: benchmark._engines(name) for name in ("with", "without", "bm3d")}
     assert engines == {"with": ["onnx", "int8", "torch"], "without": ["onnx", "torch"], "bm3d": ["onnx"]}
@@ -192,7 +184,7 @@ def test_missing_packages_are_named_at_once(refused, folder, monkeypatch):
     [
         ({"sha256": "0" * 64}, {"quality", "onnx", "int8"}),
         ({"fallback": "rnn"}, {"quality"}),
-        ({"int8": {"sha256": "0" * 64}}, {"int8"}),
+        ({"int8": IntegerGraph("x.onnx", "0" * 64, 0.0)}, {"int8"}),
         ({"licence": "another"}, set()),
     ],
 )
@@ -201,8 +193,8 @@ def test_rows_are_made_anew_when_what_they_run_changes(monkeypatch, change, chan
         speeds = {engine: benchmark.version_of_speed("twin", engine) for engine in ("onnx", "int8")}
         return {**speeds, "quality": rows.version_of_row("twin")}
 
-    before, models = versions(), engine.manifest()
+    before, models = versions(), manifest()
     for room in (rows, benchmark, systems):
-        monkeypatch.setattr(room, "manifest", lambda: {**models, "twin": {**models["twin"], **change}})
+        monkeypatch.setattr(room, "manifest", lambda: {**models, "twin": structs.replace(models["twin"], **change)})
     after = versions()
     assert {kind for kind in before if after[kind] != before[kind]} == changed

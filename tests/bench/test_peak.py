@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 import onnxruntime
 import pytest
+from msgspec import structs
 
 from twinshot.bench import peak
-from twinshot.engines.engine import ENGINES, Loaded, Model
+from twinshot.engines.engine import Loaded
+from twinshot.engines.loading import ENGINES, Model
+from twinshot.engines.models import manifest
 
 
 def test_the_graph_is_a_chain_of_convolutions():
@@ -42,8 +45,8 @@ def test_a_networks_operations(monkeypatch, tmp_path):
         seen.append(noisy.shape)
         return noisy
 
-    model = Model("small", {"multiple": 16, "flops_per_pixel": 1000.0}, "fake", tmp_path)
-    monkeypatch.setitem(ENGINES, "fake", lambda model: Loaded(run))
+    model = Model("small", structs.replace(manifest()["twin"], multiple=16, flops_per_pixel=1000.0), "fake", tmp_path)
+    monkeypatch.setitem(ENGINES, "fake", lambda path, card: Loaded(run))
     operations, seconds = peak.network_gflops(model, 30, 50)
     assert set(seen) == {(1, 3, 32, 64)}
     assert operations == pytest.approx(1000 * 32 * 64 / 1e9)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from helpers import bytes_of, save
 
-from twinshot.bench import systems
+from twinshot.bench import datasets, systems
 from twinshot.bench.datasets import triples_in
 from twinshot.bench.metrics import CONVENTIONS, psnr
 from twinshot.bench.run import Bench, run
@@ -122,7 +123,11 @@ def test_a_killed_benchmark_goes_on(bench, add):
     assert "error" not in both["systems"]["noisy"]
 
 
-@pytest.mark.parametrize("change", ["set", "shown", "measured", "system", "failed"])
+def unlike(alignment, match):
+    return replace(alignment, alike=False), match
+
+
+@pytest.mark.parametrize("change", ["set", "shown", "decided", "measured", "system", "failed"])
 def test_rows_of_another_set_or_system_are_made_again(bench, folder, tmp_path, monkeypatch, change):
     truth = bench("blurry")["systems"]["blurry"]["psnr"]
     path = tmp_path / "out" / "results.json"
@@ -134,6 +139,10 @@ def test_rows_of_another_set_or_system_are_made_again(bench, folder, tmp_path, m
     elif change == "shown":  # the same files, registered in another way by other code
         monkeypatch.setattr("twinshot.bench.run.fingerprint", lambda _: "newer")
         monkeypatch.setattr("twinshot.bench.datasets.warped", lambda pixels, found: as_float(pixels)[::-1])
+    elif change == "decided":  # the same frames, now left to the fallback
+        monkeypatch.setattr("twinshot.bench.run.fingerprint", lambda _: "newer")
+        kept = datasets.register
+        monkeypatch.setattr(datasets, "register", lambda *frames: unlike(*kept(*frames)))
     elif change == "measured":
         monkeypatch.setattr("twinshot.bench.run.measures", lambda: "newer")
     elif change == "system":

@@ -12,7 +12,7 @@ from twinshot.bench import datasets, systems
 from twinshot.bench.datasets import triples_in
 from twinshot.bench.metrics import psnr
 from twinshot.bench.systems import identity_of, known_systems, system, takes_of, version_of
-from twinshot.engines.engine import manifest
+from twinshot.engines.models import manifest
 from twinshot.picture.pair import TwinshotError
 
 FRAMES = ("noisy", "blurry")
@@ -87,7 +87,7 @@ def test_unknown_and_missing(monkeypatch, shot):
 
 
 def test_versions():
-    assert version_of("twin").split()[0] == manifest()["twin"]["sha256"][:12]
+    assert version_of("twin").split()[0] == manifest()["twin"].sha256[:12]
     assert version_of("nlm") == version_of("bm3d")  # one module has both
     assert version_of("yuan") != version_of("hdrplus")
     assert version_of("yuan").split()[:-1] == identity_of("yuan").split()

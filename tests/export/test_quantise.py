@@ -11,7 +11,8 @@ import pytest
 import torch
 from torch import nn
 
-from twinshot.engines import engine, precision
+from twinshot.engines import precision
+from twinshot.engines.loading import load_model
 from twinshot.export.quantise import Frames, quantised, rounding, wide_convolutions
 from twinshot.export.release import add_to_manifest
 from twinshot.export.to_onnx import export, in_integers, integers_beside, to_onnx
@@ -82,10 +83,10 @@ def test_a_net_of_one_frame_has_one(pairs: list[Frames]) -> None:
 def test_both_graphs_are_exported_and_listed(checkpoint: Path, pairs: list[Frames], tmp_path: Path) -> None:
     weights = tmp_path / "weights"
     card = add_to_manifest(checkpoint, "wide", weights, calibration=pairs)
-    assert card["int8"]["file"] == "wide.int8.onnx"
-    assert 0 < card["int8"]["rounding"] < precision.TOLERANCE
+    assert card.int8.file == "wide.int8.onnx"
+    assert 0 < card.int8.rounding < precision.TOLERANCE
     assert (weights / "wide.int8.onnx").stat().st_size < (weights / "wide.onnx").stat().st_size
-    assert "int8" not in add_to_manifest(checkpoint, "wide", weights)
+    assert add_to_manifest(checkpoint, "wide", weights).int8 is None
     assert not integers_beside(weights / "wide.onnx").exists()
 
 
@@ -107,7 +108,7 @@ def test_the_engine_runs_the_graph_that_was_found_best(
     offered: list[set[str]] = []
     monkeypatch.setattr(precision, "fastest", lambda runs: offered.append(set(runs)) or arithmetic)
     add_to_manifest(checkpoint, "wide", tmp_path / "weights", calibration=pairs)
-    exact, chosen = (engine.load_model("wide", name).loaded for name in ("onnx", "int8"))
+    exact, chosen = (load_model("wide", name).loaded for name in ("onnx", "int8"))
     assert offered == [{"f32", "int8"}]
     assert (exact.arithmetic, chosen.arithmetic) == ("f32", arithmetic)
     difference = np.abs(chosen.run(*pairs[0]) - exact.run(*pairs[0])).max()
@@ -120,9 +121,9 @@ def test_a_model_without_integers_runs_exactly(
     monkeypatch.setenv("TWINSHOT_WEIGHTS", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     add_to_manifest(checkpoint, "wide", tmp_path)
-    loaded = engine.load_model("wide", "int8").loaded
+    loaded = load_model("wide", "int8").loaded
     assert loaded.arithmetic == "f32"
-    np.testing.assert_array_equal(loaded.run(*pairs[0]), engine.load_model("wide").run(*pairs[0]))
+    np.testing.assert_array_equal(loaded.run(*pairs[0]), load_model("wide").run(*pairs[0]))
 
 
 def test_a_damaged_graph_is_noticed(
@@ -131,5 +132,5 @@ def test_a_damaged_graph_is_noticed(
     monkeypatch.setenv("TWINSHOT_WEIGHTS", str(tmp_path))
     add_to_manifest(checkpoint, "wide", tmp_path, calibration=pairs)
     (tmp_path / "wide.int8.onnx").write_bytes(b"something else")
-    with pytest.raises(TwinshotError, match=r"wide\.int8\.onnx: is not the file the manifest lists"):
-        _ = engine.load_model("wide", "int8").run
+    with pytest.raises(TwinshotError, match=r"wide\.int8\.onnx: does not match the checksum"):
+        _ = load_model("wide", "int8").run

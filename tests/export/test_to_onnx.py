@@ -11,11 +11,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from twinshot.engines.models import Training
 from twinshot.export.to_onnx import export, sizes_for, to_onnx
 from twinshot.nets import build
 from twinshot.nets.blocks import remove_spectral_norm
 from twinshot.picture.pair import TwinshotError
-from twinshot.train.config import recipe_from
+from twinshot.train.config import as_table, recipe_from
 from twinshot.train.loop import load_into, save
 from twinshot.train.step import new_state
 
@@ -70,8 +71,8 @@ def test_a_checkpoint_becomes_a_file_of_its_averaged_weights(tmp_path: Path) -> 
     lively(state.average)
     save(state, recipe, tmp_path / "checkpoint.pt")
     card = export(tmp_path / "checkpoint.pt", tmp_path / "tiny.onnx")
-    assert (card["file"], card["multiple"], card["training"]["steps"]) == ("tiny.onnx", 8, 0)
-    assert "before" not in card["training"]
+    assert (card.file, card.multiple, card.training.steps) == ("tiny.onnx", 8, 0)
+    assert card.training.before is None
     session = onnxruntime.InferenceSession(tmp_path / "tiny.onnx", providers=["CPUExecutionProvider"])
     noisy, blurry = frames(33, 48)
     stored = session.run(None, {"noisy": noisy.numpy(), "blurry": blurry.numpy()})[0]
@@ -81,11 +82,11 @@ def test_a_checkpoint_becomes_a_file_of_its_averaged_weights(tmp_path: Path) -> 
 def test_the_card_tells_what_a_network_began_with(tmp_path: Path) -> None:
     recipe = recipe_from({"name": "tiny", "net": {"kind": "twin", "settings": SMALL["twin"]}})
     state = new_state(recipe)
-    state.before = {"steps": 7, "hours": 0.5}
+    state.before = {"recipe": as_table(recipe), "steps": 7, "hours": 0.5}
     save(state, recipe, tmp_path / "checkpoint.pt")
     resumed = load_into(new_state(recipe), recipe, tmp_path / "checkpoint.pt")
     save(resumed, recipe, tmp_path / "again.pt")
-    assert export(tmp_path / "again.pt", tmp_path / "tiny.onnx")["training"]["before"] == state.before
+    assert export(tmp_path / "again.pt", tmp_path / "tiny.onnx").training.before == Training(as_table(recipe), 7, 0.5)
 
 
 def test_a_missing_checkpoint_is_named(tmp_path: Path) -> None:

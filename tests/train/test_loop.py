@@ -18,8 +18,9 @@ import cv2
 import pytest
 import torch
 from laboratory import Lab, some_batch, tiny, tiny_table
+from msgspec import to_builtins
 
-from twinshot.engines.engine import load_model
+from twinshot.engines.loading import load_model
 from twinshot.files import atomic
 from twinshot.picture.pair import TwinshotError
 from twinshot.train import loop
@@ -150,7 +151,7 @@ def stepped(recipe: Recipe, state: State, steps: range) -> list[dict[str, float]
 
 
 def test_a_run_goes_on_without_the_model_it_began_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shipped = load_model("twin").card["training"]
+    shipped = to_builtins(load_model("twin").card.training)
     recipe = recipe_from({"name": "a", "net": {**shipped["recipe"]["net"], "start": "twin"}})
     state = new_state(recipe)
     save(state, recipe, tmp_path / "checkpoint.pt")

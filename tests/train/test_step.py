@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 import torch
 from laboratory import ADAM, NETS, some_batch, tiny
+from msgspec import to_builtins
 from torch import Tensor, nn
 
-from twinshot.engines.engine import load_model
-from twinshot.export.release import network_of
+from twinshot.engines.loading import load_model
+from twinshot.engines.torch import network_of
 from twinshot.nets import build
 from twinshot.picture.pair import TwinshotError
 from twinshot.train.config import OptimConfig, PaperWeights, recipe_from
@@ -290,11 +291,11 @@ def test_the_papers_rate_is_constant() -> None:
 
 def test_a_network_may_start_from_a_model() -> None:
     shipped = load_model("twin")
-    state = new_state(recipe_from({"name": "a", "net": {**shipped.card["training"]["recipe"]["net"], "start": "twin"}}))
+    state = new_state(recipe_from({"name": "a", "net": {**shipped.card.training.recipe["net"], "start": "twin"}}))
     for net in (state.net, state.average):
-        for found, expected in zip(net.parameters(), network_of(shipped).parameters(), strict=True):
+        for found, expected in zip(net.parameters(), network_of(shipped.path, shipped.card).parameters(), strict=True):
             assert torch.equal(found, expected)
-    assert state.before == shipped.card["training"]
+    assert state.before == to_builtins(shipped.card.training)
 
 
 def test_a_teacher_is_asked_and_not_taught() -> None:

@@ -56,7 +56,7 @@ DEFAULT = Stacking()
 Finder = Callable[[Grey, Grey, Stacking], tuple[Points, Points]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Registration:
     """How a frame is read at the first frame's pixels.
 
@@ -71,7 +71,7 @@ class Registration:
     inliers: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Stack:
     """The mean picture, float32 (H, W, 3) in [0, 1], and each later frame's registration."""
 

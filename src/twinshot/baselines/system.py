@@ -11,7 +11,7 @@ from ..picture.pair import Pair
 Takes = Literal["pair", "noisy", "blurry", "burst"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Shot:
     """One scene as the systems get it: float32 (H, W, 3), RGB, sRGB-encoded in [0, 1], all of one size.
 
@@ -23,6 +23,7 @@ class Shot:
         burst: short frames in the order of time, exposed as `noisy`, which is the first; empty where a set has none,
             or where nobody asked for it.
         sigma: the noisy frame's true root mean square error: told to denoisers that ask for one.
+        same_scene: False where the frames do not go together, so that a network's fallback sees the noisy one alone.
     """
 
     pair: Pair
@@ -31,6 +32,7 @@ class Shot:
     registered: Image
     burst: tuple[Image, ...]
     sigma: float
+    same_scene: bool = True
 
 
 class System(Protocol):

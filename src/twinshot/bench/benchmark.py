@@ -9,7 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from ..engines.engine import ENGINES, manifest
+from ..engines.loading import ENGINES
+from ..engines.models import Card, Training, manifest
 from ..files import atomic
 from ..picture.pair import TwinshotError
 from ..synth.frames import images_in
@@ -32,7 +33,7 @@ _SIMULATION = (
     *(f"synth/{name}.py" for name in ("frames", "motion", "noise", "profiles", "sample")),
     *("bench/reference.py", "bench/robustness.py"),
 )
-_TIMING = ("bench/peak.py", "bench/speed.py", "engines/precision.py")
+_TIMING = ("bench/peak.py", "bench/speed.py", "engines/openvino.py", "engines/torch.py")
 _SLOW = ("bm3d", "yuan")  # a curve of theirs would take longer than all others together
 
 
@@ -113,28 +114,28 @@ def _folders(options: Options) -> dict[str, Path]:
     return folders
 
 
-def _training(card: dict[str, Any]) -> dict[str, Any]:
+def _training(card: Card) -> dict[str, Any]:
     """What a reader wants to know of a network's training."""
-    stages = _stages(card["training"])
-    last = stages[-1]["recipe"]
+    stages = _stages(card.training)
+    last = stages[-1].recipe
     hours: dict[str, float] = {}
     for stage in stages:
-        where = "hours" if stage.get("device", "cpu") == "cpu" else "gpu_hours"
-        hours[where] = hours.get(where, 0.0) + stage["hours"]
+        where = "hours" if stage.device == "cpu" else "gpu_hours"
+        hours[where] = hours.get(where, 0.0) + stage.hours
     return {
-        "parameters": card["parameters"],
-        "steps": sum(stage["steps"] for stage in stages),
+        "parameters": card.parameters,
+        "steps": sum(stage.steps for stage in stages),
         **hours,
-        "samples": sum(stage["steps"] * stage["recipe"]["data"]["batch"] for stage in stages),
+        "samples": sum(stage.steps * stage.recipe["data"]["batch"] for stage in stages),
         "crop": last["data"]["crop"],
-        "recipe": ", ".join(stage["recipe"]["name"] for stage in stages),
-        "sha256": card["sha256"],
+        "recipe": ", ".join(stage.recipe["name"] for stage in stages),
+        "sha256": card.sha256,
     }
 
 
-def _stages(training: dict[str, Any]) -> list[dict[str, Any]]:
+def _stages(training: Training) -> list[Training]:
     """A training and, before it, that of the model it began with."""
-    return [*_stages(training["before"]), training] if "before" in training else [training]
+    return [*(_stages(training.before) if training.before else []), training]
 
 
 def _know_motion(results: Results, options: Options, systems: Sequence[str], say: Say) -> None:
@@ -188,14 +189,15 @@ def _measure_speed(results: Results, options: Options, systems: Sequence[str], s
 
 def version_of_speed(name: str, engine: str) -> str:
     """What a row of the speed table depends on: the system, its graph, what runs and times it, and where."""
-    graph = manifest()[name]["int8"]["sha256"][:12] if engine == "int8" else engine
+    card = manifest().get(name)
+    graph = card.int8.sha256[:12] if engine == "int8" and card and card.int8 else engine
     return f"{version_of(name)} {graph} {code_checksum(*_TIMING)}, {machine()}"
 
 
 def _engines(name: str) -> list[str]:
     """What can run a system here: for a network, every engine whose package or graph is there."""
     card = manifest().get(name)
-    there = {"onnx": True, "int8": bool(card and "int8" in card)}
+    there = {"onnx": True, "int8": bool(card and card.int8)}
     return [engine for engine in ENGINES if there.get(engine, bool(card and find_spec(engine)))]
 
 

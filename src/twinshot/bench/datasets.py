@@ -78,7 +78,9 @@ def shot_of(noisy: Source, blurry: Source, burst: Sequence[Image], truth: Image)
     blurry_pixels = pair.blurry.pixels
     sigma = float(np.sqrt(np.mean((matched - truth) ** 2)))
     frames = tuple(tone.apply(frame, match) for frame in burst)
-    return Shot(pair, matched, as_float(blurry_pixels), warped(blurry_pixels, alignment), frames, sigma)
+    return Shot(
+        pair, matched, as_float(blurry_pixels), warped(blurry_pixels, alignment), frames, sigma, alignment.alike
+    )
 
 
 def triples_in(folder: Path) -> list[Triple]:
@@ -118,7 +120,8 @@ class Seen:
     """What systems see of a set.
 
     Attributes:
-        sha256: over its files and what becomes of them; code that leaves that alone may change. A frame of a burst is
+        sha256: over its files and what becomes of them, and which are left to a fallback; code that leaves that alone
+            may change. A frame of a burst is
             brought to its exposure as the noisy one is, so that its file will do.
         sigmas: the noisy frames' errors, by the triples' names.
     """
@@ -133,6 +136,7 @@ def look(triples: Sequence[Triple]) -> Seen:
     for triple in triples:
         shot = triple.shot()
         parts = [path.read_bytes() for path in triple.files] + [shot.noisy.tobytes(), shot.registered.tobytes()]
+        parts += [] if shot.same_scene else [b"left to the fallback"]
         total.update(b"".join(hashlib.sha256(part).digest() for part in parts))
         sigmas[triple.name] = shot.sigma
     return Seen(total.hexdigest(), sigmas)

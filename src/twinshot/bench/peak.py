@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ..engines.engine import Model
+from ..engines.loading import Model
+from ..engines.models import Card, Training
 
 _WIDTHS = (64, 128, 192)  # channels: engines are at their best at one of them
 _LAYERS = 6
@@ -37,16 +38,31 @@ def network_gflops(model: Model, height: int, width: int) -> tuple[float, float]
     """A network's billions of operations for a picture, and the seconds (median) the network alone takes for them."""
     height, width = (-(-side // model.multiple) * model.multiple for side in (height, width))
     frames = np.random.default_rng(0).random((2, 1, 3, height, width), np.float32)
-    return model.card["flops_per_pixel"] * height * width / 1e9, _seconds(model, frames)
+    assert model.card.flops_per_pixel is not None
+    return model.card.flops_per_pixel * height * width / 1e9, _seconds(model, frames)
 
 
 def _measured(path: Path, width: int, engine: str) -> float:
     data = _convolutions(width)
     path.write_bytes(data)
-    model = Model("convolutions", {"sha256": hashlib.sha256(data).hexdigest()}, engine, path)
+    model = Model("convolutions", _card(path.name, hashlib.sha256(data).hexdigest()), engine, path)
     frames = np.random.default_rng(0).random((2, 1, 3, _SIDE, _SIDE), np.float32)
     operations = 18 * _SIDE**2 * (2 * 3 * width + _LAYERS * width**2)
     return operations / _seconds(model, frames) / 1e9
+
+
+def _card(file: str, sha256: str) -> Card:
+    recipe = {"name": "", "net": {"kind": "", "settings": {}}, "data": {"batch": 1, "crop": 1}}
+    return Card(
+        file=file,
+        sha256=sha256,
+        multiple=1,
+        parameters=0,
+        training=Training(recipe, 0, 0.0),
+        trained_on="",
+        licence="",
+        quality={},
+    )
 
 
 def _seconds(model: Model, frames: Any) -> float:

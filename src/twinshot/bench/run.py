@@ -10,14 +10,13 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
-import cv2
 import numpy as np
 
 from .. import __version__
 from ..baselines.system import System
-from ..engines.engine import manifest
+from ..engines.models import manifest
 from ..files import atomic, io
-from ..machine import processor, threads
+from ..machine import opencv_threads, processor, threads
 from ..picture.encoding import Image
 from ..picture.pair import Metadata, TwinshotError, as_float
 from . import koehler
@@ -65,7 +64,11 @@ def run(bench: Bench, say: Callable[[str], None] = lambda line: None) -> Results
     Raises:
         TwinshotError: a set is incomplete, or `out` holds another file of that name.
     """
-    cv2.setNumThreads(threads())
+    with opencv_threads(threads()):
+        return _run(bench, say)
+
+
+def _run(bench: Bench, say: Callable[[str], None]) -> Results:
     results = open_results(bench.out)
     results |= {"twinshot": __version__, "seed": bench.seed}
     for name, folder in bench.sets.items():
@@ -87,8 +90,8 @@ def run(bench: Bench, say: Callable[[str], None] = lambda line: None) -> Results
 def version_of_row(name: str) -> str:
     """What a row is of: the system, and the model that it leaves pairs to which do not go together."""
     models = manifest()
-    fallback = models.get(models.get(name, {}).get("fallback", ""))
-    return f"{identity_of(name)} {fallback['sha256'][:12]}" if fallback else identity_of(name)
+    fallback = models.get(models[name].fallback or "") if name in models else None
+    return f"{identity_of(name)} {fallback.sha256[:12]}" if fallback else identity_of(name)
 
 
 def _same_set(before: Results, triples: Sequence[Triple]) -> Results:

@@ -16,7 +16,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ..engines.engine import load_model, manifest
+from ..engines.loading import load_model
+from ..engines.models import manifest
 from ..files import io
 from ..machine import threads
 from ..picture.pair import Metadata
@@ -76,7 +77,8 @@ def main() -> None:
         seconds.append(time.perf_counter() - began)
     counted = seconds[1:] or seconds
     found = {"seconds": round(median(counted), 3), "runs": len(counted), "memory_mb": _peak()}
-    print(json.dumps({**found, **(_share(name, engine) if "flops_per_pixel" in manifest().get(name, {}) else {})}))
+    card = manifest().get(name)
+    print(json.dumps({**found, **(_share(name, engine) if card and card.flops_per_pixel else {})}))
 
 
 def _share(name: str, engine: str) -> dict[str, float]:

@@ -15,7 +15,8 @@ import numpy as np
 
 from ..baselines import hdrplus, ringaby, yuan
 from ..baselines.system import Shot, System, Takes
-from ..engines.engine import Model, load_model, manifest
+from ..engines.loading import Model, load_model
+from ..engines.models import manifest
 from ..picture.encoding import Image
 from ..picture.pair import TwinshotError, as_float
 from ..picture.window import window
@@ -28,12 +29,15 @@ _SINGLE: dict[str, Takes] = {
     "dcdeblurgan": "blurry",
     "noise2noise": "noisy",
 }
-_WAY = ("engines/engine.py", "engines/tile.py", "picture/window.py", "restoration.py")  # of a picture through a network
+_WAY = (  # of a picture through a network
+    *("engines/engine.py", "engines/loading.py", "engines/models.py", "engines/onnx.py", "engines/precision.py"),
+    *("engines/tile.py", "picture/window.py", "restoration.py"),
+)
 _OWN_MODULES = ("hdrplus", "ringaby", "yuan")
 _MEASURES = ("bench/koehler.py", "bench/metrics.py")
 _SHARED = (
-    *("engines/engine.py", "engines/tile.py", "files/atomic.py", "files/io.py", "match/align.py", "match/tone.py"),
-    *("picture/encoding.py", "picture/window.py", "restoration.py"),
+    *_WAY,
+    *("files/atomic.py", "files/io.py", "match/align.py", "match/tone.py", "picture/encoding.py"),
     *("bench/datasets.py", "bench/koehler.py", "bench/metrics.py", "bench/systems.py"),
 )
 
@@ -66,7 +70,7 @@ def system(name: str, engine: str = "onnx") -> System:
     models = manifest()
     if name not in models:
         raise TwinshotError(f"no system is called {name!r}; choose of {', '.join(known_systems())}")
-    takes = takes_of(models[name]["training"]["recipe"]["net"])
+    takes = takes_of(models[name].training.recipe["net"])
     method = _from_blurry if takes == "blurry" else _from_pair
     model = load_model(name, engine)
     _ = model.run  # loaded now, so that no picture's seconds have it
@@ -90,7 +94,7 @@ def identity_of(name: str) -> str:
     """
     models = manifest()
     if name in models:
-        return f"{models[name]['sha256'][:12]} {code_checksum('bench/systems.py', *_WAY)}"
+        return f"{models[name].sha256[:12]} {code_checksum('bench/systems.py', *_WAY)}"
     return code_checksum("bench/systems.py", *([f"baselines/{name}.py"] if name in _OWN_MODULES else []))
 
 

@@ -127,15 +127,14 @@ def restore(
 @app.command()
 def models() -> None:
     """List the models at hand: those of the package, and of TWINSHOT_WEIGHTS or a checkout's `weights`."""
-    from ..engines.engine import manifest
+    from ..engines.models import manifest
 
     # Of all columns the name alone is typed again.
     table = Table(Column("model", no_wrap=True), "size", "trained on", "licence", "measured quality")
     for name, card in manifest().items():
-        file = Path(card["folder"], card["file"])
-        size = f"{file.stat().st_size / 1e6:.1f} MB" if file.is_file() else "missing"
-        quality = ", ".join(f"{key} {value}" for key, value in card["quality"].items())
-        table.add_row(*(escape(text) for text in (name, size, card["trained_on"], card["licence"], quality)))
+        size = f"{card.path.stat().st_size / 1e6:.1f} MB" if card.path.is_file() else "missing"
+        quality = ", ".join(f"{key} {value}" for key, value in card.quality.items())
+        table.add_row(*(escape(text) for text in (name, size, card.trained_on, card.licence, quality)))
     out.print(table)
 
 
@@ -193,6 +192,7 @@ def export(
 ) -> None:
     """Export the averaged weights of a checkpoint to ONNX, stored in half precision, and enter them in a manifest."""
     _need("torch", "train")
+    from ..engines.models import as_table
     from ..export.release import add_to_manifest
     from ..nets.checkpoint import read_checkpoint
     from ..train.data import calibration
@@ -201,7 +201,7 @@ def export(
     if calibrate:
         pairs = calibration(_data_root(data), read_checkpoint(checkpoint)["recipe"]["data"]["profiles"])
     card = add_to_manifest(checkpoint, name, weights, safetensors, trained_on, licence, fallback, pairs)
-    out.print_json(json.dumps({key: value for key, value in card.items() if key != "training"}))
+    out.print_json(json.dumps({key: value for key, value in as_table(card).items() if key != "training"}))
 
 
 @app.command()

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from statistics import median
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..files.atomic import write_bytes
-from ..picture.pair import TwinshotError
+from ..machine import threads
+from ..picture.errors import TwinshotError
+from .engine import EXACT, Batch, Run
 
-Tensor = NDArray[np.float32]
-Run = Callable[[Tensor, Tensor], Tensor]
-
-EXACT = "f32"
 TOLERANCE = 0.5 / 255  # root mean square of what lower precision may change, half of an 8-bit level
 _SHARE = 0.8  # of that, on the frames it is measured on: other pictures may be harder
 _SIDE = 256  # px of the frames it is measured on
@@ -27,14 +26,14 @@ _WORTH = 1.1  # times as fast: less is not worth any error
 _ROUNDS = 3
 
 
-def chosen(key: str, runs: Mapping[str, Callable[[], Run]]) -> str:
+def best_precision(key: str, runs: Mapping[str, Callable[[], Run]]) -> str:
     """The name of the fastest arithmetic whose result is as good as exact, as remembered under `key`, or measured now.
 
     Args:
         key: network, library and processor: whatever may change the choice.
         runs: loaders of the network by the name of the arithmetic; `EXACT` is one of them.
     """
-    path = _memory()
+    path = cache_path()
     known = _read(path)
     if known.get(key) not in runs:
         known[key] = fastest({name: load() for name, load in runs.items()}) if len(runs) > 1 else EXACT
@@ -42,17 +41,22 @@ def chosen(key: str, runs: Mapping[str, Callable[[], Run]]) -> str:
     return known[key]
 
 
-def fastest(runs: Mapping[str, Run]) -> str:
+def cache_key(checksum: str, library: str, device: str) -> str:
+    """What a choice is remembered under: the graph, what runs it, and where."""
+    return f"{checksum} {library} {device} {platform.machine()} {threads()}"
+
+
+def fastest(runs: Mapping[str, Run], clock: Callable[[], float] = time.perf_counter) -> str:
     """The name of the fastest that stays well within `TOLERANCE` of the exact one on a pair of frames."""
     noisy, blurry = _frames()
     wanted = runs[EXACT](noisy, blurry)
     good = [name for name, run in runs.items() if _error(run(noisy, blurry), wanted) <= _SHARE * TOLERANCE]
-    seconds = {name: _seconds(runs[name], noisy, blurry) for name in good}
+    seconds = {name: _seconds(partial(runs[name], noisy, blurry), clock) for name in good}
     best = min(good, key=lambda name: seconds[name])
     return best if seconds[best] * _WORTH < seconds[EXACT] else EXACT
 
 
-def _frames() -> tuple[Tensor, Tensor]:
+def _frames() -> tuple[Batch, Batch]:
     """A picture of coloured squares, noisy and clean: integers have the ranges of pictures, not of mere noise."""
     rng = np.random.default_rng(0)
     squares = rng.random((1, 3, _SIDE // _SQUARE, _SIDE // _SQUARE), np.float32)
@@ -60,21 +64,21 @@ def _frames() -> tuple[Tensor, Tensor]:
     return (clean + rng.normal(0, 0.08, clean.shape)).clip(0, 1).astype(np.float32), clean
 
 
-def _error(found: Tensor, wanted: Tensor) -> float:
+def _error(found: Batch, wanted: Batch) -> float:
     error = float(np.sqrt(np.mean((found - wanted) ** 2)))
     return error if np.isfinite(error) else float("inf")
 
 
-def _seconds(run: Run, noisy: Tensor, blurry: Tensor) -> float:
+def _seconds(run: Callable[[], Batch], clock: Callable[[], float]) -> float:
     taken = []
     for _ in range(_ROUNDS):
-        began = time.perf_counter()
-        run(noisy, blurry)
-        taken.append(time.perf_counter() - began)
+        began = clock()
+        run()
+        taken.append(clock() - began)
     return median(taken)
 
 
-def _memory() -> Path | None:
+def cache_path() -> Path | None:
     """Where choices are kept: a cache, which may be removed at any time; None for a user who has no home."""
     try:
         return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "twinshot" / "precision.json"

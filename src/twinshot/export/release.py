@@ -10,16 +10,11 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
-import onnx
-import torch
-from onnx import numpy_helper
-from safetensors import SafetensorError, safe_open
+from msgspec.structs import replace
 from safetensors.torch import save
-from torch import nn
 
-from ..engines.engine import WEIGHTS, Model, check_file, manifest, read_manifest
+from ..engines.models import WEIGHTS, Card, as_table, manifest, read_manifest
 from ..files.atomic import write_bytes
-from ..nets import build
 from ..picture.pair import TwinshotError
 from .quantise import Frames
 from .to_onnx import averaged, export, integers_beside
@@ -34,7 +29,7 @@ def add_to_manifest(
     licence: str = "",
     fallback: str = "",
     calibration: Sequence[Frames] = (),
-) -> dict[str, Any]:
+) -> Card:
     """Export a checkpoint to `weights`/NAME.onnx and enter it in the manifest beside it; returns the entry.
 
     Args:
@@ -54,13 +49,11 @@ def add_to_manifest(
         raise TwinshotError(f"--fallback {fallback}: no such model; `twinshot models` lists those at hand")
     graph = weights / f"{name}.onnx"
     card = export(checkpoint, graph, calibration)
-    card |= {"trained_on": trained_on, "licence": licence, "quality": {}}
-    if fallback:
-        card["fallback"] = fallback
+    card = replace(card, trained_on=trained_on, licence=licence, fallback=fallback or None)
     kept = weights / f"{name}.safetensors"
     if safetensors:
         save_weights(checkpoint, kept)
-        card["safetensors"] = hashlib.sha256(kept.read_bytes()).hexdigest()
+        card = replace(card, safetensors=hashlib.sha256(kept.read_bytes()).hexdigest())
     else:
         kept.unlink(missing_ok=True)  # those of an earlier export
     if not calibration:
@@ -100,54 +93,17 @@ def save_weights(checkpoint: Path, output: Path) -> None:
     write_bytes(output, save(contiguous, {"kind": table["recipe"]["net"]["kind"], "settings": json.dumps(settings)}))
 
 
-def load_weights(path: Path) -> nn.Module:
-    """The network of a safetensors file that `save_weights` wrote, float32, in evaluation mode.
-
-    Raises:
-        TwinshotError: not such a file.
-    """
-    try:
-        with safe_open(path, "pt") as file:
-            about = file.metadata()
-            state = {name: file.get_tensor(name) for name in list(file.keys())}
-        net = build(about["kind"], json.loads(about["settings"]))
-        net.load_state_dict(state)
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise TwinshotError(f"{path}: holds no network of twinshot ({error}); export it anew") from error
-    return net.eval()
-
-
-def network_of(model: Model) -> nn.Module:
-    """The torch network of a model: of the safetensors beside its graph, or else of the graph's own weights.
-
-    Raises:
-        TwinshotError: the safetensors are not those the manifest lists; or there are none, and the graph's weights are
-            no longer those of the network, as where batch norm was folded in.
-    """
-    kept = model.path.with_suffix(".safetensors")
-    if "safetensors" in model.card:
-        check_file(kept, model.card["safetensors"])
-        return load_weights(kept)
-    weights = onnx.load(model.path).graph.initializer
-    state = {w.name.removesuffix("_half"): torch.tensor(numpy_helper.to_array(w)) for w in weights}
-    recipe = model.card["training"]["recipe"]["net"]
-    net = build(recipe["kind"], recipe["settings"])
-    if missing := sorted(set(net.state_dict()) - set(state)):
-        raise TwinshotError(f"{kept}: needed to run this model with torch, as its graph lacks {missing[0]}")
-    net.load_state_dict({name: state[name] for name in net.state_dict()})
-    return net.eval()
-
-
 def record_quality(name: str, results: dict[str, Any], weights: Path) -> None:
     """Enter the model's PSNR and SSIM on each set of a benchmark's results; rows of other weights are passed over."""
-    card = json.loads((weights / "manifest.json").read_text("utf-8"))[name]
+    card = read_manifest(weights)[name]
     for set_name, result in results["sets"].items():
         row = result["systems"].get(name, {})
-        if "ssim_paper" in row and row["version"].startswith(card["sha256"][:12]):
-            card["quality"][set_name] = f"{row['psnr']:.2f} dB / {row['ssim_paper']:.4f}"
+        if "ssim_paper" in row and row["version"].startswith(card.sha256[:12]):
+            card.quality[set_name] = f"{row['psnr']:.2f} dB / {row['ssim_paper']:.4f}"
     _update(weights, name, card)
 
 
-def _update(weights: Path, name: str, card: dict[str, Any]) -> None:
+def _update(weights: Path, name: str, card: Card) -> None:
     path = weights / "manifest.json"
-    write_bytes(path, json.dumps({**read_manifest(weights), name: card}, indent=1).encode() + b"\n")
+    entries = {key: as_table(entry) for key, entry in {**read_manifest(weights), name: card}.items()}
+    write_bytes(path, json.dumps(entries, indent=1).encode() + b"\n")

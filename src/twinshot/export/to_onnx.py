@@ -11,10 +11,12 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
+from msgspec import convert
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from ..engines.models import Card, IntegerGraph, Training
 from ..engines.precision import TOLERANCE
 from ..files.atomic import write_bytes
 from ..nets import build
@@ -26,8 +28,8 @@ from .quantise import Frames, quantised, rounding, wide_convolutions
 OPSET = 18
 
 
-def export(checkpoint: Path, output: Path, calibration: Sequence[Frames] = ()) -> dict[str, Any]:
-    """Write the network of a checkpoint as ONNX; returns what a manifest says of it.
+def export(checkpoint: Path, output: Path, calibration: Sequence[Frames] = ()) -> Card:
+    """Write the network of a checkpoint as ONNX; returns what a manifest says of it, but for what it is not told.
 
     Args:
         checkpoint: of a run.
@@ -48,27 +50,33 @@ def export(checkpoint: Path, output: Path, calibration: Sequence[Frames] = ()) -
         raise TwinshotError(f"{checkpoint}: half precision moves the output by {difference:.4f}; nothing was written")
     output.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(output, data)
-    card = {
-        "file": output.name,
-        "sha256": hashlib.sha256(data).hexdigest(),
-        "multiple": int(net.multiple),  # type: ignore[arg-type]
-        "parameters": sum(p.numel() for p in net.parameters()),
-        "flops_per_pixel": flops_per_pixel(net),
-        "half_precision_error": round(difference, 6),
-        "training": {
-            "recipe": table["recipe"],
-            "steps": table["step"],
-            "hours": round(table["seconds"] / 3600, 2),
-            "device": table.get("device", "cpu"),  # which older checkpoints do not say
-            **({"before": table["before"]} if "before" in table else {}),
-        },
-    }
     if integers:
-        beside = integers_beside(output)
-        write_bytes(beside, integers)
-        digest = hashlib.sha256(integers).hexdigest()
-        card["int8"] = {"file": beside.name, "sha256": digest, "rounding": round(moved, 6)}
-    return card
+        write_bytes(integers_beside(output), integers)
+    return Card(
+        file=output.name,
+        sha256=hashlib.sha256(data).hexdigest(),
+        multiple=int(net.multiple),  # type: ignore[arg-type]
+        parameters=sum(p.numel() for p in net.parameters()),
+        flops_per_pixel=flops_per_pixel(net),
+        half_precision_error=round(difference, 6),
+        training=_training(table),
+        int8=_integer_graph(integers_beside(output).name, integers, moved) if integers else None,
+        trained_on="",
+        licence="",
+        quality={},
+    )
+
+
+def _training(table: dict[str, Any]) -> Training:
+    """How a checkpoint's network was trained; older checkpoints do not say on what device."""
+    before = convert(table["before"], Training) if "before" in table else None
+    return Training(
+        table["recipe"], table["step"], round(table["seconds"] / 3600, 2), table.get("device", "cpu"), before
+    )
+
+
+def _integer_graph(name: str, data: bytes, moved: float) -> IntegerGraph:
+    return IntegerGraph(name, hashlib.sha256(data).hexdigest(), round(moved, 6))
 
 
 def integers_beside(output: Path) -> Path:

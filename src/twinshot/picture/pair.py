@@ -40,7 +40,7 @@ class Metadata:
     seconds: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Frame:
     """One photograph: upright pixels (H, W, 3) RGB, sRGB-encoded, uint8, uint16 or float32 in [0, 1]."""
 
@@ -54,7 +54,7 @@ class Frame:
         return self.pixels.shape[0], self.pixels.shape[1]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Pair:
     """A short noisy frame and a long blurry one of the same scene and size, checked."""
 

@@ -20,11 +20,11 @@ from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
 from typing import IO
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ..files import atomic
+from ..machine import opencv_threads
 from ..picture.encoding import Image
 from ..picture.pair import TwinshotError
 from .frames import FrameWindow, StillWindow, Window, read_photo
@@ -129,22 +129,28 @@ def render(sources: Sources, plan: ShardPlan, index: int, folder: Path) -> Path:
 
     Raises TwinshotError where a source is too small or short, or the shard cannot be written.
     """
-    cv2.setNumThreads(1)
     path = folder / plan.name(sources, index)
     if path.exists():  # by now, another run's
         return path
-    pairs = np.empty((plan.per_shard, 2, plan.side, plan.side, 3), np.uint16)
-    for number in range(plan.per_shard):
-        rng = np.random.default_rng([plan.seed, index, number])
-        light, timing = plan.kind(index)
-        exposed = _window(sources, plan, rng).expose(light, rng, timing)
-        pairs[number] = [_sixteen_bit(image) for image in exposed]
+    with opencv_threads(1):  # shards are rendered side by side
+        pairs = _pairs(sources, plan, index)
 
     def encode(file: IO[bytes]) -> None:
         np.save(file, pairs)
 
     atomic.write_atomically(path, encode)
     return path
+
+
+def _pairs(sources: Sources, plan: ShardPlan, index: int) -> NDArray[np.uint16]:
+    """A shard's pairs (sharp, blurry): uint16 (number, 2, side, side, 3)."""
+    pairs = np.empty((plan.per_shard, 2, plan.side, plan.side, 3), np.uint16)
+    for number in range(plan.per_shard):
+        rng = np.random.default_rng([plan.seed, index, number])
+        light, timing = plan.kind(index)
+        exposed = _window(sources, plan, rng).expose(light, rng, timing)
+        pairs[number] = [_sixteen_bit(image) for image in exposed]
+    return pairs
 
 
 def open_shards(paths: Sequence[Path]) -> list[NDArray[np.uint16]]:

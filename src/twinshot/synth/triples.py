@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from ..files import atomic, io
+from ..machine import opencv_threads
 from ..picture.pair import Metadata, TwinshotError
 from . import noise
 from .frames import WINDOW, StillWindow, Window, images_in, is_film, scenes_in, windows_of
@@ -85,16 +85,12 @@ def _write_missing(windows: Sequence[Window], output: Path, plan: Plan, profile:
     done = _lines(output / "meta.jsonl", [{**settings, "source": window.label} for window in windows])
     for kind in KINDS:
         (output / kind).mkdir(parents=True, exist_ok=True)
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)  # pictures are small, and threads would wait for each other
-    try:
-        with (output / "meta.jsonl").open("a", encoding="utf-8") as file:
-            for index, window in list(enumerate(windows[:total]))[done:]:
-                row = {**settings, **_triple(window, profile, plan, index, output)}
-                file.write(json.dumps(row) + "\n")
-                file.flush()
-    finally:
-        cv2.setNumThreads(threads)
+    # One thread, as pictures are small, and threads would wait for each other.
+    with opencv_threads(1), (output / "meta.jsonl").open("a", encoding="utf-8") as file:
+        for index, window in list(enumerate(windows[:total]))[done:]:
+            row = {**settings, **_triple(window, profile, plan, index, output)}
+            file.write(json.dumps(row) + "\n")
+            file.flush()
     return max(done, min(total, len(windows)))
 
 

@@ -14,11 +14,12 @@ from math import cos, inf, pi
 from typing import Any
 from zlib import crc32
 
+import msgspec
 import torch
 from torch import Tensor, nn
 
-from ..engines.engine import load_model
-from ..export.release import network_of
+from ..engines.loading import load_model
+from ..engines.torch import network_of
 from ..nets import build
 from ..nets.deblurgan import Critic
 from ..nets.discriminator import Discriminator
@@ -266,12 +267,12 @@ def _at_first(config: NetConfig) -> tuple[nn.Module, dict[str, Any] | None]:
         return net, None
     model = load_model(config.start)
     try:
-        net.load_state_dict(network_of(model).state_dict())
+        net.load_state_dict(network_of(model.path, model.card).state_dict())
     except RuntimeError as error:
         raise TwinshotError(
             f"start = {config.start!r}: is another network than the recipe's; give its kind and settings"
         ) from error
-    return net, model.card["training"]
+    return net, msgspec.to_builtins(model.card.training)
 
 
 def _for_training(net: nn.Module, device: torch.device) -> nn.Module:
@@ -283,7 +284,8 @@ def _teacher(recipe: Recipe, device: torch.device) -> nn.Module | None:
         return None
     if recipe.method != "restoration":
         raise TwinshotError(f"teacher = {name!r}: the method {recipe.method!r} has none; leave it away")
-    teacher = network_of(load_model(name))
+    model = load_model(name)
+    teacher = network_of(model.path, model.card)
     _check_grid(recipe, teacher, name)
     return _for_training(teacher, device).requires_grad_(False)
 

@@ -1,0 +1,99 @@
+"""A model by its name, loaded once: pictures that come one by one, and from several threads, share it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from pathlib import Path
+from threading import Lock
+
+import msgspec
+
+from ..picture.errors import ModelError
+from . import onnx, openvino, torch
+from .engine import Loaded, Run
+from .models import Card, check_file, manifest
+
+ENGINES: dict[str, Callable[[Path, Card], Loaded]] = {
+    "onnx": onnx.load,
+    "int8": onnx.load_integers,
+    "openvino": openvino.load,
+    "torch": torch.load,
+}
+"""What can run a model; ONNX Runtime, which the first two use, comes with every installation."""
+_KEPT = 4  # models that stay in memory: one for pairs and its fallback, in two engines
+
+_one_at_a_time = Lock()
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A network ready to run, in as many threads as there are.
+
+    Attributes:
+        name: as in the manifest.
+        card: the manifest's entry: settings, training, licence, checksum, measured quality.
+        engine: what runs it.
+        path: its ONNX file.
+    """
+
+    name: str
+    card: Card
+    engine: str
+    path: Path
+    _lock: Lock = field(default_factory=Lock, repr=False)
+
+    @property
+    def multiple(self) -> int:
+        """What sides and places of the tiles it is given are multiples of."""
+        return self.card.multiple
+
+    @property
+    def run(self) -> Run:
+        """The loaded network; the file is read and planned at first use."""
+        return self.loaded.run
+
+    @property
+    def loaded(self) -> Loaded:
+        """The network in its engine. Threads that ask at the same time wait for the first one to load it."""
+        with self._lock:
+            return self._loaded
+
+    @cached_property
+    def _loaded(self) -> Loaded:
+        return ENGINES[self.engine](self.path, self.card)
+
+    @property
+    def fallback(self) -> Model:
+        """What restores the noisy frame alone, for pairs whose other frame is no use; itself if the card names none."""
+        return load_model(self.card.fallback, self.engine) if self.card.fallback else self
+
+
+def load_model(name: str = "twin", engine: str = "onnx") -> Model:
+    """A model at hand by its name: the same one as long as its file stays as it is, so that it is loaded once.
+
+    Args:
+        name: as `twinshot models` lists them.
+        engine: "onnx"; "int8", 8-bit integers where the model has them; "openvino" or "torch", if installed.
+
+    Raises:
+        ModelError: no such model or engine, or its file is missing or not the one the manifest lists.
+    """
+    models = manifest()
+    if not isinstance(name, str) or name not in models:
+        raise ModelError(f"no model is called {name!r}; `twinshot models` lists: {', '.join(models)}")
+    if not isinstance(engine, str) or engine not in ENGINES:
+        raise ModelError(f"no engine is called {engine!r}; choose one of {', '.join(ENGINES)}")
+    path = models[name].path
+    as_it_is = (path.stat().st_mtime_ns, path.stat().st_size) if path.is_file() else None
+    with _one_at_a_time:
+        return _model(name, msgspec.json.encode(models[name]), engine, as_it_is)
+
+
+@lru_cache(_KEPT)
+def _model(name: str, card: bytes, engine: str, as_it_is: tuple[int, int] | None) -> Model:
+    """A model whose file has been checked; the card as bytes, which a cache can tell apart."""
+    known = msgspec.json.decode(card, type=Card)
+    check_file(known.path, known.sha256)
+    return Model(name, known, engine, known.path)

@@ -1,0 +1,35 @@
+"""What of the machine this process may use."""
+
+from __future__ import annotations
+
+import os
+
+import cv2
+import pytest
+
+from twinshot.machine import opencv_threads, threads
+
+
+def test_threads_are_those_the_process_may_use():
+    if not hasattr(os, "sched_setaffinity"):
+        pytest.skip("this system pins no processes")
+    allowed = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(allowed)})
+        assert threads() == 1
+    finally:
+        os.sched_setaffinity(0, allowed)
+    assert threads() == len(allowed)
+
+
+def test_opencv_gets_its_threads_back():
+    before = cv2.getNumThreads()
+
+    @opencv_threads(1)
+    def fail():
+        assert cv2.getNumThreads() == 1
+        raise ValueError("on the way")
+
+    with pytest.raises(ValueError, match="on the way"):
+        fail()
+    assert cv2.getNumThreads() == before
