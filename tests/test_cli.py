@@ -159,3 +159,19 @@ def test_the_real_command_from_another_folder(files, tmp_path, frames):
     assert (result.code, result.err) == (0, "")
     assert result.out.startswith("out.tif: 224x160")
     assert io.read(tmp_path / "out.tif").pixels.dtype == np.uint8
+
+
+def test_debug_shows_where_an_error_came_from(command, files, tmp_path):
+    arguments = ("restore", tmp_path / "none.jpg", files[1], "-o", tmp_path / "out.png")
+    plain, debugged = command(*arguments), command("--debug", *arguments)
+    assert (plain.code, debugged.code) == (2, 2)
+    assert plain.err.count("\n") == 1
+    assert "Traceback" in debugged.err
+    assert debugged.err.endswith(plain.err)
+    assert "Traceback" not in command(*arguments).err
+
+
+def test_a_warning_is_said_once(command, files, tmp_path):
+    save(tmp_path / "other.png", np.random.default_rng(0).integers(0, 256, (160, 224, 3), np.uint8))
+    result = outcome(start(MAIN, "restore", files[0], tmp_path / "other.png", "-o", tmp_path / "out.png"))
+    assert result.err.count("do they show one scene") == 1

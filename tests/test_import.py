@@ -43,7 +43,8 @@ def test_the_check_sees_what_is_loaded() -> None:
 def test_public_names() -> None:
     import twinshot
     from twinshot.engines.loading import Model, load_model
-    from twinshot.picture.pair import Pair, TwinshotError
+    from twinshot.picture.errors import TwinshotError
+    from twinshot.picture.pair import Pair
     from twinshot.restoration import Restored, restore
 
     # Also after the modules they live in have been imported.

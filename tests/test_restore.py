@@ -45,7 +45,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def restored(frames, model):
-    return twinshot.restore(*frames, model)
+    return twinshot.restore(*frames, model=model)
 
 
 # The picture
@@ -64,7 +64,7 @@ def test_the_result_has_the_noisy_frames_geometry(triple, frames, restored, mode
     noisy, blurry = frames
     matrix = np.array([[1, 0, 6.0], [0, 1, -4.0]])
     moved = cv2.warpAffine(blurry, matrix, blurry.shape[1::-1], borderMode=cv2.BORDER_REFLECT_101)
-    there = twinshot.restore(noisy, moved, model)
+    there = twinshot.restore(noisy, moved, model=model)
     assert there.report["registered"]
     assert np.subtract(there.report["shift"], restored.report["shift"]) == pytest.approx([6, -4], abs=1)
     inner = np.s_[16:-16, 16:-16]
@@ -77,16 +77,16 @@ def test_the_result_has_the_noisy_frames_geometry(triple, frames, restored, mode
 def test_registration_helps(triple, frames, model, monkeypatch):
     matrix = np.array([[1, 0, 12.0], [0, 1, 9.0]])
     moved = cv2.warpAffine(frames[1], matrix, frames[1].shape[1::-1], borderMode=cv2.BORDER_REFLECT_101)
-    there = twinshot.restore(frames[0], moved, model)
+    there = twinshot.restore(frames[0], moved, model=model)
     assert there.report["registered"]
     monkeypatch.setattr("twinshot.match.align._LARGEST_SHARE", 0)
-    alone = twinshot.restore(frames[0], moved, model)
+    alone = twinshot.restore(frames[0], moved, model=model)
     assert not alone.report["registered"]
     assert psnr(there.image, triple.sharp) > psnr(alone.image, triple.sharp) + 0.5
 
 
 def test_brightness_is_the_blurry_frames(frames, restored, model):
-    darker = twinshot.restore(np.round(frames[0] * 0.8).astype(np.uint8), frames[1], model)
+    darker = twinshot.restore(np.round(frames[0] * 0.8).astype(np.uint8), frames[1], model=model)
     assert darker.image.mean() == pytest.approx(restored.image.mean(), rel=0.03)
     assert restored.image.mean() == pytest.approx(frames[1].mean() / 255, rel=0.05)
 
@@ -106,18 +106,18 @@ def test_no_colour_shift_and_no_grid(frames, restored):
 
 
 def test_paths_and_arrays_agree(tmp_path, files, frames, restored, model):
-    by_path = twinshot.restore(*files, model)
+    by_path = twinshot.restore(*files, model=model)
     np.testing.assert_array_equal(by_path.pixels, restored.pixels)
-    by_string = twinshot.restore(str(files[0]), str(files[1]), model)
+    by_string = twinshot.restore(str(files[0]), str(files[1]), model=model)
     np.testing.assert_array_equal(by_string.pixels, restored.pixels)
-    mixed = twinshot.restore(files[0], frames[1], model)
+    mixed = twinshot.restore(files[0], frames[1], model=model)
     np.testing.assert_array_equal(mixed.pixels, restored.pixels)
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.float16, np.float32, np.float64])
 def test_types_of_pixels_agree(frames, restored, model, dtype):
     scale = 257 if dtype == np.uint16 else 1 / 255
-    other = twinshot.restore(*((frame * dtype(scale)).astype(dtype) for frame in frames), model)
+    other = twinshot.restore(*((frame * dtype(scale)).astype(dtype) for frame in frames), model=model)
     assert np.abs(other.image - restored.image).max() < (4 / 255 if dtype == np.float16 else 2 / 255)
     assert np.abs(other.image - restored.image).mean() < 0.2 / 255
     assert other.metadata.bits == 16
@@ -125,10 +125,10 @@ def test_types_of_pixels_agree(frames, restored, model, dtype):
 
 def test_views_are_as_good_as_arrays(frames, restored, model):
     bgr = [np.ascontiguousarray(frame[..., ::-1]) for frame in frames]
-    other = twinshot.restore(*(frame[..., ::-1] for frame in bgr), model)
+    other = twinshot.restore(*(frame[..., ::-1] for frame in bgr), model=model)
     np.testing.assert_array_equal(other.pixels, restored.pixels)
     padded = [np.pad(frame, ((3, 5), (7, 2), (0, 0))) for frame in frames]
-    other = twinshot.restore(*(frame[3:-5, 7:-2] for frame in padded), model)
+    other = twinshot.restore(*(frame[3:-5, 7:-2] for frame in padded), model=model)
     np.testing.assert_array_equal(other.pixels, restored.pixels)
 
 
@@ -136,7 +136,7 @@ def test_inputs_are_not_changed(frames, model):
     copies = [frame.copy() for frame in frames]
     for frame in copies:
         frame.flags.writeable = False
-    twinshot.restore(*copies, model)
+    twinshot.restore(*copies, model=model)
     np.testing.assert_array_equal(copies, frames)
 
 
@@ -173,12 +173,12 @@ def test_the_report(restored, model):
 
 
 def test_the_report_names_files(files, model):
-    report = twinshot.restore(*files, model).report
+    report = twinshot.restore(*files, model=model).report
     assert (report["noisy"], report["blurry"]) == tuple(map(str, files))
 
 
 def test_the_order_does_not_matter(frames, restored, model):
-    swapped = twinshot.restore(frames[1], frames[0], model)
+    swapped = twinshot.restore(frames[1], frames[0], model=model)
     np.testing.assert_array_equal(swapped.pixels, restored.pixels)
     assert swapped.report["noisy"] == "the second array"
     assert "so the second array was taken as the short frame" in swapped.report["swapped"]
@@ -186,7 +186,7 @@ def test_the_order_does_not_matter(frames, restored, model):
 
 
 def test_the_order_can_be_insisted_on(frames, restored, model):
-    kept = twinshot.restore(frames[1], frames[0], model, settings=Settings(keep_order=True))
+    kept = twinshot.restore(frames[1], frames[0], model=model, settings=Settings(keep_order=True))
     (warning,) = kept.report["warnings"]
     assert "but the order was kept" in warning
     assert kept.report["noisy"] == "the first array"
@@ -196,23 +196,27 @@ def test_the_order_can_be_insisted_on(frames, restored, model):
 def test_a_gain_that_nothing_tells_gives_a_warning(frames, model):
     dark = np.zeros_like(frames[0])
     dark[::7, ::5] = 2
-    report = twinshot.restore(dark, frames[1], model).report
+    report = twinshot.restore(dark, frames[1], model=model).report
     assert (report["gain_source"], report["gain"]) == ("none", [1.0, 1.0, 1.0])
     assert "cannot be told: no EXIF" in report["warnings"][0]
     assert not any("really the short" in warning for warning in report["warnings"])  # noise would not compare
 
 
-def test_frames_that_do_not_go_together_give_a_warning(frames, photo, model):
+def test_frames_that_do_not_go_together_give_a_warning(frames, photo, model, caplog):
     other = np.ascontiguousarray(photo[100:260, 150:374][:, ::-1])
-    (warning,) = twinshot.restore(frames[0], other, model).report["warnings"]
-    assert "do they show one scene" in warning
+    restored = twinshot.restore(frames[0], other, model=model)
+    (warning,) = restored.warnings
+    assert warning.code == "not_one_scene"
+    assert "do they show one scene" in warning.text
+    assert restored.report["warnings"] == [warning.text]
+    assert [record.getMessage() for record in caplog.records if record.name == "twinshot"] == [warning.text]
 
 
 def test_frames_that_do_not_go_together_are_left_to_the_fallback(frames, photo, model):
     other = np.ascontiguousarray(photo[100:260, 150:374][:, ::-1])
     backed = replace(model, card=structs.replace(model.card, fallback="merger"))
-    assert twinshot.restore(*frames, backed).report["model"] == "twin"
-    report = twinshot.restore(frames[0], other, backed).report
+    assert twinshot.restore(*frames, model=backed).report["model"] == "twin"
+    report = twinshot.restore(frames[0], other, model=backed).report
     assert report["model"] == "merger"
     assert "the first array is restored alone" in report["warnings"][0]
     assert len(set(report["gain"])) == 1  # the other scene's colours are not this one's
@@ -225,10 +229,10 @@ def test_exif_gain_and_order_from_files(files, frames, model):
         camera[ExifTags.Base.ExposureTime], camera[ExifTags.Base.ISOSpeedRatings] = seconds, iso
         camera[ExifTags.Base.FNumber] = 2.0
         Image.open(path).save(path, exif=block.tobytes())
-    report = twinshot.restore(*files, model).report
+    report = twinshot.restore(*files, model=model).report
     assert report["gain_source"] != "none"
     assert report["warnings"] == []
-    swapped = twinshot.restore(*files[::-1], model).report
+    swapped = twinshot.restore(*files[::-1], model=model).report
     assert "0.25 s against 0.0167 s" in swapped["swapped"]
     assert swapped["gain"] == report["gain"]
 
@@ -238,7 +242,7 @@ def test_exif_gain_and_order_from_files(files, frames, model):
 )
 def test_save(tmp_path, frames, model, suffix, deep):
     inputs = [frame.astype(np.uint16) * 257 if deep or suffix in (".jpg", ".webp") else frame for frame in frames]
-    result = twinshot.restore(*inputs, model)
+    result = twinshot.restore(*inputs, model=model)
     path = tmp_path / f"out{suffix}"
     result.save(path)
     read = io.read(path)
@@ -256,7 +260,7 @@ def test_save_keeps_metadata_of_the_noisy_frame(tmp_path, frames, model):
         block = Image.Exif()
         block[ExifTags.Base.Make], block[ExifTags.Base.Orientation] = maker, 3
         Image.fromarray(pixels).save(path, exif=block.tobytes(), icc_profile=b"profile")
-    twinshot.restore(*paths, model).save(str(tmp_path / "out.jpg"))
+    twinshot.restore(*paths, model=model).save(str(tmp_path / "out.jpg"))
     with Image.open(tmp_path / "out.jpg") as file:
         assert file.getexif()[ExifTags.Base.Make] == "Short"
         assert file.getexif()[ExifTags.Base.Orientation] == 1
@@ -264,7 +268,7 @@ def test_save_keeps_metadata_of_the_noisy_frame(tmp_path, frames, model):
 
 
 def test_depth_is_the_deeper_of_the_two(tmp_path, frames, model):
-    mixed = twinshot.restore(frames[0], frames[1].astype(np.uint16) * 257, model)
+    mixed = twinshot.restore(frames[0], frames[1].astype(np.uint16) * 257, model=model)
     mixed.save(tmp_path / "out.png")
     assert io.read(tmp_path / "out.png").metadata.bits == 16
 
@@ -277,10 +281,41 @@ def test_sixteen_bits_are_rounded_to_eight(tmp_path):
 
 def test_progress_counts_tiles(frames, model):
     seen = []
-    twinshot.restore(*frames, model, progress=lambda done, count: seen.append((done, count)))
+    twinshot.restore(*frames, model=model, progress=lambda done, count: seen.append((done, count)))
     assert seen == [(1, 1)]
 
 
 def test_what_is_no_path_is_said(frames):
     with pytest.raises(TwinshotError, match="the output: is of type NoneType; give a file's path"):
         twinshot.restore(*frames).save(None)
+
+
+def test_arrays_can_say_what_a_file_would(frames, model):
+    """Exposure, colour profile and bits of frames that come from no file."""
+    noisy, blurry = twinshot.Frame(frames[0], exposure=0.01, bits=16), twinshot.Frame(frames[1], exposure=0.08)
+    restored = twinshot.restore(twinshot.Pair(noisy, blurry), model=model)
+    assert restored.report["gain_source"] != "estimated"
+    assert restored.metadata.bits == 16
+    with pytest.raises(twinshot.MismatchError, match="different colour profiles"):
+        twinshot.Pair(noisy, twinshot.Frame(frames[1], icc=b"something wide"))
+    with pytest.raises(twinshot.InputError, match="one Pair"):
+        twinshot.restore(frames[0], model=model)
+
+
+def test_a_loaded_model_has_its_engine(frames, model):
+    with pytest.raises(twinshot.ModelError, match="loaded in engine 'onnx', not 'int8'"):
+        twinshot.restore(*frames, model=model, engine="int8")
+
+
+def test_what_progress_raises_comes_through(frames, model):
+    """So that it can cancel."""
+
+    class CancelledError(Exception):
+        pass
+
+    def cancel(done, count):
+        raise CancelledError
+
+    with pytest.raises(CancelledError):
+        twinshot.restore(*frames, model=model, progress=cancel)
+    assert twinshot.restore(*frames, model=model).report["model"] == "twin"

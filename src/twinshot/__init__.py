@@ -6,32 +6,43 @@ twinshot.restore("noisy.jpg", "blurry.jpg").save("sharp.png")
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .picture.pair import Pair, TwinshotError
+from .picture.errors import InputError, MismatchError, ModelError, OutputError, TwinshotError
+from .picture.pair import Frame, Pair
 
 if TYPE_CHECKING:
     from .engines.loading import Model, load_model
-    from .restoration import Restored, restore
+    from .restoration import Caution, Restored, restore
 
 __version__ = "0.1.0"
-__all__ = ["Model", "Pair", "Restored", "TwinshotError", "load_model", "restore"]
-
-
-_HOMES = {
-    "restore": "restoration",
-    "Restored": "restoration",
-    "load_model": "engines.loading",
-    "Model": "engines.loading",
-}
+__all__ = [
+    "Caution",
+    "Frame",
+    "InputError",
+    "MismatchError",
+    "Model",
+    "ModelError",
+    "OutputError",
+    "Pair",
+    "Restored",
+    "TwinshotError",
+    "load_model",
+    "restore",
+]
 
 
 def __getattr__(name: str) -> Any:
     """Load OpenCV and the rest only when a picture is restored: `import twinshot` stays instant."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'twinshot' has no attribute {name!r}")
-    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    if name in ("Caution", "Restored", "restore"):
+        from . import restoration
+
+        return getattr(restoration, name)
+    if name in ("Model", "load_model"):
+        from .engines import loading
+
+        return getattr(loading, name)
+    raise AttributeError(f"module 'twinshot' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

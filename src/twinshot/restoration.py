@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -18,9 +19,12 @@ from .engines.loading import Model, load_model
 from .files import atomic, io
 from .match import align, swap, tone
 from .picture.encoding import Image
-from .picture.pair import Metadata, Pair, TwinshotError, as_float
+from .picture.errors import InputError, MismatchError, ModelError
+from .picture.pair import Metadata, Pair, as_float
 from .picture.settings import AS_FOUND, Settings
 from .picture.window import window
+
+_log = logging.getLogger("twinshot")
 
 Source = str | os.PathLike[str] | NDArray[Any]
 Progress = Callable[[int, int], None]
@@ -32,6 +36,20 @@ _LARGEST_RISE, _LEAST_RISE = 1.5, 0.02  # of the exposure's misfit: frames laid 
 MARGIN = 64  # of a tile's edge, px, that lacks context and is not used
 
 
+@dataclass(frozen=True)
+class Caution:
+    """A doubt about a pair.
+
+    Attributes:
+        code: "swapped", the frames look as if given the wrong way round, and the order was kept; "no_gain", nothing
+            tells how much darker the noisy one is; "not_one_scene", hardly anything of one frame is found in the other.
+        text: a sentence for people, which says what was done about it.
+    """
+
+    code: str
+    text: str
+
+
 @dataclass(frozen=True, eq=False)
 class Restored:
     """The picture, and what was decided on the way.
@@ -40,12 +58,14 @@ class Restored:
         pixels: uint16 (H, W, 3), RGB, sRGB-encoded, in the noisy frame's geometry.
         report: gain, shift and confidence, model, seconds a stage, warnings: plain values, ready for JSON.
         metadata: EXIF of the noisy frame, ICC of both, and the bit depth to save with.
+        warnings: what a user would want to know; also in the report, and told to the logger "twinshot".
         sources: files it was made of, which it is never saved over.
     """
 
     pixels: NDArray[np.uint16]
     report: dict[str, Any]
     metadata: Metadata
+    warnings: tuple[Caution, ...] = ()
     sources: tuple[Path, ...] = ()
 
     @property
@@ -78,10 +98,11 @@ class Clock:
 
 
 def restore(
-    noisy: Source,
-    blurry: Source,
+    noisy: Source | Pair,
+    blurry: Source | None = None,
+    *,
     model: str | Model = "twin",
-    engine: str = "onnx",
+    engine: str | None = None,
     progress: Progress | None = None,
     settings: Settings = AS_FOUND,
 ) -> Restored:
@@ -90,20 +111,38 @@ def restore(
     Args:
         noisy, blurry: file paths, or arrays (H, W, 3), RGB, sRGB-encoded: uint8, uint16 or float in [0, 1]; one
             size, both sides at least 16 px. Given in the other order, they are changed over, and the report says so.
-        model: name of a shipped model, or a loaded one.
-        engine: what runs a model that is given by name; a loaded one has its own.
-        progress: called after each tile.
+            Or one `Pair`, whose frames can say their exposure, profile and bits.
+        model: name of a model, which is loaded once and kept, or a loaded one.
+        engine: what runs a model that is given by name, otherwise "onnx"; a loaded one has its own.
+        progress: called after each tile. What it raises ends the work and comes through as it is.
         settings: what is overruled of what twinshot would decide.
 
     Raises:
-        TwinshotError: a frame cannot be read or used, the two do not go together, or there is no such model.
+        InputError: a frame cannot be read or used.
+        MismatchError: the two do not go together.
+        ModelError: there is no such model or engine, or it could not be run.
     """
     clock = Clock()
-    network = model if isinstance(model, Model) else load_model(model, engine)
-    pair = read_pair(noisy, blurry)
+    network = _network(model, engine)
+    sources = () if isinstance(noisy, Pair) else _both(noisy, blurry)
+    pair = noisy if isinstance(noisy, Pair) else read_pair(*sources)
     clock.lap("read")
-    sources = tuple(path.absolute() for path in _files(noisy, blurry))
-    return replace(restore_pair(pair, network, progress, clock, settings), sources=sources)
+    files = tuple(path.absolute() for path in _files(*sources))
+    return replace(restore_pair(pair, network, progress, clock, settings), sources=files)
+
+
+def _network(model: str | Model, engine: str | None) -> Model:
+    if not isinstance(model, Model):
+        return load_model(model, "onnx" if engine is None else engine)
+    if engine not in (None, model.engine):
+        raise ModelError(f"{model.name} is loaded in engine {model.engine!r}, not {engine!r}; load it in that one")
+    return model
+
+
+def _both(noisy: Source, blurry: Source | None) -> tuple[Source, Source]:
+    if blurry is None:
+        raise InputError("the blurry frame is missing: give two frames, or one Pair")
+    return noisy, blurry
 
 
 def restore_pair(
@@ -129,18 +168,21 @@ def restore_pair(
         network, match = network.fallback, tone.colourless(match)
     pixels = _run(pair, match, registered, network, progress)
     clock.lap("restore")
-    doubts = [doubt for doubt in (ordered.doubt, _unmatched(pair, match), unlike) if doubt]
-    report = _report(pair, match, registered, network, clock.seconds, doubts)
+    said = {"swapped": ordered.doubt, "no_gain": _unmatched(pair, match), "not_one_scene": unlike}
+    cautions = tuple(Caution(code, text) for code, text in said.items() if text)
+    for caution in cautions:
+        _log.warning(caution.text)
+    report = _report(pair, match, registered, network, clock.seconds, cautions)
     report["swapped"] = ordered.swapped
     bits = max(frame.metadata.bits for frame in (pair.noisy, pair.blurry))
-    return Restored(pixels, report, Metadata(pair.noisy.metadata.exif, pair.noisy.metadata.icc, bits))
+    return Restored(pixels, report, Metadata(pair.noisy.metadata.exif, pair.noisy.metadata.icc, bits), cautions)
 
 
 def read_pair(noisy: Source, blurry: Source) -> Pair:
-    """Both frames, read and checked. Raises TwinshotError, also where both are one file."""
+    """Both frames, read and checked. Raises InputError, or MismatchError, also where both are one file."""
     files = _files(noisy, blurry)
     if len(files) == 2 and atomic.same_file(*files):
-        raise TwinshotError(f"{files[0]} was given twice: give the short and the long exposure")
+        raise MismatchError(f"{files[0]} was given twice: give the short and the long exposure")
     return Pair(io.read(noisy, "the first array"), io.read(blurry, "the second array"))
 
 
@@ -248,7 +290,7 @@ def _report(
     registered: align.Alignment,
     model: Model,
     seconds: dict[str, float],
-    doubts: list[str],
+    cautions: tuple[Caution, ...],
 ) -> dict[str, Any]:
     return {
         "noisy": pair.noisy.name,
@@ -265,5 +307,5 @@ def _report(
         "engine": model.engine,
         "arithmetic": model.loaded.arithmetic,
         "seconds": seconds,
-        "warnings": doubts,
+        "warnings": [caution.text for caution in cautions],
     }

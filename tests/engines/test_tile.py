@@ -133,11 +133,11 @@ def test_no_seam(model, photo, monkeypatch, registered):
     assert noisy.shape == (300, 420, 3)
     if registered:
         blurry = np.roll(blurry, (3, -5), (0, 1))
-    whole = twinshot.restore(noisy, blurry, model)
+    whole = twinshot.restore(noisy, blurry, model=model)
     assert whole.report["registered"] == registered
     tiles = []
     monkeypatch.setattr(restoration, "LARGEST_TILE", 256)
-    tiled = twinshot.restore(noisy, blurry, model, progress=lambda done, count: tiles.append((done, count)))
+    tiled = twinshot.restore(noisy, blurry, model=model, progress=lambda done, count: tiles.append((done, count)))
     assert tiles == [(done, 6) for done in range(1, 7)]
     assert np.abs(tiled.image - whole.image).max() < 1 / 255
 
@@ -156,7 +156,7 @@ def test_any_size(model, size):
     scene = np.random.default_rng(0).random((size[0] // 4 + 2, size[1] // 4 + 2, 3), np.float32)
     scene = scene.repeat(4, 0).repeat(4, 1)[: size[0], : size[1]] * 0.6 + 0.2
     noise = np.random.default_rng(1).normal(0, 0.02, scene.shape).astype(np.float32)
-    restored = twinshot.restore(scene + noise, scene, model)
+    restored = twinshot.restore(scene + noise, scene, model=model)
     assert restored.image.shape == scene.shape
     assert restored.report["size"] == [size[1], size[0]]
     assert np.abs(restored.image - scene).mean() < 0.05  # the picture, edge to edge

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import logging
 import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType
@@ -30,6 +33,18 @@ out = Console()
 err = Console(stderr=True, soft_wrap=True, highlight=False)
 _ENDINGS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]  # Windows has but one
 
+logging.getLogger("twinshot").addHandler(logging.NullHandler())  # the command says warnings itself
+
+
+@dataclass
+class _Settings:
+    """What was asked of all commands."""
+
+    debug: bool = False
+
+
+_settings = _Settings()
+
 Force = Annotated[bool, typer.Option("--force", help="Replace an existing output.")]
 DataRoot = Annotated[
     Path | None,
@@ -46,6 +61,8 @@ def main() -> None:
     try:
         app()
     except (TwinshotError, OSError, MemoryError) as error:
+        if _settings.debug:
+            traceback.print_exc()
         err.print(f"twinshot: {_in_words(error)}", style="red", markup=False)
         sys.exit(2)
     except SystemExit as stop:
@@ -77,8 +94,12 @@ def _in_words(error: Exception) -> str:
 
 
 @app.callback(invoke_without_command=True)
-def root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+def root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from.")] = False,
+) -> None:
     """One sharp, clean picture from a short noisy and a long blurry photograph of the same scene."""
+    _settings.debug = debug
     if version:
         from .. import __version__
 
@@ -114,7 +135,8 @@ def restore(
     if report:
         atomic.check_target(report, (noisy, blurry, output), force)
     with _bar(quiet) as progress:
-        result = run(noisy, blurry, model, engine, progress, Settings(keep_order=keep_order))
+        settings = Settings(keep_order=keep_order)
+        result = run(noisy, blurry, model=model, engine=engine, progress=progress, settings=settings)
     result.save(output, force)
     for warning in result.report["warnings"]:
         err.print(f"warning: {warning}", style="yellow", markup=False)
