@@ -15,6 +15,7 @@ lint: $(VENV)/.developing
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 slow: $(VENV)/.developing
 	$(BIN)/python -m pytest -m slow

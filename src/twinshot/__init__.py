@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ._version import __version__
 from .picture.errors import InputError, MismatchError, ModelError, OutputError, TwinshotError
 from .picture.pair import Frame, Pair
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from .engines.loading import Model, load_model
     from .restoration import Caution, Restored, restore
 
-__version__ = "0.1.0"
 __all__ = [
     "Caution",
     "Frame",

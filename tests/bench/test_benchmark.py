@@ -9,7 +9,6 @@ import pytest
 from msgspec import structs
 
 from twinshot.bench import benchmark, reference, robustness, speed, systems
-from twinshot.bench import run as rows
 from twinshot.bench.reference import Known
 from twinshot.bench.run import machine
 from twinshot.engines.models import IntegerGraph, Training, manifest
@@ -97,7 +96,7 @@ def test_curves_of_other_conditions_are_drawn_anew(run, monkeypatch, change):
     if change == "values":
         monkeypatch.setattr(robustness, "AXES", (replace(axis, values=(4,)),))
     elif change == "code":
-        monkeypatch.setattr(benchmark, "version_of", lambda name: "newer")
+        monkeypatch.setattr(benchmark, "_whole", lambda name: "newer")
         monkeypatch.setattr(robustness, "curve", lambda *_: [1.0, 2.0])
     seed = ("--seed", 5) if change == "seed" else ()
     after = run("noisy", "--only", "robustness", *seed)["robustness"]["ratio"]["systems"]["noisy"]
@@ -183,18 +182,18 @@ def test_missing_packages_are_named_at_once(refused, folder, monkeypatch):
     ("change", "changed"),
     [
         ({"sha256": "0" * 64}, {"quality", "onnx", "int8"}),
-        ({"fallback": "rnn"}, {"quality"}),
+        ({"fallback": "rnn"}, {"quality", "onnx", "int8"}),
         ({"int8": IntegerGraph("x.onnx", "0" * 64, 0.0)}, {"int8"}),
         ({"licence": "another"}, set()),
     ],
 )
 def test_rows_are_made_anew_when_what_they_run_changes(monkeypatch, change, changed):
     def versions():
-        speeds = {engine: benchmark.version_of_speed("twin", engine) for engine in ("onnx", "int8")}
-        return {**speeds, "quality": rows.version_of_row("twin")}
+        speeds = {engine: benchmark.key_of_speed("twin", engine) for engine in ("onnx", "int8")}
+        return {**speeds, "quality": systems.key_of("twin")}
 
     before, models = versions(), manifest()
-    for room in (rows, benchmark, systems):
+    for room in (benchmark, systems):
         monkeypatch.setattr(room, "manifest", lambda: {**models, "twin": structs.replace(models["twin"], **change)})
     after = versions()
     assert {kind for kind in before if after[kind] != before[kind]} == changed

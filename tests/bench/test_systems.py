@@ -8,10 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from twinshot.bench import datasets, systems
 from twinshot.bench.datasets import triples_in
 from twinshot.bench.metrics import psnr
-from twinshot.bench.systems import identity_of, known_systems, system, takes_of, version_of
+from twinshot.bench.systems import known_systems, system
 from twinshot.engines.models import manifest
 from twinshot.picture.pair import TwinshotError
 
@@ -84,53 +83,3 @@ def test_unknown_and_missing(monkeypatch, shot):
     monkeypatch.setitem(sys.modules, "bm3d", None)
     with pytest.raises(TwinshotError, match="twinshot\\[bench\\]"):
         system("bm3d").restore(shot)
-
-
-def test_versions():
-    assert version_of("twin").split()[0] == manifest()["twin"].sha256[:12]
-    assert version_of("nlm") == version_of("bm3d")  # one module has both
-    assert version_of("yuan") != version_of("hdrplus")
-    assert version_of("yuan").split()[:-1] == identity_of("yuan").split()
-
-
-def test_the_code_that_a_row_depends_on_is_there():
-    with pytest.raises(FileNotFoundError, match=r"gone\.py"):
-        systems.code_checksum("gone.py")
-    for files in (systems._WAY, systems._MEASURES, systems._SHARED, datasets._SHOWING):
-        assert len(systems.code_checksum(*files)) == 12
-
-
-def test_a_move_and_a_comment_leave_a_row_as_it_is(monkeypatch, tmp_path):
-    """What a file imports from where, and what it says of itself, is no part of what it does."""
-
-    def checksum(source):
-        (tmp_path / "some.py").write_text(source)
-        systems.code_checksum.cache_clear()
-        return systems.code_checksum("some.py")
-
-    monkeypatch.setattr(systems, "__file__", str(tmp_path / "bench" / "systems.py"))
-    before = checksum('"""One."""\nfrom .light import Image\nLIMIT = 3\n')
-    assert checksum('"""Two."""\nfrom .picture.encoding import Image\nLIMIT = 3  # px\n') == before
-    assert checksum('"""One."""\nfrom .light import Image\nLIMIT = 4\n') != before
-    systems.code_checksum.cache_clear()
-
-
-@pytest.mark.parametrize(
-    ("kind", "settings", "takes"),
-    [
-        ("twin", {}, "pair"),
-        ("twin", {"inputs": ["noisy"]}, "noisy"),
-        ("merger", {"inputs": ["blurry"]}, "blurry"),
-        ("merger", {"inputs": ["noisy", "blurry"]}, "pair"),
-        ("srn", {"width": 16}, "blurry"),
-        ("noise2noise", {}, "noisy"),
-    ],
-)
-def test_what_a_network_takes(kind, settings, takes):
-    assert takes_of({"kind": kind, "settings": settings}) == takes
-
-
-def test_every_baseline_of_one_frame_is_known():
-    from twinshot.nets import NETS
-
-    assert set(systems._SINGLE) <= set(NETS)

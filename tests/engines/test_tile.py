@@ -145,9 +145,9 @@ def test_no_seam(model, photo, monkeypatch, registered):
 @pytest.mark.parametrize("name", ["rnn", "merger"])
 def test_tiles_of_networks_that_see_far_lie_on_their_grid(photo, monkeypatch, name):
     noisy, blurry = noisy_and_blurry(photo)
-    whole = twinshot.restore(noisy, blurry, name)
+    whole = twinshot.restore(noisy, blurry, model=name)
     monkeypatch.setattr(restoration, "LARGEST_TILE", 320)
-    tiled = twinshot.restore(noisy, blurry, name)
+    tiled = twinshot.restore(noisy, blurry, model=name)
     assert 0 < np.square(tiled.image - whole.image).mean() ** 0.5 < 0.5 / 255
 
 

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from twinshot.export.to_onnx import halved, largest_difference, sizes_for, to_onnx
-from twinshot.nets import build
+from twinshot.nets import build, takes_of
 from twinshot.nets.deblurgan import Critic, DeblurGAN
 from twinshot.nets.deepdeblur import DeepDeblur
 from twinshot.nets.multiscale import pyramid
@@ -30,7 +30,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "noise2noise": {"width": 3},
     "unet": {"base_channels": 4, "levels": 3},
 }
-IGNORED = {"deblurgan": "noisy", "srn": "noisy", "deepdeblur": "noisy", "dcdeblurgan": "noisy", "noise2noise": "blurry"}
+OTHER = {"noisy": "blurry", "blurry": "noisy"}
+IGNORED = {kind: OTHER[takes_of(kind, {})] for kind in SMALL if takes_of(kind, {}) != "pair"}
 COUNTS = {
     "deblurgan": 11_372_931,
     "srn": 8_061_411,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -14,11 +14,12 @@ from ..engines.models import Card, Training, manifest
 from ..files import atomic
 from ..picture.pair import TwinshotError
 from ..synth.frames import images_in
-from . import robustness, speed
+from . import peak, robustness, speed
 from .report import markdown, write_report
+from .rows import RowKey, code_checksum, own_checksum
 from .run import Bench, Results, keep_results, machine, open_results, reason, run
 from .sets import EXAMPLES, QUICK, SETS, available, examples, label_of, prepare
-from .systems import code_checksum, known_systems, system, version_of
+from .systems import key_of, known_systems, system
 
 Say = Callable[[str], None]
 Part = Literal["quality", "reference", "speed", "robustness"]
@@ -29,11 +30,6 @@ _PACKAGES = ("jinja2", "matplotlib", "scipy", "skimage")
 _CURVE_PICTURES = 6
 _KNOWN_PICTURES = 16
 _KNOWN_PAIR = ("twin", "twin-noisy")
-_SIMULATION = (
-    *(f"synth/{name}.py" for name in ("frames", "motion", "noise", "profiles", "sample")),
-    *("bench/reference.py", "bench/robustness.py"),
-)
-_TIMING = ("bench/peak.py", "bench/speed.py", "engines/openvino.py", "engines/torch.py")
 _SLOW = ("bm3d", "yuan")  # a curve of theirs would take longer than all others together
 
 
@@ -146,12 +142,21 @@ def _know_motion(results: Results, options: Options, systems: Sequence[str], say
     from . import reference  # scipy
 
     photos = _photographs(options)
-    made = {**_simulated(options, photos), "versions": [version_of(name) for name in _KNOWN_PAIR]}
+    made = {
+        **_simulated(options, photos),
+        "reference": own_checksum(reference),
+        "versions": [_whole(name) for name in _KNOWN_PAIR],
+    }
     if results.get("reference", {}).get("made") != made:
         found = reference.known_motion(photos, *_KNOWN_PAIR, _KNOWN_PICTURES, options.seed)
         results["reference"] = {**reference.table(found, *_KNOWN_PAIR), "made": made}
         keep_results(results, options.out)
     say(f"known motion: {results['reference']['means']}")
+
+
+def _whole(name: str) -> str:
+    """A system's key where its frames are matched on the way."""
+    return str(key_of(name, whole=True))
 
 
 def _photographs(options: Options) -> Path:
@@ -164,7 +169,7 @@ def _simulated(options: Options, photos: Path) -> dict[str, Any]:
     """What pairs of photographs depend on: these by name and size, the seed, and the code that makes them."""
     names = "\n".join(f"{path.name} {path.stat().st_size}" for path in images_in(photos))
     listing = hashlib.sha256(names.encode()).hexdigest()[:12]
-    return {"seed": options.seed, "photographs": listing, "code": code_checksum(*_SIMULATION)}
+    return {"seed": options.seed, "photographs": listing, "code": code_checksum(robustness)}
 
 
 def _measure_speed(results: Results, options: Options, systems: Sequence[str], say: Say) -> None:
@@ -178,7 +183,7 @@ def _measure_speed(results: Results, options: Options, systems: Sequence[str], s
     for name in [name for name in systems if name in manifest() or not options.quick]:
         for engine in ["onnx"] if options.quick else _engines(name):
             label = name if engine == "onnx" else f"{name} ({engine})"
-            version = version_of_speed(name, engine)
+            version = str(key_of_speed(name, engine))
             if table["systems"].get(label, {}).get("version") != version:
                 row = speed.measure(name, folder, engine)
                 table["systems"][label] = row if "error" in row else {**row, "version": version, "machine": machine()}
@@ -187,11 +192,10 @@ def _measure_speed(results: Results, options: Options, systems: Sequence[str], s
             say(f"speed: {label} {row.get('error') or '{seconds} s'.format(**row)}")
 
 
-def version_of_speed(name: str, engine: str) -> str:
+def key_of_speed(name: str, engine: str) -> RowKey:
     """What a row of the speed table depends on: the system, its graph, what runs and times it, and where."""
-    card = manifest().get(name)
-    graph = card.int8.sha256[:12] if engine == "int8" and card and card.int8 else engine
-    return f"{version_of(name)} {graph} {code_checksum(*_TIMING)}, {machine()}"
+    key = key_of(name, engine, whole=True)
+    return replace(key, code=f"{key.code} {own_checksum(speed, peak)}", machine=machine())
 
 
 def _engines(name: str) -> list[str]:
@@ -213,7 +217,7 @@ def _draw_curves(results: Results, options: Options, systems: Sequence[str], say
         if any(curves.get(axis.field, {}).get(key) != empty[key] for key in ("values", "pictures", "made")):
             curves[axis.field] = empty
         found = curves[axis.field]
-        late = [name for name in drawn if found["versions"].get(name) != version_of(name)]
+        late = [name for name in drawn if found["versions"].get(name) != _whole(name)]
         pairs = robustness.pairs_along(axis, chosen, options.seed) if late else []
         for name in late:
             try:
@@ -221,6 +225,6 @@ def _draw_curves(results: Results, options: Options, systems: Sequence[str], say
             except Exception as error:  # systems are others' code too, and raise what they like
                 say(f"{axis.label}: {name} {reason(error)}")
                 continue
-            found["systems"][name], found["versions"][name] = curve, version_of(name)
+            found["systems"][name], found["versions"][name] = curve, _whole(name)
             keep_results(results, options.out)
             say(f"{axis.label} ({axis.unit}): {name} {curve}")

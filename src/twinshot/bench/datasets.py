@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,12 +23,7 @@ from ..picture.encoding import Image
 from ..picture.pair import TwinshotError, as_float
 from ..restoration import Source, read_pair, register
 from ..synth.triples import KINDS
-from .systems import code_checksum
-
-_SHOWING = (
-    *("files/atomic.py", "files/io.py", "files/metadata.py", "match/align.py", "match/tone.py", "restoration.py"),
-    *("picture/encoding.py", "picture/pair.py", "picture/window.py", "bench/datasets.py"),
-)
+from .rows import code_checksum
 
 
 @dataclass(frozen=True)
@@ -108,7 +104,14 @@ def fingerprint(triples: Sequence[Triple]) -> str:
 
     What `look` finds is the same as long as this is.
     """
-    around = (code_checksum(*_SHOWING), cv2.__version__, np.__version__, PIL.__version__, processor(), threads())
+    around = (
+        code_checksum(sys.modules[__name__]),
+        cv2.__version__,
+        np.__version__,
+        PIL.__version__,
+        processor(),
+        threads(),
+    )
     total = hashlib.sha256(repr(around).encode())
     for path in (file for triple in triples for file in triple.files):
         total.update(hashlib.sha256(path.read_bytes()).digest())

@@ -12,17 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from .. import __version__
+from .._version import __version__
 from ..baselines.system import System
-from ..engines.models import manifest
 from ..files import atomic, io
 from ..machine import opencv_threads, processor, threads
 from ..picture.encoding import Image
 from ..picture.pair import Metadata, TwinshotError, as_float
-from . import koehler
+from . import koehler, metrics
 from .datasets import Triple, fingerprint, look, triples_in
 from .metrics import CONVENTIONS, checkerboard
-from .systems import identity_of, measures, system
+from .rows import code_checksum
+from .systems import key_of, system
 
 Results = dict[str, Any]
 
@@ -76,7 +76,7 @@ def _run(bench: Bench, say: Callable[[str], None]) -> Results:
         found = results["sets"][name] = _same_set(results["sets"].get(name, {}), triples)
         for chosen in bench.systems:
             row, pictures = found["systems"].get(chosen, {}), bench.out / "pictures" / name
-            if row.get("version") != version_of_row(chosen):
+            if row.get("version") != str(key_of(chosen)):
                 row = row_of(chosen, triples, pictures)
                 found["systems"][chosen] = row
                 keep_results(results, bench.out)
@@ -87,11 +87,9 @@ def _run(bench: Bench, say: Callable[[str], None]) -> Results:
     return results
 
 
-def version_of_row(name: str) -> str:
-    """What a row is of: the system, and the model that it leaves pairs to which do not go together."""
-    models = manifest()
-    fallback = models.get(models[name].fallback or "") if name in models else None
-    return f"{identity_of(name)} {fallback.sha256[:12]}" if fallback else identity_of(name)
+def measures() -> str:
+    """Checksum of the code that compares a picture with the truth."""
+    return code_checksum(metrics, koehler)
 
 
 def _same_set(before: Results, triples: Sequence[Triple]) -> Results:
@@ -159,7 +157,7 @@ def row_of(name: str, triples: Sequence[Triple], pictures: Path) -> dict[str, An
     shared = [key for key in cases[0] if key not in ("name", "seconds") and all(key in case for case in cases)]
     means = {key: round(fmean(case[key] for case in cases), 4) for key in shared}
     seconds = median(case["seconds"] for case in cases)
-    made = {"version": version_of_row(name), "machine": machine()}
+    made = {"version": str(key_of(name)), "machine": machine()}
     return {"takes": chosen.takes, **made, **means, "seconds": seconds, "cases": cases}
 
 

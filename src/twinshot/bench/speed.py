@@ -45,8 +45,8 @@ def measure(name: str, folder: Path, engine: str = "onnx") -> dict[str, Any]:
         folder: a set whose first triple is the picture, as `picture` makes it.
         engine: what runs it, if it is a network.
     """
-    script = "from twinshot.bench.speed import main; main()"
-    done = subprocess.run([sys.executable, "-c", script, name, str(folder), engine], capture_output=True, text=True)
+    call = [sys.executable, "-m", __name__, name, str(folder), engine]
+    done = subprocess.run(call, capture_output=True, text=True)
     lines = done.stdout.splitlines()
     if done.returncode or not lines or not lines[-1].startswith("{"):
         return {"error": (done.stderr.strip().splitlines() or ["ended without a word"])[-1]}
@@ -117,3 +117,7 @@ def _quilt(photos: Sequence[Path]) -> np.typing.NDArray[np.float32]:
     rows = [np.roll(row, side * turn, 1) for turn in range(-(-height // side))]
     quilt = np.concatenate(rows, 0)
     return np.tile(quilt, (1, -(-width // quilt.shape[1]), 1))[:height, :width]
+
+
+if __name__ == "__main__":
+    main()

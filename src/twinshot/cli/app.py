@@ -101,7 +101,7 @@ def root(
     """One sharp, clean picture from a short noisy and a long blurry photograph of the same scene."""
     _settings.debug = debug
     if version:
-        from .. import __version__
+        from .._version import __version__
 
         out.print(__version__)
         raise typer.Exit

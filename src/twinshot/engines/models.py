@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -72,6 +72,7 @@ class Card(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, 
 
     Attributes:
         file, sha256: the ONNX file beside the manifest.
+        takes: what it looks at.
         multiple: what sides and places of the tiles it is given are multiples of.
         parameters: how many.
         flops_per_pixel: a multiplication and an addition count as two.
@@ -87,6 +88,7 @@ class Card(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, 
 
     file: str
     sha256: Sha256
+    takes: Literal["pair", "noisy", "blurry"] = "pair"
     multiple: Annotated[int, Meta(ge=1)]
     parameters: int
     flops_per_pixel: float | None = None

@@ -1,39 +1,57 @@
-"""The networks, each a plain torch module `forward(noisy, blurry) -> sharp` on NCHW float in [0, 1]."""
+"""The networks, each a plain torch module `forward(noisy, blurry) -> sharp` on NCHW float in [0, 1].
+
+A network has `multiple`, what height and width must be multiples of; one that looks at a single frame says so in
+`takes`.
+"""
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+from typing import Any, Literal
 
 from torch import nn
 
-from ..picture.pair import TwinshotError
+from ..picture.errors import TwinshotError
+from .dcdeblurgan import DCDeblurGAN
+from .deblurgan import DeblurGAN
+from .deepdeblur import DeepDeblur
+from .merger import DeblurMerger
+from .noise2noise import Noise2Noise
+from .rnn import DeblurRNN
+from .srn import SRN
+from .twin import TwinNet
+from .unet import UNet
 
+Takes = Literal["pair", "noisy", "blurry"]
 FRAMES = ("noisy", "blurry")
-NETS = {
-    "twin": ".twin:TwinNet",
-    "rnn": ".rnn:DeblurRNN",
-    "merger": ".merger:DeblurMerger",
-    "deblurgan": ".deblurgan:DeblurGAN",
-    "srn": ".srn:SRN",
-    "deepdeblur": ".deepdeblur:DeepDeblur",
-    "dcdeblurgan": ".dcdeblurgan:DCDeblurGAN",
-    "noise2noise": ".noise2noise:Noise2Noise",
-    "unet": ".unet:UNet",
+NETS: dict[str, type[nn.Module]] = {
+    "twin": TwinNet,
+    "rnn": DeblurRNN,
+    "merger": DeblurMerger,
+    "deblurgan": DeblurGAN,
+    "srn": SRN,
+    "deepdeblur": DeepDeblur,
+    "dcdeblurgan": DCDeblurGAN,
+    "noise2noise": Noise2Noise,
+    "unet": UNet,
 }
-"""Module and class of each kind; imported when asked for."""
+"""By the name that a recipe has for each; those from "deblurgan" on are the learned rivals."""
 
 
 def build(kind: str, settings: dict[str, Any]) -> nn.Module:
     """A network by its kind and its own settings. Raises TwinshotError for an unknown kind or setting."""
     if kind not in NETS:
         raise TwinshotError(f"no network is called {kind!r}: choose one of {', '.join(NETS)}")
-    module, name = NETS[kind].split(":")
     try:
         inputs = sorted(settings.get("inputs", FRAMES))
         if inputs not in (["blurry"], ["noisy"], sorted(FRAMES)):
             raise ValueError(f"inputs: give one or both of {', '.join(FRAMES)}")
-        net: nn.Module = getattr(import_module(module, __package__), name)(**settings)
+        return NETS[kind](**settings)
     except (TypeError, ValueError, RuntimeError, ZeroDivisionError) as error:  # what torch and sums say of such numbers
         raise TwinshotError(f"network {kind!r}: settings {settings} do not make one ({error})") from error
-    return net
+
+
+def takes_of(kind: str, settings: dict[str, Any]) -> Takes:
+    """What a network looks at: "noisy", "blurry", or the "pair"."""
+    inputs = settings.get("inputs", FRAMES)
+    takes: Takes = inputs[0] if len(inputs) == 1 else getattr(NETS[kind], "takes", "pair")
+    return takes

@@ -25,6 +25,8 @@ class DCDeblurGAN(nn.Module):
     from 16 up; the output never leaves the range.
     """
 
+    takes = "blurry"
+
     def __init__(self, base_channels: int = 64, levels: int = 8, dropout_blocks: int = 3) -> None:
         super().__init__()
         self.multiple = 2**levels

@@ -60,6 +60,7 @@ class DeblurGAN(nn.Module):
     multiples of `multiple`; the output never leaves the range.
     """
 
+    takes = "blurry"
     multiple = 4
 
     def __init__(self, width: int = 64, blocks: int = 9) -> None:

@@ -32,6 +32,7 @@ class DeepDeblur(nn.Module):
     multiples of `multiple`; the output may overshoot the range by a little.
     """
 
+    takes = "blurry"
     multiple = 4
 
     def __init__(self, width: int = 64, blocks: int = 19) -> None:

@@ -38,6 +38,7 @@ class Noise2Noise(nn.Module):
         TwinshotError: a width that is no multiple of 3.
     """
 
+    takes = "noisy"
     multiple = 32
 
     def __init__(self, width: int = 48) -> None:

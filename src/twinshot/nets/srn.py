@@ -38,6 +38,7 @@ class SRN(nn.Module):
     multiples of `multiple`; the output may overshoot the range by a little.
     """
 
+    takes = "blurry"
     multiple = 16
 
     def __init__(self, width: int = 32) -> None:
