@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lint slow clean
+.PHONY: demo test lint slow coverage clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python demo/show.py
@@ -16,6 +16,10 @@ lint: $(VENV)/.developing
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+coverage: $(VENV)/.developing
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage report --skip-covered
 
 slow: $(VENV)/.developing
 	$(BIN)/python -m pytest -m slow

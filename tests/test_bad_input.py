@@ -405,7 +405,7 @@ def test_outputs_that_cannot_be(refused, files, tmp_path):
 def test_an_existing_output_needs_force(refused, command, files, tmp_path):
     output = tmp_path / "out.png"
     output.write_bytes(b"mine")
-    refused(*files, "-o", output, says=("out.png", "exists already", "--force"))
+    refused(*files, "-o", output, says=("out.png", "exists already", "force"))
     assert command("restore", *files, "-o", output, "--force").code == 0
     assert io.read(output).size == (160, 224)
     with pytest.raises(TwinshotError, match="exists already"):
@@ -431,7 +431,7 @@ def test_a_report_that_cannot_be(refused, files, tmp_path):
     refused(*files, "-o", output, "--report", tmp_path, "--force", says=("is a folder",))
     refused(*files, "-o", output, "--report", tmp_path / "none" / "r.json", says=("does not exist",))
     (tmp_path / "r.json").write_bytes(b"{}")
-    refused(*files, "-o", output, "--report", tmp_path / "r.json", says=("r.json", "--force"))
+    refused(*files, "-o", output, "--report", tmp_path / "r.json", says=("r.json", "force"))
 
 
 # The real command, in a process of its own
@@ -710,10 +710,8 @@ def test_a_result_is_never_saved_over_its_source(files):
 
 def test_a_device_is_not_replaced(refused, files, tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
-    refused(*files, "-o", tmp_path / "pipe.png", "--force", says=("pipe.png", "no ordinary file"))
-    refused(
-        *files, "-o", tmp_path / "o.png", "--report", "/dev/null", "--force", says=("/dev/null", "no ordinary file")
-    )
+    refused(*files, "-o", tmp_path / "pipe.png", "--force", says=("pipe.png", "no regular file"))
+    refused(*files, "-o", tmp_path / "o.png", "--report", "/dev/null", "--force", says=("/dev/null", "no regular file"))
 
 
 def test_memory_that_runs_out_is_said_in_one_line(refused, files, tmp_path, monkeypatch):

@@ -27,22 +27,25 @@ __all__ = [
     "Pair",
     "Restored",
     "TwinshotError",
+    "__version__",
     "load_model",
     "restore",
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Load OpenCV and the rest only when a picture is restored: `import twinshot` stays instant."""
-    if name in ("Caution", "Restored", "restore"):
-        from . import restoration
+if not TYPE_CHECKING:  # for a type checker every name would be one of the module's
 
-        return getattr(restoration, name)
-    if name in ("Model", "load_model"):
-        from .engines import loading
+    def __getattr__(name: str) -> Any:
+        """Load OpenCV and the rest only when a picture is restored: `import twinshot` stays instant."""
+        if name in ("Caution", "Restored", "restore"):
+            from . import restoration
 
-        return getattr(loading, name)
-    raise AttributeError(f"module 'twinshot' has no attribute {name!r}")
+            return getattr(restoration, name)
+        if name in ("Model", "load_model"):
+            from .engines import loading
+
+            return getattr(loading, name)
+        raise AttributeError(f"module 'twinshot' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -156,7 +156,12 @@ def test_refusals(refused, folder, tmp_path):
     refused("--set", folder, "--only", "taste", says="no part is called 'taste'; choose of quality, reference")
     refused("--systems", "magic", says="no system is called 'magic'")
     refused(
-        "--set", folder, "--quick", "--only", "robustness", says="robustness takes long: ask for it without --quick"
+        "--set",
+        folder,
+        "--quick",
+        "--only",
+        "robustness",
+        says="robustness takes long, and is no part of",
     )
     refused("--data", tmp_path / "typo", says="typo: no such folder")
     twin = tmp_path / "other" / "night"

@@ -239,7 +239,7 @@ def test_the_teacher_stays_the_same(tmp_path: Path) -> None:
 
 def test_a_run_is_not_overwritten(tmp_path: Path) -> None:
     save(new_state(tiny("twin")), tiny("twin"), tmp_path / "checkpoint.pt")
-    with pytest.raises(TwinshotError, match="--resume"):
+    with pytest.raises(TwinshotError, match="resume it"):
         start_or_resume(tiny("twin"), tmp_path, resume=False)
 
 

@@ -94,7 +94,7 @@ def _check(options: Options, systems: Sequence[str], parts: Sequence[str]) -> No
     if options.data and not options.data.is_dir():
         raise TwinshotError(f"{options.data}: no such folder; name the data root, or leave it away")
     if options.quick and options.parts and (late := sorted(set(options.parts) - set(QUICK_PARTS))):
-        raise TwinshotError(f"{late[0]} takes long: ask for it without --quick")
+        raise TwinshotError(f"{late[0]} takes long, and is no part of the quick run; ask for it by itself")
     open_results(options.out)
 
 

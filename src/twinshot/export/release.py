@@ -46,7 +46,7 @@ def add_to_manifest(
     """
     _check_name(name, weights)
     if fallback and fallback not in {**read_manifest(weights), **manifest()}:
-        raise TwinshotError(f"--fallback {fallback}: no such model; `twinshot models` lists those at hand")
+        raise TwinshotError(f"fallback {fallback!r}: no such model; `twinshot models` lists those at hand")
     graph = weights / f"{name}.onnx"
     card = export(checkpoint, graph, calibration)
     card = replace(card, trained_on=trained_on, licence=licence, fallback=fallback or None)
@@ -66,10 +66,12 @@ def _check_name(name: str, weights: Path) -> None:
     """Raises TwinshotError for a name that is none, that the package's own model has, or that foreign files have."""
     if not re.fullmatch(r"[\w-][\w.-]*", name) or name.endswith(".int8"):  # that is another graph of a model
         raise TwinshotError(
-            f"--name {name}: give a plain name of letters, digits, '_', '-' and '.', not ending in .int8"
+            f"name {name!r}: give a plain name of letters, digits, '_', '-' and '.', not ending in .int8"
         )
     if name in read_manifest(WEIGHTS) and weights.resolve() != WEIGHTS.resolve():
-        raise TwinshotError(f"--name {name}: a model of the package is called so, and goes first; choose another name")
+        raise TwinshotError(
+            f"name {name!r}: a bundled model already has this name and would take precedence; choose another"
+        )
     known = read_manifest(weights)
     graph = weights / f"{name}.onnx"
     for path in (graph, integers_beside(graph), weights / f"{name}.safetensors"):

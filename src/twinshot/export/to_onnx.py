@@ -93,11 +93,11 @@ def in_integers(graph: onnx.ModelProto, calibration: Sequence[Frames], source: P
         TwinshotError: `source` holds a network that has no layers for integers, or whose output they move too far.
     """
     if not wide_convolutions(graph):
-        raise TwinshotError(f"{source}: has no convolutions for 8-bit integers; export it without --calibrate")
+        raise TwinshotError(f"{source}: has no convolutions for 8-bit integers; export it without calibration")
     stored = halved(quantised(graph, calibration))
     moved = rounding(stored, graph, calibration)
     if not moved <= TOLERANCE:
-        raise TwinshotError(f"{source}: 8-bit integers move the output by {moved:.4f}; export it without --calibrate")
+        raise TwinshotError(f"{source}: 8-bit integers move the output by {moved:.4f}; export it without calibration")
     return stored.SerializeToString(), moved
 
 

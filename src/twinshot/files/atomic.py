@@ -11,24 +11,24 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from ..picture.pair import TwinshotError
+from ..picture.errors import InputError, OutputError
 
 _UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM, errno.EBADF}
 
 
 def path_of(source: str | os.PathLike[str], name: str = "array") -> Path:
-    """A file's path. Raises TwinshotError for what is none."""
+    """A file's path. Raises InputError for what is none."""
     try:
         return Path(source)
     except TypeError as error:
         kind = type(source).__name__
-        raise TwinshotError(f"{name}: is of type {kind}; give a file's path, or a NumPy array (H, W, 3)") from error
+        raise InputError(f"{name}: is of type {kind}; give a file's path, or a NumPy array (H, W, 3)") from error
 
 
 def write_atomically(path: Path, encode: Callable[[IO[bytes]], None]) -> None:
     """Run `encode` on a temporary file beside `path`, then rename it; unless killed, it leaves nothing behind.
 
-    A symbolic link stays one, and what it leads to is replaced. Raises TwinshotError where the folder is missing or
+    A symbolic link stays one, and what it leads to is replaced. Raises OutputError where the folder is missing or
     cannot be written, or the disk is full.
     """
     temporary: Path | None = None
@@ -44,7 +44,7 @@ def write_atomically(path: Path, encode: Callable[[IO[bytes]], None]) -> None:
                 temporary.chmod(target.stat().st_mode & 0o777)
         temporary.replace(target)
     except OSError as error:
-        raise TwinshotError(f"{path}: cannot be written ({error.strerror or error}); choose another place") from error
+        raise OutputError(f"{path}: cannot be written ({error.strerror or error}); choose another place") from error
     finally:
         if temporary:
             temporary.unlink(missing_ok=True)
@@ -66,7 +66,7 @@ def _created(target: Path) -> tuple[int, Path]:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """A small file, whole or not at all. Raises TwinshotError where it cannot be written."""
+    """A small file, whole or not at all. Raises OutputError where it cannot be written."""
 
     def encode(file: IO[bytes]) -> None:
         file.write(data)
@@ -78,7 +78,7 @@ def write_bytes(path: Path, data: bytes) -> None:
 def claimed(folder: Path) -> Iterator[None]:
     """Nobody else works in this folder meanwhile; it is made where it is missing, and goes again if nothing came of it.
 
-    The claim, on a hidden file that stays, ends with the process, however that ends. Raises TwinshotError where another
+    The claim, on a hidden file that stays, ends with the process, however that ends. Raises OutputError where another
     one holds it, or the folder cannot be made.
     """
     from filelock import FileLock, Timeout  # slow to import, and a picture needs none
@@ -88,9 +88,9 @@ def claimed(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout as error:
-        raise TwinshotError(f"{folder}: another process works there; wait for it, or name another folder") from error
+        raise OutputError(f"{folder}: another process works there; wait for it, or name another folder") from error
     except OSError as error:
-        raise TwinshotError(f"{folder}: cannot be worked in ({error.strerror}); name another folder") from error
+        raise OutputError(f"{folder}: cannot be worked in ({error.strerror}); name another folder") from error
     try:
         yield
     finally:
@@ -103,29 +103,27 @@ def check_target(path: Path, taken: tuple[Path, ...], force: bool) -> None:
     """Refuse, before any work, a file that could not or should not be written: `taken` are the other files' names.
 
     Raises:
-        TwinshotError: as `check_output`, but for the suffix.
+        OutputError: as `check_output`, but for the suffix.
     """
     try:
         if not path.parent.is_dir():
-            raise TwinshotError(f"{path}: the folder {path.parent} does not exist; create it first")
+            raise OutputError(f"{path}: the folder {path.parent} does not exist; create it first")
         if not os.access(path.parent, os.W_OK | os.X_OK):
-            raise TwinshotError(f"{path}: the folder {path.parent} cannot be written; choose another place")
+            raise OutputError(f"{path}: the folder {path.parent} cannot be written; choose another place")
         if path.is_dir():
-            raise TwinshotError(f"{path}: is a folder; name a file in it")
+            raise OutputError(f"{path}: is a folder; name a file in it")
         if path.exists() and not path.is_file():
-            raise TwinshotError(f"{path}: is no ordinary file, which could not be replaced; choose another name")
+            raise OutputError(f"{path}: is no regular file and cannot be replaced; choose another name")
         place = os.path.realpath(path)
         if any(same_file(path, other) or place == os.path.realpath(other) for other in taken):
-            raise TwinshotError(
+            raise OutputError(
                 f"{path}: is an input or another output, which are never overwritten; choose another name"
             )
         if path.exists() and not force:
-            raise TwinshotError(
-                f"{path}: exists already; add --force (in Python force=True) to replace it, or choose another name"
-            )
+            raise OutputError(f"{path}: exists already; force replaces it; or choose another name")
     except (OSError, ValueError) as error:  # the latter for a name that no file can have
         reason = getattr(error, "strerror", None) or error
-        raise TwinshotError(f"{path}: cannot be written ({reason}); choose another name") from error
+        raise OutputError(f"{path}: cannot be written ({reason}); choose another name") from error
 
 
 def same_file(one: Path, other: Path) -> bool:

@@ -107,8 +107,8 @@ def _rendered(pool: ProcessPoolExecutor, work: Callable[[int], Path], missing: S
         raise
     except BrokenProcessPool as error:
         raise TwinshotError(
-            f"{folder}: a process that renders shards was killed, perhaps for want of memory, of which each takes 1.5 "
-            "GB; give this one fewer cores, and start again: what is there is kept"
+            f"{folder}: a process that renders shards was killed, possibly out of memory (each needs 1.5 GB). Run with "
+            "fewer cores; finished shards are kept"
         ) from error
 
 

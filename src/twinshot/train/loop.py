@@ -174,7 +174,7 @@ def start_or_resume(recipe: Recipe, run: Path, resume: bool, device: torch.devic
     """A fresh state from the recipe's seed, or the checkpoint's."""
     path = run / "checkpoint.pt"
     if path.exists() and not resume:
-        raise TwinshotError(f"{path}: this run exists; go on with --resume, or remove its folder to start anew")
+        raise TwinshotError(f"{path}: this run exists; resume it, or remove its folder to start again")
     if not path.exists():
         return new_state(recipe, device)
     # The model that it began with is not read again: it may have been exported anew, or have gone.
