@@ -9,7 +9,7 @@ import pytest
 from msgspec import structs
 
 from twinshot.bench import benchmark, reference, robustness, speed, systems
-from twinshot.bench.reference import Known
+from twinshot.bench.reference import KnownMotionCase
 from twinshot.bench.run import machine
 from twinshot.engines.models import IntegerGraph, Training, manifest
 
@@ -131,7 +131,7 @@ def test_what_failed_is_tried_again(run, monkeypatch):
 
 def test_known_motion(run, monkeypatch):
     monkeypatch.setattr(benchmark, "_KNOWN_PAIR", ("twin", "nlm"))
-    monkeypatch.setattr(reference, "known_motion", lambda *_: [Known("a", 3.0, 28.0, 30.0, 31.0)])
+    monkeypatch.setattr(reference, "known_motion", lambda *_: [KnownMotionCase("a", 3.0, 28.0, 30.0, 31.0)])
     assert "reference" not in run("twin", "--only", "reference")
     results = run("twin,nlm", "--only", "reference")
     assert results["reference"]["means"] == {"alone": 28, "pair": 30, "reference": 31}

@@ -11,7 +11,7 @@ from skimage import data
 from twinshot.bench import reference
 from twinshot.bench.analysis import by_blur
 from twinshot.bench.metrics import psnr
-from twinshot.bench.reference import Known, forward, known_motion, solve, table
+from twinshot.bench.reference import KnownMotionCase, forward, known_motion, solve, table
 from twinshot.picture.encoding import to_linear, to_srgb
 from twinshot.synth.frames import StillWindow
 from twinshot.synth.motion import MotionRange
@@ -63,7 +63,11 @@ def test_samples(photos):
 
 
 def test_table_and_groups():
-    rows = [Known("a", 1.0, 30, 33, 35), Known("b", 4.0, 28, 30, 31), Known("c", 9.0, 27, 29, 28)]
+    rows = [
+        KnownMotionCase("a", 1.0, 30, 33, 35),
+        KnownMotionCase("b", 4.0, 28, 30, 31),
+        KnownMotionCase("c", 9.0, 27, 29, 28),
+    ]
     kept = table(rows, "twin", "twin-noisy")
     assert kept["means"] == {"alone": 28.333, "pair": 30.667, "reference": 31.333}
     groups = {row.blur: row for row in by_blur(kept)}

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from twinshot.export.to_onnx import halved, largest_difference, sizes_for, to_onnx
+from twinshot.export.to_onnx import largest_difference, sizes_for, stored_as_fp16, to_onnx
 from twinshot.nets import build, takes_of
 from twinshot.nets.deblurgan import Critic, DeblurGAN
 from twinshot.nets.deepdeblur import DeepDeblur
@@ -125,7 +125,7 @@ def test_every_weight_learns(kind: str) -> None:
 
 def test_instance_norm_bears_half_precision() -> None:
     net = lively("deblurgan")
-    assert largest_difference(net, halved(to_onnx(net)).SerializeToString()) < 1 / 255
+    assert largest_difference(net, stored_as_fp16(to_onnx(net)).SerializeToString()) < 1 / 255
 
 
 @torch.no_grad()

@@ -30,9 +30,9 @@ def reusing(steps: int = 12, batch: int = 4, reuse: int = 2) -> Recipe:
     return tiny("twin", steps=steps, data=data)
 
 
-def numbered(recipe: Recipe, draught: int) -> torch.Tensor:
+def numbered(recipe: Recipe, refill: int) -> torch.Tensor:
     """Pictures whose every value is their number."""
-    numbers = torch.arange(2.0) + 2 * draught
+    numbers = torch.arange(2.0) + 2 * refill
     return numbers[:, None, None, None].expand(2, recipe.data.side, recipe.data.side, 9).half()
 
 
@@ -44,7 +44,7 @@ def seen(recipe: Recipe, first_step: int, steps: int) -> list[list[int]]:
     return [[int(crop[0, 0, 0]) for crop in noisy] for noisy, _, _ in stream]
 
 
-def test_batches_come_from_the_last_draughts() -> None:
+def test_batches_come_from_the_last_refills() -> None:
     for step, numbers in enumerate(seen(reusing(), 0, 40)):
         newest = step + 3
         assert all(max(0, newest - 7) <= number // 2 <= newest for number in numbers)
@@ -82,7 +82,7 @@ def test_a_finished_run_draws_nothing(lab: Lab) -> None:
     assert list(batches(reusing(steps=4), lab.paths, 4)) == []
 
 
-def test_a_batch_is_of_whole_draughts(tmp_path: Path) -> None:
+def test_a_batch_is_of_whole_refills(tmp_path: Path) -> None:
     path = tmp_path / "recipe.toml"
     path.write_text('name = "x"\n[data]\nbatch = 12\nreuse = 8\n', "utf-8")
     with pytest.raises(TwinshotError, match="reuse = 8 for a batch of 12; give a divisor of it"):

@@ -21,7 +21,7 @@ def learned(optimiser: Soap, weight: nn.Parameter, gradients: list[torch.Tensor]
     """Steps as the trainer has them, with new bases after every tenth."""
     for number, gradient in enumerate(gradients):
         if number % 10 == 0:
-            optimiser.turn()
+            optimiser.update_bases()
         weight.grad = gradient.clone()
         optimiser.step()
 
@@ -57,7 +57,7 @@ def test_entangled_directions_are_learned_faster_than_by_adam() -> None:
         optimiser = kind([weight], lr=0.03)
         for number in range(300):
             if number % 10 == 0 and isinstance(optimiser, Soap):
-                optimiser.turn()
+                optimiser.update_bases()
             optimiser.zero_grad()
             ((scale.sqrt()[:, None] * (turn @ (weight - truth))) ** 2).sum().backward()
             optimiser.step()
@@ -84,7 +84,7 @@ def test_weights_of_one_shape_learn_each_for_itself() -> None:
     optimiser = Soap(together, lr=0.1)
     for number, several in enumerate(gradients):
         if number % 10 == 0:
-            optimiser.turn()
+            optimiser.update_bases()
         for weight, gradient in zip(together, several, strict=True):
             weight.grad = gradient.clone()
         optimiser.step()

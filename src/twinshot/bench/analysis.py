@@ -125,7 +125,7 @@ _BLURS = ((0.0, 2.0, "under 2 px"), (2.0, 6.0, "2 to 6 px"), (6.0, inf, "6 px an
 
 
 @dataclass(frozen=True)
-class Knowing:
+class KnownMotionRow:
     """Mean PSNR in dB of samples of like blur: of a network with the noisy frame, with both, of the known motion."""
 
     blur: str
@@ -135,14 +135,14 @@ class Knowing:
     reference: float
 
 
-def by_blur(reference: Mapping[str, Any]) -> list[Knowing]:
+def by_blur(reference: Mapping[str, Any]) -> list[KnownMotionRow]:
     """The known-motion reference (`bench.reference`) beside the networks, by blur; ranges without samples left out."""
     found = []
     for low, high, label in _BLURS:
         cases = [case for case in reference["cases"] if low <= case["blur"] < high]
         if cases:
             means = (fmean(case[key] for case in cases) for key in ("alone", "pair", "reference"))
-            found.append(Knowing(label, len(cases), *means))
+            found.append(KnownMotionRow(label, len(cases), *means))
     return found
 
 

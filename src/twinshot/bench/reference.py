@@ -40,7 +40,7 @@ Weights = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownMotionCase:
     """One sample of known motion: PSNR in dB of the middle of each picture, and the camera's blur in px."""
 
     name: str
@@ -50,7 +50,7 @@ class Known:
     reference: float
 
 
-def known_motion(photos: Path, pair: str, alone: str, count: int, seed: int) -> list[Known]:
+def known_motion(photos: Path, pair: str, alone: str, count: int, seed: int) -> list[KnownMotionCase]:
     """PSNR of all three on `count` samples of profile `camera`, nothing in the scene moving.
 
     Args:
@@ -67,14 +67,14 @@ def known_motion(photos: Path, pair: str, alone: str, count: int, seed: int) -> 
     return [_sample(found[index % len(found)], both, one, [seed, index]) for index in range(count)]
 
 
-def table(found: Sequence[Known], pair: str, alone: str) -> dict[str, Any]:
+def table(found: Sequence[KnownMotionCase], pair: str, alone: str) -> dict[str, Any]:
     """The samples as results.json has them, with their means."""
     keys = ("alone", "pair", "reference")
     means = {key: round(fmean(getattr(row, key) for row in found), 3) for key in keys}
     return {"pair": pair, "alone": alone, "means": means, "cases": [vars(row) for row in found]}
 
 
-def _sample(photo: Path, pair: System, alone: System, seed: Sequence[int]) -> Known:
+def _sample(photo: Path, pair: System, alone: System, seed: Sequence[int]) -> KnownMotionCase:
     rng = np.random.default_rng(seed)
     window = StillWindow(photo, (), (SIDE, SIDE), MotionRange(movers=0.0, registered=1.0))
     scene, _, long = window.opened("linear", rng)
@@ -87,7 +87,7 @@ def _sample(photo: Path, pair: System, alone: System, seed: Sequence[int]) -> Kn
     inner = np.s_[_BORDER:-_BORDER, _BORDER:-_BORDER]
     scores = [round(psnr(picture[inner], found.sharp[inner]), 3) for picture in pictures]
     blur = window.extent("linear", np.random.default_rng(seed))
-    return Known(photo.name, round(blur, 2), *scores)
+    return KnownMotionCase(photo.name, round(blur, 2), *scores)
 
 
 def forward(scene: Scene, long: Shutter) -> tuple[csr_matrix, NDArray[np.bool_]]:

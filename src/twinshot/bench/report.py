@@ -16,7 +16,7 @@ from PIL import Image
 
 from ..files import atomic, io
 from ..picture.pair import TwinshotError
-from .analysis import FusionGain, Group, Knowing, by_blur, fusion_gains, ratio
+from .analysis import FusionGain, Group, KnownMotionRow, by_blur, fusion_gains, ratio
 from .published import PAPER, PUBLISHED, PUBLISHED_SECONDS, SYSTEMS, Described
 from .run import open_results
 from .sets import SETS
@@ -213,7 +213,7 @@ def markdown(results: Values) -> str:
             "",
             f"| blur | cases | {reference['alone']} | {reference['pair']} | known motion |",
         ]
-        lines += ["| --- " * 5 + "|", *(_markdown_knowing(row) for row in by_blur(reference))]
+        lines += ["| --- " * 5 + "|", *(_markdown_known_motion(row) for row in by_blur(reference))]
     return "\n".join([*lines, ""])
 
 
@@ -243,7 +243,7 @@ def _markdown_gain(name: str, gain: FusionGain, models: Values) -> str:
     return f"| {' | '.join([_plain(name), f'{gain.pair} over {gain.alone}', size, *figures, *parts])} |"
 
 
-def _markdown_knowing(row: Knowing) -> str:
+def _markdown_known_motion(row: KnownMotionRow) -> str:
     return f"| {row.blur} | {row.cases} | {row.alone:.2f} | {row.pair:.2f} | {row.reference:.2f} |"
 
 

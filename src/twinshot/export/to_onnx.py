@@ -44,7 +44,7 @@ def export(checkpoint: Path, output: Path, calibration: Sequence[Frames] = ()) -
     graph = to_onnx(net)
     integers, moved = in_integers(graph, calibration, checkpoint) if calibration else (b"", 0.0)
     # After the integers: halving changes the graph itself.
-    data = halved(graph).SerializeToString()
+    data = stored_as_fp16(graph).SerializeToString()
     difference = largest_difference(net, data)
     if not difference < 1 / 255:  # nor NaN
         raise TwinshotError(f"{checkpoint}: half precision moves the output by {difference:.4f}; nothing was written")
@@ -94,7 +94,7 @@ def in_integers(graph: onnx.ModelProto, calibration: Sequence[Frames], source: P
     """
     if not wide_convolutions(graph):
         raise TwinshotError(f"{source}: has no convolutions for 8-bit integers; export it without calibration")
-    stored = halved(quantised(graph, calibration))
+    stored = stored_as_fp16(quantised(graph, calibration))
     moved = rounding(stored, graph, calibration)
     if not moved <= TOLERANCE:
         raise TwinshotError(f"{source}: 8-bit integers move the output by {moved:.4f}; export it without calibration")
@@ -141,7 +141,7 @@ def to_onnx(net: nn.Module) -> onnx.ModelProto:
     return graph
 
 
-def halved(model: onnx.ModelProto) -> onnx.ModelProto:
+def stored_as_fp16(model: onnx.ModelProto) -> onnx.ModelProto:
     """Weights stored as float16, cast back to float32 when the graph is loaded: half the file, the same arithmetic.
 
     Biases and the scales of integers stay as they are.

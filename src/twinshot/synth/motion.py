@@ -121,8 +121,10 @@ def random_scene(
     camera = random_path(rng, rng.uniform(motion.blur[interval], motion.blur[interval + 1]), size)
     movers = random_movers(rng, photos, size)
     short_at = rng.uniform(*motion.inside_at) if rng.random() < motion.inside else -rng.uniform(*motion.gap)
-    left = rng.uniform(-motion.leftover, motion.leftover, 6) if rng.random() < motion.registered else np.ones(6)
-    return Scene(backdrop, margin, size, camera, movers), short_at, left
+    residual_share = (
+        rng.uniform(-motion.leftover, motion.leftover, 6) if rng.random() < motion.registered else np.ones(6)
+    )
+    return Scene(backdrop, margin, size, camera, movers), short_at, residual_share
 
 
 def relight(linear: Image, rng: np.random.Generator) -> Image:
@@ -145,14 +147,14 @@ class Shutter:
     poses: Array
 
 
-def shutter(scene: Scene, short_at: float, left: Array, rng: np.random.Generator) -> Shutter:
+def shutter(scene: Scene, short_at: float, residual_share: Array, rng: np.random.Generator) -> Shutter:
     """Sub-frames over [0, 1], so dense that no step shows.
 
-    Of the camera's mean displacement between the two frames only the share `left` (6,) remains: registration takes out
-    the rest.
+    Of the camera's mean displacement between the two frames only the share `residual_share` (6,) remains: registration
+    takes out the rest.
     """
     coarse = scene.camera(np.linspace(0, 1, 65))
-    origin = coarse.mean(0) + (scene.camera(short_at) - coarse.mean(0)) * left
+    origin = coarse.mean(0) + (scene.camera(short_at) - coarse.mean(0)) * residual_share
     count = _subframes(scene, coarse)
     times = (np.arange(count) + rng.uniform(0.25, 0.75)) / count
     return Shutter(times, scene.camera(times) - origin)

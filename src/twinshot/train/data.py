@@ -134,7 +134,7 @@ def _cropped_often(recipe: Recipe, shards: Sequence[Path], first_step: int, devi
     pool = Pool(recipe, device)
     whole = ShardDataset(replace(recipe.data, crop=recipe.data.side), shards, recipe.seed)
     numbers = pool.numbers(first_step, recipe.steps)
-    return pool.batches(_read_ahead(Pictures(whole), numbers, pool.draught, device), first_step)
+    return pool.batches(_read_ahead(Pictures(whole), numbers, pool.refill, device), first_step)
 
 
 def _read_ahead(dataset: Dataset[Any], numbers: range, size: int, device: torch.device) -> Iterable[Any]:

@@ -10,7 +10,7 @@ from torch import Tensor
 Work = Callable[..., tuple[Tensor, ...]]
 
 
-class Recorded:
+class CudaGraphed:
     """A function of tensors of constant shapes, which waits for none of its results.
 
     The first call runs it as it is, so that what is set up once, as an optimiser's state, is there; the second records

@@ -19,7 +19,7 @@ Triple = tuple[Tensor, Tensor, Tensor]
 """noisy (gain-matched), blurry, sharp: float32 (3, h, w) in [0, 1]; with a leading n in a batch."""
 
 CPU = torch.device("cpu")
-FIRST = 128  # draughts that are there before the first step
+FIRST = 128  # refills that are there before the first step
 KEPT = 1024  # so many that a picture's crops lie far apart
 
 
@@ -34,33 +34,33 @@ class Pictures(Dataset[Tensor]):
 
 
 class Pool:
-    """The last `KEPT` draughts of `batch / reuse` pictures; a draught a step comes in, and the oldest goes.
+    """The last `KEPT` refills of `batch / reuse` pictures; a refill a step comes in, and the oldest goes.
 
-    It takes 18 bytes a pixel: 4.8 GB for draughts of four pictures of 256x256.
+    It takes 18 bytes a pixel: 4.8 GB for refills of four pictures of 256x256.
     """
 
     def __init__(self, recipe: Recipe, device: torch.device) -> None:
         self.data, self.seed, self.device = recipe.data, recipe.seed, device
-        self.draught = recipe.data.batch // recipe.data.reuse
-        size = (KEPT * self.draught, recipe.data.side, recipe.data.side, 9)
+        self.refill = recipe.data.batch // recipe.data.reuse
+        size = (KEPT * self.refill, recipe.data.side, recipe.data.side, 9)
         self.pictures = torch.empty(size, dtype=torch.float16, device=device)
 
     def numbers(self, first_step: int, steps: int) -> range:
         """The pictures that the steps from `first_step` on are cropped from."""
-        return range(_oldest(first_step) * self.draught, (steps + FIRST) * self.draught)
+        return range(_oldest(first_step) * self.refill, (steps + FIRST) * self.refill)
 
-    def batches(self, draughts: Iterable[Tensor], first_step: int) -> Iterator[Triple]:
-        """The batches from `first_step` on, of the draughts that `numbers` names."""
-        for number, draught in enumerate(draughts, _oldest(first_step)):
-            start = number % KEPT * self.draught
-            self.pictures[start : start + self.draught] = draught.to(self.device, non_blocking=True)
+    def batches(self, refills: Iterable[Tensor], first_step: int) -> Iterator[Triple]:
+        """The batches from `first_step` on, of the refills that `numbers` names."""
+        for number, refill in enumerate(refills, _oldest(first_step)):
+            start = number % KEPT * self.refill
+            self.pictures[start : start + self.refill] = refill.to(self.device, non_blocking=True)
             if number >= first_step + FIRST:
                 yield self._crops(number)
 
     def _crops(self, number: int) -> Triple:
-        """A batch from the pictures that are there once draught `number` is; the same whenever it is asked for."""
+        """A batch from the pictures that are there once refill `number` is; the same whenever it is asked for."""
         rng, data = np.random.default_rng([self.seed, number]), self.data
-        there = min(number + 1, KEPT) * self.draught
+        there = min(number + 1, KEPT) * self.refill
         top, left = rng.integers(data.side - data.crop + 1, size=(2, data.batch, 1)) + np.arange(data.crop)
         places = (rng.integers(there, size=(data.batch, 1, 1)), top[:, :, None], left[:, None, :])
         chosen = self.pictures[tuple(torch.from_numpy(place).to(self.device, non_blocking=True) for place in places)]
@@ -69,5 +69,5 @@ class Pool:
 
 
 def _oldest(step: int) -> int:
-    """The oldest draught that is there at a step, whose newest is `step + FIRST`."""
+    """The oldest refill that is there at a step, whose newest is `step + FIRST`."""
     return max(0, step + FIRST - KEPT + 1)

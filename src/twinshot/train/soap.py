@@ -19,7 +19,7 @@ _SHIFT = 1e-5  # of a Gram matrix's largest eigenvalue: what is smaller than tha
 
 
 class Soap(torch.optim.Optimizer):
-    """Adam in bases that `turn` renews, and decoupled weight decay; plain Adam for weights of one dimension.
+    """Adam in bases that `update_bases` renews, and decoupled weight decay; plain Adam for weights of one dimension.
 
     Weights of one shape are worked on together: a graphics processor takes longer to be told of each than to do it. The
     first of them has the state of all, so all or none must have gradients. A step waits for nothing, so that one may be
@@ -53,7 +53,7 @@ class Soap(torch.optim.Optimizer):
                     weight.sub_(change.reshape(weight.shape))
 
     @torch.no_grad()
-    def turn(self) -> None:
+    def update_bases(self) -> None:
         """Renew the bases, which costs more than a step; they turn slowly, so every tenth step or so will do."""
         for state in self.state.values():
             _renew(state)

@@ -26,7 +26,7 @@ from ..nets.discriminator import Discriminator
 from ..nets.rnn import DeblurRNN
 from ..picture.pair import TwinshotError
 from .config import Method, NetConfig, OptimConfig, Recipe
-from .graph import Recorded
+from .graph import CudaGraphed
 from .losses import (
     content_loss,
     critic_loss,
@@ -64,7 +64,7 @@ class State:
     parts: dict[str, Part]  # net (restoration); denoising, discriminator, generator (paper); the last two (wgan)
     discriminator: nn.Module | None = None
     teacher: nn.Module | None = None
-    recorded: Recorded | None = None  # `learn`, where a GPU repeats it
+    recorded: CudaGraphed | None = None  # `learn`, where a GPU repeats it
     before: dict[str, Any] | None = None  # the training of the model it began with, as that one's card tells of it
     step: int = 0
     seconds: float = 0.0
@@ -249,7 +249,7 @@ def new_state(recipe: Recipe, device: torch.device = CPU) -> State:
     parts = {name: part_of(each, _optim_of(name, recipe)) for name, each in trained.items()}
     state = State(net, average, parts, judge, _teacher(recipe, device), before=before)
     if device.type == "cuda" and recipe.method == "restoration":
-        state.recorded = Recorded(partial(learn, state, recipe))
+        state.recorded = CudaGraphed(partial(learn, state, recipe))
     return state
 
 
@@ -362,7 +362,7 @@ def begin_step(state: State, recipe: Recipe) -> float:
                 group["lr"] = part.lr * share
     if state.step % _TURN_EVERY == 0:
         for soap in [optimiser for optimiser in state.optimisers if isinstance(optimiser, Soap)]:
-            soap.turn()
+            soap.update_bases()
     return recipe.optim.lr * share
 
 
