@@ -32,7 +32,7 @@ $(VENV)/.installed: pyproject.toml | $(BIN)/python
 	touch $@
 
 $(VENV)/.developing: pyproject.toml | $(BIN)/python
-	$(PIP) -e '.[train,bench,openvino,dev]'
+	$(PIP) -e '.[train,bench,openvino,web,dev]'
 	touch $@ $(VENV)/.installed
 
 clean:

@@ -48,9 +48,11 @@ def copied_to(folder: Path, *names: str) -> Card:
     return card
 
 
-def start(script: str, *arguments: object, **options: Any) -> subprocess.Popen[str]:
+def start(
+    script: str, *arguments: object, env_more: dict[str, str] | None = None, **options: Any
+) -> subprocess.Popen[str]:
     """A Python process of its own that runs `script`, with `arguments` in sys.argv."""
-    environment = {**os.environ, "PYTHONPATH": str(SRC), "PYTHONUNBUFFERED": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(SRC), "PYTHONUNBUFFERED": "1", **(env_more or {})}
     return subprocess.Popen(
         [sys.executable, "-c", script, *map(str, arguments)],
         stdout=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""The command: restore | models | synth | train | export | benchmark. Nothing heavy is imported before it is needed."""
+"""The command, and what all of its parts share. Nothing heavy is imported before it is needed."""
 
 from __future__ import annotations
 
@@ -59,6 +59,8 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")  # a name the terminal cannot show is no reason to fail
     _clean_up_when_ended()
     try:
+        from . import serve  # noqa: F401  # it enters itself
+
         app()
     except (TwinshotError, OSError, MemoryError) as error:
         if _settings.debug:

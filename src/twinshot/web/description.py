@@ -1,0 +1,263 @@
+"""The interface as OpenAPI 3.1, by hand: what a program that talks to the server can rely on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .problems import TYPES
+
+Json = dict[str, Any]
+
+_VIEW: Json = {
+    "id": "q0S3mJm7c0y2mXn7l0b4mYH0uXvT0yq1Q8mE3c2lq5A",
+    **{"state": "done", "stage": "done", "progress": 1.0, "seconds_left": None, "ahead": 0},
+    **{"photos": ["DSC_0412.JPG", "DSC_0413.JPG"], "options": {"model": "twin"}, "size": [6000, 4000], "bits": 8},
+    "report": {
+        **{"noisy": "DSC_0412.JPG", "blurry": "DSC_0413.JPG", "size": [6000, 4000], "shift": [3.2, -1.5]},
+        **{"registered": True, "confidence": 0.93, "model": "twin", "warnings": [], "swapped": ""},
+    },
+    "problem": None,
+}
+
+
+def _text(*values: str, **more: Any) -> Json:
+    return {"type": "string", **({"enum": list(values)} if values else {}), **more}
+
+
+def _number(kind: str = "integer", **more: Any) -> Json:
+    return {"type": kind, **more}
+
+
+def _object(properties: Json, optional: tuple[str, ...] = (), **more: Any) -> Json:
+    required = [name for name in properties if name not in optional]
+    return {"type": "object", "properties": properties, **({"required": required} if required else {}), **more}
+
+
+def _maybe(schema: Json) -> Json:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def _ref(name: str) -> Json:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+_SIZE: Json = {
+    "type": "array",
+    "items": _number(minimum=1),
+    "minItems": 2,
+    "maxItems": 2,
+    "description": "Width, height.",
+}
+_PROBLEM = _object({"type": _text(), "title": _text(), "status": _number(minimum=400, maximum=599), "detail": _text()})
+_OPTIONS: Json = {"model": _text(description="A name that /v1/models lists.", examples=["twin"])}
+_RESTORATION = _object(
+    {
+        "id": _text(description="Unguessable: whoever has it may see and remove the restoration."),
+        "state": _text("queued", "running", "done", "failed", "cancelled"),
+        "stage": _text(description="What is done now: waiting, reading, matching, restoring, writing; then the state."),
+        "progress": _number("number", minimum=0, maximum=1, description="Of the stage."),
+        "seconds_left": _maybe(_number("number", minimum=0)),
+        "ahead": _number(minimum=0, description="Restorations that are done before this one."),
+        "photos": {"type": "array", "items": _text(), "minItems": 2, "maxItems": 2},
+        "options": _object(_OPTIONS),
+        "size": _maybe(_SIZE),
+        "bits": _number(description="Bits a channel of the result."),
+        "report": _maybe({"type": "object", "description": "What was decided; the command's --report has the same."}),
+        "problem": _maybe(_ref("Problem")),
+    }
+)
+_MODEL = _object(
+    {"name": _text(), "default": {"type": "boolean"}, "trained_on": _text(), "licence": _text(), "quality": _object({})}
+)
+
+
+def _json(schema: Json, about: str, example: Any = None, **more: Any) -> Json:
+    content = {"schema": schema, **({"example": example} if example is not None else {})}
+    return {"description": about, "content": {"application/json": content}, **more}
+
+
+def _problem(kind: str) -> Json:
+    status, title = TYPES[kind]
+    example = {"type": f"urn:twinshot:problem:{kind}", "title": title, "status": status, "detail": "What to do."}
+    return {
+        "description": f"{title}.",
+        "content": {"application/problem+json": {"schema": _ref("Problem"), "example": example}},
+    }
+
+
+def _operation(name: str, about: str, done: Json, problems: tuple[str, ...] = (), **more: Any) -> Json:
+    answers = {str(TYPES[kind][0]): _problem(kind) for kind in problems}
+    answers["default"] = {
+        "description": "Another problem: no token (401), foreign site (403), foreign name (421), shutting down (503).",
+        "content": {"application/problem+json": {"schema": _ref("Problem")}},
+    }
+    return {"operationId": name, "summary": about, "responses": {**done, **answers}, **more}
+
+
+def _query(name: str, schema: Json, about: str) -> Json:
+    return {"name": name, "in": "query", "required": False, "schema": schema, "description": about}
+
+
+_ABOUT = {"short": "short, noisy", "long": "long, blurry"}
+_FILE: Json = {"type": "string", "contentMediaType": "application/octet-stream"}
+_PHOTO = {name: {**_FILE, "description": f"The {about} photograph."} for name, about in _ABOUT.items()}
+_BOTH: Json = {"type": "array", "items": _FILE, "minItems": 2, "maxItems": 2, "description": "Both, in any order."}
+_EARLIER = {
+    "of": _text(description="The id of an earlier restoration, whose photographs are used again."),
+    "swap": _text("true", "false", description="Take its short photograph for the long one."),
+}
+_FORM: Json = {
+    "oneOf": [
+        _object({**fields, **_OPTIONS}, optional=("swap", *_OPTIONS), additionalProperties=False)
+        for fields in (_PHOTO, {"photo": _BOTH}, _EARLIER)
+    ]
+}
+_PIXEL = _number(minimum=0, maximum=999_999)
+_ID: Json = {"name": "id", "in": "path", "required": True, "schema": _text(pattern="^[A-Za-z0-9_-]+$")}
+_PICTURE: Json = {"schema": {"type": "string", "contentMediaType": "image/*"}}
+
+DESCRIPTION: Json = {
+    "openapi": "3.1.0",
+    "info": {
+        "title": "twinshot",
+        "version": "1",
+        "summary": "One sharp, clean picture from a short noisy and a long blurry photograph.",
+        "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+    },
+    "servers": [{"url": "/"}],
+    "security": [{}, {"token": []}, {"cookie": []}],
+    "paths": {
+        "/v1/restorations": {
+            "post": _operation(
+                "createRestoration",
+                "Send two photographs; they wait in a queue and are restored one pair after the other.",
+                {
+                    "202": _json(
+                        _ref("Restoration"),
+                        "Accepted.",
+                        {**_VIEW, "state": "queued", "stage": "waiting", "progress": 0.0, "report": None, "size": None},
+                        headers={"Location": {"schema": _text(), "description": "Where its state is."}},
+                    )
+                },
+                (
+                    "bad-request",
+                    "not-found",
+                    "body-too-slow",
+                    "body-too-large",
+                    "invalid-input",
+                    "queue-full",
+                    "storage-full",
+                ),
+                requestBody={
+                    "required": True,
+                    "content": {"multipart/form-data": {"schema": _FORM}},
+                },
+            )
+        },
+        "/v1/restorations/{id}": {
+            "parameters": [_ID],
+            "get": _operation(
+                "showRestoration",
+                "How far it is, and what was decided.",
+                {"200": _json(_ref("Restoration"), "Its state.", _VIEW)},
+                ("not-found",),
+            ),
+            "delete": _operation(
+                "removeRestoration",
+                "Cancel it if it is not over, and remove its files.",
+                {"204": {"description": "It is gone."}},
+                ("not-found",),
+            ),
+        },
+        "/v1/restorations/{id}/events": {
+            "parameters": [_ID],
+            "get": _operation(
+                "watchRestoration",
+                "Server-sent events `update`, each with the whole state, until it is over.",
+                {"200": {"description": "A stream.", "content": {"text/event-stream": {"schema": _text()}}}},
+                ("not-found",),
+            ),
+        },
+        "/v1/restorations/{id}/result": {
+            "parameters": [_ID],
+            "get": _operation(
+                "downloadResult",
+                "The restored picture with its metadata.",
+                {"200": {"description": "A file.", "content": {"image/*": _PICTURE}}},
+                ("not-found", "not-ready", "invalid-input", "worker-failed", "storage-full"),
+                parameters=[
+                    _query("format", _text("png", "tiff", "jpeg", "webp", default="png"), "Kind of file."),
+                    _query("bits", _text("8", "16"), "Bits a channel; without it, the photographs' own."),
+                ],
+            ),
+        },
+        "/v1/restorations/{id}/preview": {
+            "parameters": [_ID],
+            "get": _operation(
+                "previewPart",
+                "A part of a picture as a JPEG file of at most 2048 px a side.",
+                {"200": {"description": "The part.", "content": {"image/jpeg": _PICTURE}}},
+                ("not-found", "not-ready", "invalid-input", "worker-failed", "storage-full"),
+                parameters=[
+                    _query(
+                        "layer",
+                        _text("short", "long", "result", "quick", default="result"),
+                        "Which picture; `quick` restores the part at once, before the whole is done.",
+                    ),
+                    *(_query(name, _PIXEL, "Left or top edge, px of the whole picture.") for name in "xy"),
+                    *(_query(name, _PIXEL, "Width or height, px; without it, to the edge.") for name in "wh"),
+                    _query(
+                        "shrink", _number(minimum=1), "1, 2, 4, ...: how many times smaller; without it, as needed."
+                    ),
+                    _query("model", _OPTIONS["model"], "For `quick`."),
+                ],
+            ),
+        },
+        "/v1/models": {
+            "get": _operation(
+                "listModels",
+                "The networks at hand, the default first.",
+                {"200": _json(_object({"models": {"type": "array", "items": _ref("Model")}}), "All of them.")},
+            )
+        },
+        "/v1/session": {
+            "post": _operation(
+                "signIn",
+                "Show the token once and get the page's cookie.",
+                {"204": {"description": "Signed in."}},
+                ("bad-request", "token-needed"),
+                requestBody={
+                    "required": True,
+                    "content": {"application/json": {"schema": _object({"token": _text()})}},
+                },
+                security=[{}],
+            )
+        },
+        "/v1/openapi.json": {
+            "get": _operation("describe", "This description.", {"200": _json({"type": "object"}, "OpenAPI.")})
+        },
+        "/healthz": {
+            "get": _operation(
+                "health",
+                "The server answers.",
+                {"200": _json(_object({"status": _text("ok")}), "It does.", {"status": "ok"})},
+                security=[{}],
+            )
+        },
+        "/metrics": {
+            "get": _operation(
+                "metrics",
+                "Counters for Prometheus.",
+                {"200": {"description": "Text.", "content": {"text/plain": {"schema": _text()}}}},
+            )
+        },
+    },
+    "components": {
+        "schemas": {"Restoration": _RESTORATION, "Model": _MODEL, "Problem": _PROBLEM},
+        "securitySchemes": {
+            "token": {"type": "http", "scheme": "bearer"},
+            "cookie": {"type": "apiKey", "in": "cookie", "name": "twinshot"},
+        },
+    },
+}
+"""What /v1/openapi.json answers."""

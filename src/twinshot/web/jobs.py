@@ -1,0 +1,343 @@
+"""The engine room: restorations wait, run, are kept for a while, and go."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import shutil
+import tempfile
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from .metrics import Metrics
+from .problems import Problem
+from .process import Event, TaskCancelledError, Worker
+from .settings import Settings
+
+State = Literal["queued", "running", "done", "failed", "cancelled"]
+_PREFIX = "twinshot-web-"
+_RESERVE = 64 << 20  # bytes of the disk that are left to others
+_SWEEP_SECONDS = 5.0
+_ASIDE_SECONDS = 300.0  # the longest that a download or a quick preview may take
+
+
+@dataclass(frozen=True)
+class Photo:
+    """An upload: the server's name of its file, and the client's, which is only ever shown to that client."""
+
+    file: str
+    name: str
+
+
+@dataclass(eq=False)
+class Job:
+    """One restoration. Its id is the key to it: whoever has it may see and remove it.
+
+    Attributes:
+        id: 256 random bits.
+        folder: its files.
+        photos: two uploads.
+        keep_order: whether the first is the short exposure whatever speaks against it; otherwise `restore` decides.
+        options: what `restore` is called with.
+        state, stage, fraction: how far it is.
+        size: width and height, once both photographs are read.
+        bits: bits a channel of the result, once they are read.
+        report: what was decided, once it is done.
+        problem: why it failed.
+        used: when it was last asked for, by the monotonic clock.
+    """
+
+    id: str
+    folder: Path
+    photos: tuple[Photo, Photo]
+    keep_order: bool
+    options: dict[str, Any]
+    state: State = "queued"
+    stage: str = "waiting"
+    fraction: float = 0.0
+    size: tuple[int, int] | None = None
+    bits: int = 8
+    report: dict[str, Any] | None = None
+    problem: Problem | None = None
+    used: float = field(default_factory=time.monotonic)
+    bytes: int = 0
+    _began: float = 0.0
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def over(self) -> bool:
+        return self.state not in ("queued", "running")
+
+    def set(self, state: State, stage: str, fraction: float = 0.0) -> None:
+        """A new state, which those who watch are told of."""
+        if stage != self.stage:
+            self._began = time.monotonic()
+        self.state, self.stage, self.fraction = state, stage, fraction
+        self.tell()
+
+    def tell(self) -> None:
+        """Wake those who watch."""
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def changes(self) -> AsyncIterator[Job]:
+        """The job now, and again whenever something of it has changed, until it is over."""
+        while True:
+            changed = self._changed
+            yield self
+            if self.over:
+                return
+            await changed.wait()
+
+    def seconds_left(self) -> float | None:
+        """By the pace of the stage that runs; None where nothing tells."""
+        if self.state != "running" or not 0.02 < self.fraction < 1:
+            return None
+        return round((time.monotonic() - self._began) * (1 - self.fraction) / self.fraction, 1)
+
+
+class Desk:
+    """Takes restorations, has them done one after the other, and keeps what they came to."""
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self.settings, self.metrics = settings, metrics
+        self.restorer, self.helper = Worker(), Worker()
+        self._jobs: dict[str, Job] = {}
+        self._waiting: deque[Job] = deque()
+        self._uploads = 0
+        self._wake = asyncio.Event()
+        self._pace = 2.0  # seconds a restoration, a running mean
+        self._stopping = False
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def open(self) -> None:
+        """Make the private folder and begin to work."""
+        base = self.settings.folder or Path(tempfile.gettempdir())
+        _clear_after_the_dead(base)
+        self.folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=base))
+        for endless in (self._work(), self._sweep()):
+            self._begin(endless)
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks.append(asyncio.create_task(work))
+
+    async def stop(self) -> None:
+        """Fail, with the reason, whatever waits or runs."""
+        self._stopping = True
+        problem = Problem("stopping", "The server was stopped. Send the photographs again once it runs.")
+        for job in list(self._jobs.values()):
+            if not job.over:
+                self._finish(job, "failed", problem)
+        self._waiting.clear()
+        await asyncio.gather(self.restorer.close(), self.helper.close())
+
+    async def close(self) -> None:
+        """Stop, and remove every file."""
+        await self.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    @contextmanager
+    def slot(self, size: int) -> Iterator[None]:
+        """A place in the queue for an upload of `size` bytes, held until it is whole.
+
+        Raises Problem where the queue or the disk is full, or the server stops.
+        """
+        if self._stopping:
+            raise Problem("stopping", "The server is shutting down. Send the photographs again once it runs.")
+        if len(self._waiting) + self._uploads >= self.settings.queue:
+            seconds = min(max(round(self._pace * len(self._waiting)), 1), 120)
+            detail = f"{self.settings.queue} restorations wait already. Try again in {seconds} s."
+            raise Problem("queue-full", detail, {"Retry-After": str(seconds)})
+        self._make_room(size)
+        self._uploads += 1
+        self._count()
+        try:
+            yield
+        finally:
+            self._uploads -= 1
+            self._count()
+
+    def new_folder(self) -> Path:
+        """An empty folder whose name, the id, nobody can guess."""
+        folder = self.folder / secrets.token_urlsafe(32)
+        folder.mkdir(mode=0o700)
+        return folder
+
+    def add(self, folder: Path, photos: tuple[Photo, Photo], keep_order: bool, options: dict[str, Any]) -> Job:
+        """Put a restoration at the end of the queue."""
+        if self._stopping:
+            raise Problem("stopping", "The server is shutting down. Send the photographs again once it runs.")
+        job = Job(folder.name, folder, photos, keep_order, options)
+        self._jobs[job.id] = job
+        self._waiting.append(job)
+        self._wake.set()
+        self._measure(job)
+        return job
+
+    def get(self, job_id: str) -> Job:
+        """A restoration by its id. Raises Problem where there is none."""
+        job = self._jobs.get(job_id)
+        if job is None:
+            raise Problem(
+                "not-found", "No restoration has this id; it may have been removed some time after its last use."
+            )
+        job.used = time.monotonic()
+        return job
+
+    def place(self, job: Job) -> int:
+        """How many are done before this one; 0 for one that does not wait."""
+        running = sum(other.state == "running" for other in self._jobs.values())
+        return self._waiting.index(job) + running if job in self._waiting else 0
+
+    async def remove(self, job: Job) -> None:
+        """Cancel a restoration that is not over, and remove its files."""
+        running = job.state == "running"
+        if job in self._waiting:
+            self._waiting.remove(job)
+        if not job.over:
+            self._finish(job, "cancelled")
+        if running:
+            await self.restorer.cancel(job.id)
+        self._drop(job)
+
+    async def encode(self, job: Job, bits: int | None, suffix: str) -> Path:
+        """The result as a file of this depth (None for the inputs') and kind. Raises Problem."""
+        output = f"download-{bits or 'same'}{suffix}"
+        if not (job.folder / output).exists():
+            await self._aside(job, task="encode", output=output, bits=bits)
+            self._measure(job)
+        return job.folder / output
+
+    async def quick(self, job: Job, box: tuple[int, int, int, int], options: dict[str, Any]) -> bytes:
+        """A part, restored at once from what is shown, as a JPEG file. Raises Problem."""
+        output = f"quick-{secrets.token_hex(8)}.jpg"
+        await self._aside(job, task="quick", output=output, box=box, keep_order=True, options=options)
+        data = (job.folder / output).read_bytes()
+        (job.folder / output).unlink()
+        return data
+
+    async def _aside(self, job: Job, **task: Any) -> None:
+        """Something small, done beside the restoration that runs."""
+        await self.helper.run({"id": secrets.token_hex(8), "folder": str(job.folder), **task}, _ASIDE_SECONDS)
+
+    async def _work(self) -> None:
+        """One restoration after the other, for ever."""
+        with suppress(Problem):  # it will be met again, by somebody who can be told
+            await self.restorer.run({"task": "warm", "id": "warm", "model": "twin"}, _ASIDE_SECONDS)
+        while True:
+            self._wake.clear()
+            if not self._waiting:
+                await self._wake.wait()
+                continue
+            await self._restore(self._waiting.popleft())
+
+    async def _restore(self, job: Job) -> None:
+        began = time.monotonic()
+        job.set("running", "reading")
+        for other in self._waiting:
+            other.tell()
+        try:
+            done = await self.restorer.run(_task_of(job), self.settings.job_seconds, lambda event: _heard(job, event))
+            job.report = done["report"]
+            self._finish(job, "done")
+        except Problem as problem:
+            self._finish(job, "failed", problem)
+        except TaskCancelledError:
+            self._finish(job, "cancelled")
+        seconds = time.monotonic() - began
+        self._pace += 0.3 * (seconds - self._pace)
+        self.metrics.seconds.observe(seconds)
+        self._measure(job)
+        self._make_room(0, keep=job)
+
+    def _finish(self, job: Job, state: State, problem: Problem | None = None) -> None:
+        """The first end counts: one that was cancelled cannot fail any more."""
+        if job.over:
+            return
+        job.problem, job.used = problem, time.monotonic()
+        job.set(state, state, 1.0 if state == "done" else job.fraction)
+        self.metrics.jobs.labels(state).inc()
+        self._count()
+
+    def _measure(self, job: Job) -> None:
+        with suppress(FileNotFoundError):
+            job.bytes = sum(path.stat().st_size for path in job.folder.iterdir())
+        self._count()
+
+    def _count(self) -> None:
+        self.metrics.queue.set(len(self._waiting) + self._uploads)
+        self.metrics.storage.set(sum(job.bytes for job in self._jobs.values()))
+        self.metrics.starts.set(self.restorer.starts + self.helper.starts)
+
+    def _make_room(self, size: int, keep: Job | None = None) -> None:
+        """Drop results, those that were not asked for longest first, until `size` bytes fit. Raises Problem."""
+        over = sorted((job for job in self._jobs.values() if job.over and job is not keep), key=lambda job: job.used)
+        for job in over:
+            if self._fits(size):
+                return
+            self._drop(job)
+        if size and not self._fits(size):
+            raise Problem("storage-full", "The server has no room for these files now. Try again later.")
+
+    def _fits(self, size: int) -> bool:
+        taken = sum(job.bytes for job in self._jobs.values())
+        return taken + size <= self.settings.storage_bytes and shutil.disk_usage(self.folder).free > size + _RESERVE
+
+    def _drop(self, job: Job) -> None:
+        self._jobs.pop(job.id, None)
+        shutil.rmtree(job.folder, ignore_errors=True)
+        self._count()
+
+    async def _sweep(self) -> None:
+        """Drop what nobody has asked for in a while, for ever."""
+        while True:
+            await asyncio.sleep(min(_SWEEP_SECONDS, self.settings.keep_seconds / 4))
+            latest = time.monotonic() - self.settings.keep_seconds
+            for job in [job for job in self._jobs.values() if job.over and job.used < latest]:
+                self._drop(job)
+
+
+def _task_of(job: Job) -> dict[str, Any]:
+    photos = [{"file": photo.file, "name": photo.name} for photo in job.photos]
+    return {
+        **{"task": "restore", "id": job.id, "folder": str(job.folder)},
+        **{"photos": photos, "keep_order": job.keep_order, "options": job.options},
+    }
+
+
+def _heard(job: Job, event: Event) -> None:
+    """What the worker says on the way."""
+    if job.over:
+        return
+    if event["event"] == "layers":
+        job.size, job.bits = (event["size"][0], event["size"][1]), event["bits"]
+        job.tell()
+    elif event["event"] == "progress":
+        job.set("running", event["stage"], event["fraction"])
+
+
+def _clear_after_the_dead(base: Path) -> None:
+    """Remove the folders of servers that were killed before they could."""
+    for folder in base.glob(f"{_PREFIX}*-*"):
+        pid = folder.name.removeprefix(_PREFIX).partition("-")[0]
+        if pid.isdigit() and not _lives(int(pid)) and folder.stat().st_uid == os.getuid() and not folder.is_symlink():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

@@ -1,0 +1,87 @@
+"""Errors that clients meet, as problem details (RFC 9457)."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+TYPES = {
+    "bad-request": (400, "The request cannot be understood"),
+    "token-needed": (401, "A token is needed"),
+    "foreign-origin": (403, "Another site sent this request"),
+    "not-found": (404, "There is nothing here"),
+    "not-ready": (409, "The restoration has no result yet"),
+    "no-result": (409, "The restoration has no result"),
+    "body-too-slow": (408, "The request came too slowly"),
+    "body-too-large": (413, "The request is too large"),
+    "wrong-host": (421, "The server does not go by this name"),
+    "invalid-input": (422, "The input cannot be used"),
+    "queue-full": (429, "The queue is full"),
+    "worker-failed": (502, "The worker process failed"),
+    "stopping": (503, "The server is shutting down"),
+    "storage-full": (507, "There is no room left"),
+}
+"""Kind of problem -> its HTTP status and title."""
+
+
+class Problem(Exception):  # noqa: N818  # the word of RFC 9457
+    """Something that a client is told of.
+
+    Args:
+        kind: a key of TYPES.
+        detail: what is wrong and what to do, in one or two sentences.
+        headers: response headers that go with it.
+    """
+
+    def __init__(self, kind: str, detail: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.kind, self.detail, self.headers = kind, detail, headers
+
+    @property
+    def status(self) -> int:
+        return TYPES[self.kind][0]
+
+    def body(self) -> dict[str, Any]:
+        """The members of RFC 9457."""
+        status, title = TYPES[self.kind]
+        return {"type": f"urn:twinshot:problem:{self.kind}", "title": title, "status": status, "detail": self.detail}
+
+    def response(self) -> Response:
+        return JSONResponse(self.body(), self.status, self.headers, "application/problem+json")
+
+
+async def on_problem(request: Request, error: Exception) -> Response:
+    """Starlette's handler for Problem."""
+    assert isinstance(error, Problem)
+    return error.response()
+
+
+async def on_http_error(request: Request, error: Exception) -> Response:
+    """Starlette's handler for its own errors: no such route, wrong method, a form that cannot be parsed."""
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404:
+        return Problem(
+            "not-found", "Check the address; a restoration's files are removed some time after use."
+        ).response()
+    if error.status_code == 400:
+        return Problem(
+            "bad-request", f"{error.detail} Send multipart/form-data as the API's description says."
+        ).response()
+    title = HTTPStatus(error.status_code).phrase
+    body = {"type": "about:blank", "title": title, "status": error.status_code, "detail": error.detail}
+    return JSONResponse(body, error.status_code, error.headers, "application/problem+json")
+
+
+async def on_bug(request: Request, error: Exception) -> Response:
+    """Starlette's handler for whatever else is raised: no detail leaves the server."""
+    body = {
+        "type": "about:blank",
+        "title": "Internal Server Error",
+        "status": 500,
+        "detail": "This is a bug of twinshot.",
+    }
+    return JSONResponse(body, 500, media_type="application/problem+json")

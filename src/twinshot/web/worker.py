@@ -1,0 +1,215 @@
+"""The process that decodes and restores: one task at a time, JSON lines in and out.
+
+    {"task": "restore", "id": ..., "folder": ..., ...}  ->  {"event": "progress" | "layer" | "done" | "failed", ...}
+    {"cancel": id}                                      ->  the task of that id ends with {"event": "cancelled"}
+
+It ends with its server: a closed input is the sign.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import queue
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..picture.pair import TwinshotError
+
+if TYPE_CHECKING:
+    from ..match.swap import Ordered
+    from ..picture.pair import Pair
+    from ..restoration import Restored
+
+Task = dict[str, Any]
+Say = Callable[..., None]
+MARGIN = 96  # px around the part of a quick preview, which the network sees and nobody else
+_NICE = 5  # the server answers first
+
+
+class CancelledByClientError(Exception):
+    """The client does not want the picture any more."""
+
+
+class Inbox:
+    """Tasks in their order, and which of them are cancelled; read on a thread of its own."""
+
+    def __init__(self) -> None:
+        self.tasks: queue.SimpleQueue[Task] = queue.SimpleQueue()
+        self.cancelled: set[str] = set()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        for line in sys.stdin:
+            message = json.loads(line)
+            if "cancel" in message:
+                self.cancelled.add(message["cancel"])
+            else:
+                self.tasks.put(message)
+        os._exit(0)  # the server is gone, and so is the reason for whatever runs
+
+
+def main() -> None:
+    """Work until the server closes the input."""
+    answers = _own_output()
+    _step_back()
+
+    def say(event: str, **more: Any) -> None:
+        answers.write(json.dumps({"event": event, **more}) + "\n")
+        answers.flush()
+
+    inbox = Inbox()
+    say("ready")
+    while True:
+        task = inbox.tasks.get()
+        _do(task, inbox, say)
+
+
+def _own_output() -> Any:
+    """The answers' stream; whatever libraries print goes nowhere, so that it can neither mix nor tell."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+    return answers
+
+
+def _step_back() -> None:
+    """Let the server go first, on the processor and, on Linux, for memory."""
+    if hasattr(os, "nice"):
+        os.nice(_NICE)
+    scores = Path("/proc/self/oom_score_adj")
+    if scores.exists():
+        scores.write_text("500", "ascii")
+
+
+def _do(task: Task, inbox: Inbox, say: Say) -> None:
+    def report(stage: str, fraction: float) -> None:
+        if task["id"] in inbox.cancelled:
+            raise CancelledByClientError
+        say("progress", stage=stage, fraction=round(fraction, 4))
+
+    try:
+        say("done", **TASKS[task["task"]](task, report, say))
+    except CancelledByClientError:
+        say("cancelled")
+    except TwinshotError as error:
+        say("failed", kind="invalid-input", detail=_without_paths(str(error), task))
+    except MemoryError:
+        say("failed", kind="invalid-input", detail="There is not enough memory for pictures of this size. Crop them.")
+    except OSError as error:
+        kind, what = ("storage-full", "The disk is full") if error.errno == 28 else ("worker-failed", "A file was lost")
+        say("failed", kind=kind, detail=f"{what} ({error.strerror}). Try again later.")
+    except Exception as error:  # a bug must not end the server's only worker, and its text may hold a path
+        say("failed", kind="worker-failed", detail=f"twinshot met a bug ({type(error).__name__}). Please report it.")
+    finally:
+        inbox.cancelled.discard(task["id"])
+
+
+def _without_paths(message: str, task: Task) -> str:
+    """A message in the client's names for its files, not in the server's."""
+    for photo in task.get("photos", ()):
+        message = message.replace(str(Path(task["folder"], photo["file"])), photo["name"])
+    return message.replace(task["folder"], "").replace(" add --force (in Python force=True) to replace it, or", "")
+
+
+Report = Callable[[str, float], None]
+
+
+def _warm(task: Task, report: Report, say: Say) -> dict[str, Any]:
+    """Load what the first picture would wait for; the engine keeps it."""
+    import numpy as np
+
+    from .. import restoration  # noqa: F401
+    from ..engines.loading import load_model
+
+    empty = np.zeros((1, 3, 256, 256), np.float32)
+    load_model(task["model"]).run(empty, empty)
+    return {}
+
+
+def _restore(task: Task, report: Report, say: Say) -> dict[str, Any]:
+    """Read both photographs, show them, restore, show the result and keep it for downloads."""
+    from . import layers
+
+    folder = Path(task["folder"])
+    report("reading", 0.0)
+    ordered = _read(task)
+    pair = ordered.pair
+    for name, frame in (("short", pair.noisy), ("long", pair.blurry)):
+        layers.write(folder, name, frame.pixels, frame.metadata.icc)
+    height, width = pair.noisy.size
+    say("layers", size=[width, height], bits=max(frame.metadata.bits for frame in (pair.noisy, pair.blurry)))
+    report("matching", 0.0)
+    restored = _restored(pair, task, lambda done, total: report("restoring", done / total))
+    report("writing", 1.0)
+    layers.write(folder, "result", restored.pixels, restored.metadata.icc)
+    with (folder / "restored.pickle").open("wb") as file:
+        pickle.dump(restored, file, pickle.HIGHEST_PROTOCOL)
+    return {"report": {**restored.report, "swapped": ordered.swapped}}
+
+
+def _read(task: Task) -> Ordered:
+    """Both photographs in the client's names, the short one first, as `restore` would order them."""
+    from ..files import io
+    from ..match import swap
+    from ..picture.pair import Frame, Pair
+
+    read = [(io.read(Path(task["folder"], photo["file"])), photo["name"]) for photo in task["photos"]]
+    frames = [Frame(frame.pixels, name, frame.metadata) for frame, name in read]
+    return swap.order(Pair(*frames), task["keep_order"])
+
+
+def _restored(pair: Pair, task: Task, progress: Callable[[int, int], None] | None) -> Restored:
+    from ..picture.settings import Settings
+    from ..restoration import restore
+
+    settings = Settings(keep_order=task["keep_order"])
+    return restore(pair, model=task["options"]["model"], progress=progress, settings=settings)
+
+
+def _quick(task: Task, report: Report, say: Say) -> dict[str, Any]:
+    """Restore a part at once, from what is shown, and write it as a JPEG file."""
+    import numpy as np
+
+    from ..picture.pair import Frame, Pair
+    from . import layers
+
+    folder = Path(task["folder"])
+    left, top, width, height = task["box"]
+    rows, columns = (
+        slice(max(start - MARGIN, 0), start + side + MARGIN) for start, side in ((top, height), (left, width))
+    )
+    frames = [np.load(folder / f"{name}-0.npy", mmap_mode="r", allow_pickle=False) for name in ("short", "long")]
+    frames = [np.ascontiguousarray(frame[rows, columns]) for frame in frames]
+    pair = Pair(*(Frame(frame, name) for frame, name in zip(frames, ("short", "long"), strict=True)))
+    restored = _restored(pair, task, None)
+    inner = restored.pixels[top - rows.start :, left - columns.start :][:height, :width]
+    (folder / task["output"]).write_bytes(layers.jpeg(layers.eight_bit(inner), folder / "short.icc"))
+    return {}
+
+
+def _encode(task: Task, report: Report, say: Say) -> dict[str, Any]:
+    """Write the result as a file to download, by the same `save` that the command calls."""
+    folder = Path(task["folder"])
+    with (folder / "restored.pickle").open("rb") as file:
+        restored = pickle.load(file)
+    bits = task["bits"] or restored.metadata.bits
+    replace(restored, metadata=replace(restored.metadata, bits=bits)).save(folder / task["output"], force=True)
+    return {"bits": bits}
+
+
+TASKS: dict[str, Callable[[Task, Report, Say], dict[str, Any]]] = {
+    "warm": _warm,
+    "restore": _restore,
+    "quick": _quick,
+    "encode": _encode,
+}
+
+
+if __name__ == "__main__":
+    main()

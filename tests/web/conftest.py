@@ -1,0 +1,109 @@
+"""A server on loopback, in a thread of the tests' own process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers import save
+
+pytest.importorskip("sse_starlette", reason="the extra `web` is not installed")
+
+import httpx
+
+from twinshot.web.jobs import Desk
+from twinshot.web.server import Server, listen, server
+from twinshot.web.settings import Settings
+
+
+@dataclass(frozen=True)
+class Site:
+    """A server that runs, and a client of it."""
+
+    url: str
+    client: httpx.Client
+    running: Server
+
+    @property
+    def desk(self) -> Desk:
+        return self.running.config.app.state.desk  # type: ignore[no-any-return, union-attr]
+
+    def send(self, *paths: Path, **fields: str) -> httpx.Response:
+        """Two photographs as `short` and `long`."""
+        files = [(name, (path.name, path.read_bytes())) for name, path in zip(("short", "long"), paths, strict=True)]
+        return self.client.post("/v1/restorations", files=files, data=fields)
+
+    def watch(self, job_id: str) -> Iterator[dict[str, Any]]:
+        """Its states, by server-sent events."""
+        with self.client.stream("GET", f"/v1/restorations/{job_id}/events") as stream:
+            assert stream.status_code == 200, stream.read()
+            for line in stream.iter_lines():
+                if line.startswith("data: "):
+                    yield json.loads(line[6:])
+
+    def ends(self, answer: httpx.Response) -> dict[str, Any]:
+        """The last state of a restoration that was accepted."""
+        assert answer.status_code == 202, answer.text
+        *_, last = self.watch(answer.json()["id"])
+        return last
+
+
+@contextmanager
+def open_site(**settings: Any) -> Iterator[Site]:
+    """A server with these settings, for as long as the block lasts."""
+    chosen = Settings(**{"port": 0, **settings})
+    running = server(chosen)
+    with listen(chosen) as at:
+        thread = threading.Thread(target=lambda: asyncio.run(running.serve([at])))
+        thread.start()
+        url = f"http://127.0.0.1:{at.getsockname()[1]}"
+        deadline = time.monotonic() + 20
+        while not running.started and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert running.started
+        headers = {"Authorization": f"Bearer {chosen.token}"} if chosen.token else {}
+        try:
+            with httpx.Client(base_url=url, timeout=60, headers=headers, trust_env=False) as client:
+                yield Site(url, client, running)
+        finally:
+            running.should_exit = True
+            thread.join(30)
+            assert not thread.is_alive()
+
+
+@pytest.fixture(scope="session")
+def site() -> Iterator[Site]:
+    """A server as it comes."""
+    with open_site() as one:
+        yield one
+
+
+@pytest.fixture
+def serving() -> Iterator[Callable[..., Site]]:
+    """Opens servers with settings of the test's choice."""
+    with ExitStack() as stack:
+        yield lambda **settings: stack.enter_context(open_site(**settings))
+
+
+@pytest.fixture(scope="session")
+def pair(tmp_path_factory: pytest.TempPathFactory, frames: tuple[Any, Any]) -> tuple[Path, Path]:
+    """The small pair as files that no test changes."""
+    folder = tmp_path_factory.mktemp("pair")
+    return save(folder / "noisy.png", frames[0]), save(folder / "blurry.png", frames[1])
+
+
+@pytest.fixture(scope="session")
+def large_pair(tmp_path_factory: pytest.TempPathFactory, frames: tuple[Any, Any]) -> tuple[Path, Path]:
+    """A pair that takes long enough to be in the middle of it: 2240 x 1600 px."""
+    folder = tmp_path_factory.mktemp("large")
+    short, long = (np.tile(frame, (10, 10, 1)) for frame in frames)
+    return save(folder / "noisy.png", short), save(folder / "blurry.png", long)

@@ -1,0 +1,200 @@
+"""The engine room: what happens when the queue is full, a worker dies, the disk is full, or the server ends."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import signal
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+from helpers import MAIN, start
+
+from twinshot.web.problems import Problem
+
+
+def _until(met, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not met():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def _running(site, job):
+    return site.client.get(f"/v1/restorations/{job['id']}").json()["stage"] in ("matching", "restoring")
+
+
+def test_a_full_queue_says_when_to_come_back(serving, pair, large_pair):
+    site = serving(queue=2)
+    running = site.send(*large_pair).json()
+    _until(lambda: _running(site, running))
+    waiting = [site.send(*pair) for _ in range(2)]
+    assert [answer.status_code for answer in waiting] == [202, 202]
+    assert [site.client.get(answer.headers["location"]).json()["ahead"] for answer in waiting] == [1, 2]
+    refused = site.send(*pair)
+    assert (refused.status_code, refused.json()["type"]) == (429, "urn:twinshot:problem:queue-full")
+    assert 1 <= int(refused.headers["retry-after"]) <= 120
+    assert site.client.delete(waiting[0].headers["location"]).status_code == 204
+    assert site.send(*pair).status_code == 202
+
+
+def test_a_killed_worker_fails_its_job_and_is_replaced(serving, pair, large_pair):
+    site = serving()
+    job = site.send(*large_pair).json()
+    waiting = site.send(*pair)
+    _until(lambda: _running(site, job))
+    killed = site.desk.restorer.pid
+    os.kill(killed, signal.SIGKILL)
+    began = time.monotonic()
+    *_, last = site.watch(job["id"])
+    assert time.monotonic() - began < 2
+    assert (last["state"], last["problem"]["type"]) == ("failed", "urn:twinshot:problem:worker-failed")
+    assert "killed" in last["problem"]["detail"]
+    assert site.ends(waiting)["state"] == "done"
+    assert site.desk.restorer.pid != killed
+    assert "twinshot_worker_starts 2.0" in site.client.get("/metrics").text
+
+
+def test_a_worker_that_dies_while_it_waits_is_replaced(serving, pair):
+    site = serving()
+    assert site.ends(site.send(*pair))["state"] == "done"
+    os.kill(site.desk.restorer.pid, signal.SIGKILL)
+    time.sleep(0.2)
+    assert site.ends(site.send(*pair))["state"] == "done"
+
+
+def test_a_job_that_takes_too_long_is_stopped(serving, large_pair, pair):
+    site = serving(job_seconds=4)
+    last = site.ends(site.send(*large_pair))
+    assert (last["state"], last["problem"]["detail"]) == ("failed", "It took longer than 4 s and was stopped.")
+
+
+def test_results_go_after_their_time(serving, pair):
+    site = serving(keep_seconds=1)
+    job = site.ends(site.send(*pair))
+    folder = site.desk.folder / job["id"]
+    assert folder.is_dir()
+    _until(lambda: not folder.exists())
+    assert site.client.get(f"/v1/restorations/{job['id']}").status_code == 404
+
+
+def test_the_oldest_results_make_room(serving, pair):
+    site = serving(storage_bytes=2_000_000)
+    jobs = [site.ends(site.send(*pair)) for _ in range(5)]
+    codes = [site.client.get(f"/v1/restorations/{job['id']}").status_code for job in jobs]
+    assert (codes[0], codes[-1]) == (404, 200)
+    assert sum(path.stat().st_size for path in site.desk.folder.rglob("*") if path.is_file()) < 2_000_000
+
+
+def test_files_larger_than_the_room_are_refused(serving, pair):
+    site = serving(storage_bytes=50_000)
+    answer = site.send(*pair)
+    assert (answer.status_code, answer.json()["type"]) == (507, "urn:twinshot:problem:storage-full")
+
+
+def test_a_full_disk_in_mid_upload(serving, pair, monkeypatch):
+    site = serving()
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("twinshot.web.api._copy", full)
+    answer = site.send(*pair)
+    assert (answer.status_code, answer.json()["type"]) == (507, "urn:twinshot:problem:storage-full")
+    assert list(site.desk.folder.iterdir()) == []
+    monkeypatch.undo()
+    assert site.ends(site.send(*pair))["state"] == "done"
+
+
+def test_a_client_gone_in_mid_upload_leaves_nothing(serving, pair):
+    site = serving(queue=1)
+
+    def broken():
+        yield b'--x\r\nContent-Disposition: form-data; name="short"; filename="a.png"\r\n\r\n' + bytes(3_000_000)
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        site.client.post(
+            "/v1/restorations", content=broken(), headers={"Content-Type": "multipart/form-data; boundary=x"}
+        )
+    _until(lambda: 'method="POST",status="400"' in site.client.get("/metrics").text)
+    assert list(site.desk.folder.iterdir()) == []
+    assert site.ends(site.send(*pair))["state"] == "done"
+
+
+def test_the_private_folder(serving, pair):
+    site = serving()
+    job = site.ends(site.send(*pair))
+    folder = site.desk.folder
+    assert (folder.stat().st_mode & 0o777, (folder / job["id"]).stat().st_mode & 0o777) == (0o700, 0o700)
+    assert {path.suffix for path in (folder / job["id"]).iterdir()} <= {".png", ".npy", ".icc", ".pickle"}
+    site.running.should_exit = True
+    _until(lambda: not folder.exists())
+
+
+def test_folders_of_killed_servers_are_cleared(serving, tmp_path):
+    left = tmp_path / "twinshot-web-999999999-abc"
+    (left / "job").mkdir(parents=True)
+    others = tmp_path / f"twinshot-web-{os.getppid()}-abc"
+    others.mkdir()
+    serving(folder=tmp_path)
+    assert (left.exists(), others.exists()) == (False, True)
+
+
+def test_a_signal_fails_what_runs_and_says_so(large_pair, pair, tmp_path):
+    process = start(MAIN, "serve", "--port", "0", env_more={"TMPDIR": str(tmp_path)})
+    url = process.stdout.readline().split()[0]
+    states = []
+    with httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
+        files = [(name, path.read_bytes()) for name, path in zip(("short", "long"), large_pair, strict=True)]
+        job = client.post("/v1/restorations", files=files).json()
+        waiting = client.post("/v1/restorations", files=files).json()
+
+        def follow(job):
+            with client.stream("GET", f"/v1/restorations/{job['id']}/events") as stream:
+                states.append([line for line in stream.iter_lines() if line.startswith("data")][-1])
+
+        followers = [threading.Thread(target=follow, args=(one,)) for one in (job, waiting)]
+        for follower in followers:
+            follower.start()
+        _until(lambda: client.get(f"/v1/restorations/{job['id']}").json()["stage"] in ("matching", "restoring"))
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        for follower in followers:
+            follower.join(10)
+    assert process.wait(10) == 143
+    assert time.monotonic() - began < 8
+    assert len(states) == 2
+    assert all('"state": "failed"' in state and "The server was stopped" in state for state in states)
+    process.communicate()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["queue-full", "storage-full"])
+def test_problems_have_the_members_of_the_standard(kind):
+    body = Problem(kind, "Wait.").body()
+    assert body.keys() == {"type", "title", "status", "detail"}
+
+
+@pytest.mark.skipif(os.name != "posix" or os.getuid() != 0 or not shutil.which("mount"), reason="needs a small disk")
+def test_a_disk_that_is_full(serving, pair, large_pair, tmp_path):
+    """A real one, of 24 MB, of which a picture's levels take more."""
+    small = tmp_path / "small"
+    small.mkdir()
+    if os.system(f"mount -t tmpfs -o size=24m none {small} 2>/dev/null"):
+        pytest.skip("no disk can be mounted")
+    try:
+        site = serving(folder=Path(small))
+        site.desk._fits = lambda size: True  # the reserve is there to keep this from happening
+        last = site.ends(site.send(*large_pair))
+        assert (last["state"], last["problem"]["type"]) == ("failed", "urn:twinshot:problem:storage-full")
+        site.client.delete(f"/v1/restorations/{last['id']}")
+        assert site.ends(site.send(*pair))["state"] == "done"
+        site.running.should_exit = True
+        _until(lambda: not site.desk.folder.exists())
+    finally:
+        os.system(f"umount {small}")
