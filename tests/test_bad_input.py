@@ -694,11 +694,6 @@ def test_what_is_neither_a_file_nor_an_array(frames, source):
             twinshot.restore(*pair)
 
 
-def test_a_name_no_file_can_have(frames):
-    with pytest.raises(TwinshotError, match="cannot be read"):
-        twinshot.restore("a\0b.png", frames[1])
-
-
 def test_a_result_is_never_saved_over_its_source(files):
     before = files[0].read_bytes()
     result = twinshot.restore(*files)

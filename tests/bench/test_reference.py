@@ -8,7 +8,6 @@ import pytest
 from helpers import save
 from skimage import data
 
-from twinshot.bench import reference
 from twinshot.bench.analysis import by_blur
 from twinshot.bench.metrics import psnr
 from twinshot.bench.reference import KnownMotionCase, forward, known_motion, solve, table
@@ -74,4 +73,3 @@ def test_table_and_groups():
     assert list(groups) == ["under 2 px", "2 to 6 px", "6 px and more", "all"]
     assert (groups["6 px and more"].cases, groups["6 px and more"].reference) == (1, 28)
     assert groups["all"].cases == 3
-    assert reference.SIDE % 16 == 0

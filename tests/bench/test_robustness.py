@@ -10,7 +10,6 @@ import pytest
 from helpers import save
 from skimage import data
 
-from twinshot.bench import robustness
 from twinshot.bench.metrics import psnr
 from twinshot.bench.robustness import AXES, Conditions, curve, large_enough, pairs_along, simulated, table
 from twinshot.bench.systems import system
@@ -115,4 +114,3 @@ def test_every_axis_is_a_condition():
     usual = Conditions()
     for axis in AXES:
         assert getattr(usual, axis.field) in axis.values or axis.field == "blur"
-    assert robustness.SIDE % 16 == 0
