@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import cv2
@@ -320,3 +322,23 @@ def test_what_progress_raises_comes_through(frames, model):
     with pytest.raises(CancelledError):
         twinshot.restore(*frames, model=model, progress=cancel)
     assert twinshot.restore(*frames, model=model).report["model"] == "twin"
+
+
+def test_threads_may_restore_at_the_same_time(frames, model, tmp_path, capfd):
+    """Eight threads, forty pairs, TIFFs among them: every picture is right, and standard error stays as it was."""
+    small = [frame[:64, :96] for frame in frames]
+    for suffix in ("png", "tif"):
+        for name, pixels in zip(("noisy", "blurry"), small, strict=True):
+            Image.fromarray(pixels).save(tmp_path / f"{name}.{suffix}")
+    pairs = [[tmp_path / f"{name}.{suffix}" for name in ("noisy", "blurry")] for suffix in ("png", "tif")] * 20
+    alone = twinshot.restore(*small, model=model).pixels
+
+    def restore(pair):
+        restored = twinshot.restore(*pair).pixels
+        print("one more", file=sys.stderr)
+        return restored
+
+    with ThreadPoolExecutor(8) as pool:
+        for restored in pool.map(restore, pairs):
+            np.testing.assert_allclose(restored.astype(int), alone.astype(int), atol=64)
+    assert capfd.readouterr().err.count("one more") == len(pairs)
