@@ -159,4 +159,4 @@ def test_any_size(model, size):
     restored = twinshot.restore(scene + noise, scene, model=model)
     assert restored.image.shape == scene.shape
     assert restored.report["size"] == [size[1], size[0]]
-    assert np.abs(restored.image - scene).mean() < 0.05  # the picture, edge to edge
+    assert np.abs(restored.image - scene).mean() < 0.035  # the picture, edge to edge

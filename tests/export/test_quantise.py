@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +16,7 @@ from torch import nn
 
 from twinshot.engines import precision
 from twinshot.engines.loading import load_model
+from twinshot.engines.models import as_table, read_manifest
 from twinshot.export.quantise import Frames, quantised, rounding, wide_convolutions
 from twinshot.export.release import add_to_manifest
 from twinshot.export.to_onnx import export, in_integers, integers_beside, to_onnx
@@ -25,7 +29,7 @@ from twinshot.train.step import new_state
 WIDE = {"channels": [8, 96, 96, 96], "encoder": [1, 1, 1, 1], "decoder": [1, 1, 1]}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def pairs() -> list[Frames]:
     rng = np.random.default_rng(0)
     noisy, blurry = rng.random((2, 3, 1, 3, 64, 96), np.float32)
@@ -39,19 +43,43 @@ def lively(net: nn.Module, scale: float = 0.02) -> nn.Module:
     return net.eval()
 
 
-@pytest.fixture
-def checkpoint(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
     recipe = recipe_from({"name": "wide", "net": {"kind": "twin", "settings": WIDE}})
     state = new_state(recipe)
     lively(state.average)
-    path = tmp_path / "checkpoint.pt"
+    path = tmp_path_factory.mktemp("run") / "checkpoint.pt"
     save(state, recipe, path)
     return path
 
 
-def test_integers_stay_near_at_every_size(pairs: list[Frames]) -> None:
-    exact = to_onnx(lively(build("twin", WIDE)))
-    integers = quantised(exact, pairs)
+@pytest.fixture(scope="module")
+def exact() -> onnx.ModelProto:
+    """The graph in single precision; whoever changes it copies it first."""
+    torch.manual_seed(0)
+    return to_onnx(lively(build("twin", WIDE)))
+
+
+@pytest.fixture(scope="module")
+def exported(checkpoint: Path, pairs: list[Frames], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the model `wide`, integers beside it."""
+    folder = tmp_path_factory.mktemp("weights")
+    add_to_manifest(checkpoint, "wide", folder, calibration=pairs)
+    return folder
+
+
+@pytest.fixture
+def weights(exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same folder, of a test's own, where models are looked for."""
+    folder = shutil.copytree(exported, tmp_path / "weights")
+    monkeypatch.setenv("TWINSHOT_WEIGHTS", str(folder))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return folder
+
+
+def test_integers_stay_near_at_every_size(exact: onnx.ModelProto, pairs: list[Frames]) -> None:
+    integers = quantised(deepcopy(exact), pairs)
     assert 1e-6 < rounding(integers, exact, pairs) < precision.TOLERANCE
     session = onnxruntime.InferenceSession(integers.SerializeToString(), providers=["CPUExecutionProvider"])
     noisy, blurry = np.random.default_rng(1).random((2, 1, 3, 48, 176), np.float32)
@@ -59,12 +87,11 @@ def test_integers_stay_near_at_every_size(pairs: list[Frames]) -> None:
     assert restored.shape == noisy.shape
 
 
-def test_only_wide_convolutions_are_chosen(pairs: list[Frames]) -> None:
-    exact = to_onnx(lively(build("twin", WIDE)))
+def test_only_wide_convolutions_are_chosen(exact: onnx.ModelProto, pairs: list[Frames]) -> None:
     chosen = wide_convolutions(exact)
     # Three stages on the way down and two on the way up are 96 wide, each one block of two convolutions.
     assert len(chosen) == 10
-    weights = [w for w in quantised(exact, pairs).graph.initializer if w.data_type == onnx.TensorProto.INT8]
+    weights = [w for w in quantised(deepcopy(exact), pairs).graph.initializer if w.data_type == onnx.TensorProto.INT8]
     kernels = [tuple(w.dims) for w in weights if len(w.dims) == 4]
     assert kernels == [(96, 96, 3, 3)] * 10
 
@@ -80,9 +107,9 @@ def test_a_net_of_one_frame_has_one(pairs: list[Frames]) -> None:
     assert 1e-6 < rounding(quantised(exact, pairs), exact, pairs) < precision.TOLERANCE
 
 
-def test_both_graphs_are_exported_and_listed(checkpoint: Path, pairs: list[Frames], tmp_path: Path) -> None:
-    weights = tmp_path / "weights"
-    card = add_to_manifest(checkpoint, "wide", weights, calibration=pairs)
+def test_both_graphs_are_exported_and_listed(checkpoint: Path, weights: Path) -> None:
+    card = read_manifest(weights)["wide"]
+    assert card.int8 is not None
     assert card.int8.file == "wide.int8.onnx"
     assert 0 < card.int8.rounding < precision.TOLERANCE
     assert (weights / "wide.int8.onnx").stat().st_size < (weights / "wide.onnx").stat().st_size
@@ -101,13 +128,10 @@ def test_a_loss_that_is_too_large_stops_the_export(
 
 @pytest.mark.parametrize("arithmetic", ["int8", "f32"])
 def test_the_engine_runs_the_graph_that_was_found_best(
-    checkpoint: Path, pairs: list[Frames], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arithmetic: str
+    weights: Path, pairs: list[Frames], monkeypatch: pytest.MonkeyPatch, arithmetic: str
 ) -> None:
-    monkeypatch.setenv("TWINSHOT_WEIGHTS", str(tmp_path / "weights"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     offered: list[set[str]] = []
     monkeypatch.setattr(precision, "fastest", lambda runs: offered.append(set(runs)) or arithmetic)
-    add_to_manifest(checkpoint, "wide", tmp_path / "weights", calibration=pairs)
     exact, chosen = (load_model("wide", name).loaded for name in ("onnx", "int8"))
     assert offered == [{"f32", "int8"}]
     assert (exact.arithmetic, chosen.arithmetic) == ("f32", arithmetic)
@@ -115,22 +139,16 @@ def test_the_engine_runs_the_graph_that_was_found_best(
     assert (difference > 0) == (arithmetic == "int8")
 
 
-def test_a_model_without_integers_runs_exactly(
-    checkpoint: Path, pairs: list[Frames], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TWINSHOT_WEIGHTS", str(tmp_path))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    add_to_manifest(checkpoint, "wide", tmp_path)
+def test_a_model_without_integers_runs_exactly(weights: Path, pairs: list[Frames]) -> None:
+    table = as_table(read_manifest(weights)["wide"])
+    del table["int8"]
+    (weights / "manifest.json").write_text(json.dumps({"wide": table}))
     loaded = load_model("wide", "int8").loaded
     assert loaded.arithmetic == "f32"
     np.testing.assert_array_equal(loaded.run(*pairs[0]), load_model("wide").run(*pairs[0]))
 
 
-def test_a_damaged_graph_is_noticed(
-    checkpoint: Path, pairs: list[Frames], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TWINSHOT_WEIGHTS", str(tmp_path))
-    add_to_manifest(checkpoint, "wide", tmp_path, calibration=pairs)
-    (tmp_path / "wide.int8.onnx").write_bytes(b"something else")
+def test_a_damaged_graph_is_noticed(weights: Path) -> None:
+    (weights / "wide.int8.onnx").write_bytes(b"something else")
     with pytest.raises(TwinshotError, match=r"wide\.int8\.onnx: does not match the checksum"):
         _ = load_model("wide", "int8").run

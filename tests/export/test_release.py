@@ -26,9 +26,9 @@ NETS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture(params=list(NETS))
-def checkpoint(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    return saved(NETS[request.param], request.param, tmp_path)
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    return saved(NETS["twin"], "twin", tmp_path)
 
 
 def saved(settings: dict[str, Any], kind: str, folder: Path) -> Path:
@@ -39,7 +39,9 @@ def saved(settings: dict[str, Any], kind: str, folder: Path) -> Path:
 
 
 @torch.no_grad()
-def test_kept_weights_compute_what_the_checkpoint_computes(checkpoint: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", NETS)
+def test_kept_weights_compute_what_the_checkpoint_computes(kind: str, tmp_path: Path) -> None:
+    checkpoint = saved(NETS[kind], kind, tmp_path)
     save_weights(checkpoint, tmp_path / "small.safetensors")
     net, _ = averaged(checkpoint)
     kept = load_weights(tmp_path / "small.safetensors")
