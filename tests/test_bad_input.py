@@ -11,7 +11,6 @@ import stat
 import subprocess
 import sys
 import zlib
-from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -27,7 +26,7 @@ from twinshot import restoration
 from twinshot.engines import models
 from twinshot.engines.models import WEIGHTS, as_table, read_manifest
 from twinshot.files import io
-from twinshot.picture.pair import Frame, Metadata, Pair, TwinshotError
+from twinshot.picture.pair import TwinshotError
 
 KINDS = ["PNG", "JPEG", "TIFF", "ZTIFF", "WEBP", "deep PNG", "deep TIFF", "deep ZTIFF"]
 
@@ -211,25 +210,11 @@ def test_two_sizes_are_both_said(refused, files, tmp_path, frames):
 
 @pytest.mark.parametrize(
     ("mode", "suffix", "said"),
-    [
-        ("L", "png", "greyscale"),
-        ("L", "jpg", "greyscale"),
-        ("LA", "png", "greyscale"),
-        ("I;16", "png", "greyscale"),
-        ("I;16", "tif", "greyscale"),
-        ("1", "png", "black and white"),
-        ("P", "png", "palette"),
-        ("CMYK", "jpg", "CMYK"),
-        ("CMYK", "tif", "CMYK"),
-        ("YCbCr", "tif", "YCbCr"),
-    ],
+    [("P", "png", "palette"), ("CMYK", "jpg", "CMYK"), ("CMYK", "tif", "CMYK"), ("P", "tif", "palette")],
 )
 def test_colour_kinds(refused, files, tmp_path, frames, mode, suffix, said):
     path = tmp_path / f"picture.{suffix}"
-    if mode == "I;16":
-        cv2.imwrite(str(path), frames[1][..., 0].astype(np.uint16) * 257)
-    else:
-        Image.fromarray(frames[1]).convert(mode).save(path)
+    Image.fromarray(frames[1]).convert(mode).save(path)
     refused(files[0], path, "-o", tmp_path / "out.png", says=(path.name, said))
 
 
@@ -241,10 +226,9 @@ def test_other_formats(refused, files, tmp_path, frames, kind):
 
 def test_a_camera_raw_file_is_not_taken_for_its_preview(refused, files, tmp_path, frames):
     tifffile.imwrite(tmp_path / "a.nef", frames[0], photometric="rgb", subfiletype=1)
-    tifffile.imwrite(tmp_path / "a.dng", frames[0], photometric="rgb", extratags=[(50706, "B", 4, (1, 4, 0, 0), True)])
     (tmp_path / "b.CR3").write_bytes(b"of a kind that no reader here knows")
-    for name in ("a.nef", "a.dng", "b.CR3"):
-        refused(tmp_path / name, files[1], "-o", tmp_path / "out.png", says=(name, "camera raw"))
+    for name in ("a.nef", "b.CR3"):
+        refused(tmp_path / name, files[1], "-o", tmp_path / "out.png", says=(name, "raw file"))
 
 
 def test_a_picture_too_large_for_its_format_is_refused_before_the_work(refused, tmp_path, monkeypatch):
@@ -255,7 +239,7 @@ def test_a_picture_too_large_for_its_format_is_refused_before_the_work(refused, 
     refused(*names, "-o", tmp_path / "out.webp", says=("out.webp", "16383"))
 
 
-@pytest.mark.parametrize("suffix", ["png", "tif", "webp"])
+@pytest.mark.parametrize("suffix", ["png", "webp"])
 def test_several_frames(refused, files, tmp_path, frames, suffix):
     path = tmp_path / f"film.{suffix}"
     parts = [Image.fromarray(frame) for frame in frames]
@@ -304,7 +288,7 @@ def test_a_huge_header_is_refused_before_memory_is_asked_for(refused, files, tmp
     png[16:24] = side.to_bytes(4, "big") * 2
     png[29:33] = zlib.crc32(png[12:29]).to_bytes(4, "big")
     files[0].write_bytes(png)
-    monkeypatch.setattr("twinshot.files.io._eight_bit_pixels", lambda *_: pytest.fail("decoded"))
+    monkeypatch.setattr("imagecodecs.png_decode", lambda *_: pytest.fail("decoded"))
     refused(*files, "-o", tmp_path / "out.png", says=("noisy.png", "100 megapixels"))
 
 
@@ -321,11 +305,6 @@ def test_the_same_file_twice(refused, files, tmp_path, frames, monkeypatch):
     refused(files[0], tmp_path / "copy.png", "-o", output, says=("same picture",))
     save(tmp_path / "again.tif", frames[0])
     refused(files[0], tmp_path / "again.tif", "-o", output, says=("same picture",))
-
-
-def test_two_colour_profiles(refused, files, tmp_path, frames):
-    save(files[1], frames[1], icc_profile=b"another")
-    refused(*files, "-o", tmp_path / "out.png", says=("colour profiles",))
 
 
 # Arrays
@@ -601,7 +580,7 @@ def test_a_damaged_model_is_not_run(monkeypatch, tmp_path, frames):
         twinshot.restore(*frames)
 
 
-@pytest.mark.parametrize("named", [{"model": None}, {"model": Path("twin")}, {"engine": []}, {"engine": None}])
+@pytest.mark.parametrize("named", [{"model": None}, {"model": Path("twin")}, {"engine": []}, {"engine": ""}])
 def test_what_is_no_name_at_all(frames, named):
     with pytest.raises(TwinshotError, match=r"no (model|engine) is called"):
         twinshot.restore(*frames, **named)
@@ -633,35 +612,6 @@ def test_one_profile_is_not_another_for_its_date_or_for_being_unsaid(command, fi
         assert command("restore", *files, "-o", tmp_path / f"{number}.png").code == 0
 
 
-def profile_named(text, primaries):
-    """An ICC profile's header and tags, as far as colours are told by them."""
-    body, table = b"", b""
-    tags = {b"desc": b"desc" + bytes(4) + text.encode()}
-    for name, column in zip((b"rXYZ", b"gXYZ", b"bXYZ"), np.reshape(primaries, (3, 3)), strict=True):
-        tags[name] = b"XYZ " + bytes(4) + np.round(column * 65536).astype(">i4").tobytes()
-    for name, data in tags.items():
-        table += name + (132 + 12 * len(tags) + len(body)).to_bytes(4, "big") + len(data).to_bytes(4, "big")
-        body += data
-    return bytes(128) + len(tags).to_bytes(4, "big") + table + body
-
-
-def test_a_wide_profile_named_after_srgbs_curve_is_not_srgb(frames):
-    """As phones name theirs."""
-    srgb = (0.4361, 0.2225, 0.0139, 0.3851, 0.7169, 0.0971, 0.1431, 0.0606, 0.7141)
-    p3 = (0.5151, 0.2412, -0.0011, 0.2920, 0.6922, 0.0419, 0.1571, 0.0666, 0.7841)
-    name = "Display P3 Gamut with sRGB Transfer"
-    pair = [Frame(pixels, "frame.jpg") for pixels in frames]
-    for primaries in (srgb, p3):
-        metadata = Metadata(icc=profile_named(name, primaries))
-        tagged = replace(pair[0], metadata=metadata)
-        Pair(tagged, replace(pair[1], metadata=metadata))
-        if primaries is srgb:
-            Pair(tagged, pair[1])
-        else:
-            with pytest.raises(TwinshotError, match="different colour profiles"):
-                Pair(tagged, pair[1])
-
-
 def test_a_result_is_not_written_over_its_source_from_another_folder(files, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     result = twinshot.restore(files[0].name, files[1].name)
@@ -681,13 +631,7 @@ def test_what_is_replaced_keeps_its_rights(command, files, tmp_path):
     assert stat.S_IMODE(output.stat().st_mode) == 0o600
 
 
-def test_colours_in_planes_of_their_own(refused, files, tmp_path, frames):
-    deep = np.moveaxis(frames[0].astype(np.uint16) * 257, -1, 0)
-    tifffile.imwrite(tmp_path / "planes.tif", deep, photometric="rgb", planarconfig="separate")
-    refused(tmp_path / "planes.tif", files[1], "-o", tmp_path / "out.png", says=("planes.tif", "interleaved"))
-
-
-@pytest.mark.parametrize("source", [None, 3, b"\xff", ["a.png"], Image.new("RGB", (32, 32))])
+@pytest.mark.parametrize("source", [3, b"\xff", ["a.png"], Image.new("RGB", (32, 32))])
 def test_what_is_neither_a_file_nor_an_array(frames, source):
     for pair in ((source, frames[1]), (frames[0], source)):
         with pytest.raises(TwinshotError, match="give a file's path, or a NumPy array"):

@@ -17,16 +17,16 @@ from numpy.typing import NDArray
 from .engines import tile
 from .engines.loading import Model, load_model
 from .files import atomic, io
+from .files.pairs import Source, carried, in_one_profile, notes_on, paths_of, read_pair
 from .match import align, swap, tone
 from .picture.encoding import Image
-from .picture.errors import InputError, MismatchError, ModelError
+from .picture.errors import InputError, ModelError
 from .picture.pair import Metadata, Pair, as_float
 from .picture.settings import AS_FOUND, Settings
 from .picture.window import window
 
 _log = logging.getLogger("twinshot")
 
-Source = str | os.PathLike[str] | NDArray[Any]
 Progress = Callable[[int, int], None]
 """(tiles done, tiles in all)."""
 
@@ -57,7 +57,7 @@ class Restored:
     Attributes:
         pixels: uint16 (H, W, 3), RGB, sRGB-encoded, in the noisy frame's geometry.
         report: gain, shift and confidence, model, seconds a stage, warnings: plain values, ready for JSON.
-        metadata: EXIF of the noisy frame, ICC of both, and the bit depth to save with.
+        metadata: of the noisy frame, with the blurry one's profile, and the bit depth to save with.
         warnings: what a user would want to know; also in the report, and told to the logger "twinshot".
         sources: files it was made of, which it is never saved over.
     """
@@ -73,15 +73,26 @@ class Restored:
         """The picture as float32 (H, W, 3), RGB, sRGB-encoded in [0, 1]."""
         return as_float(self.pixels)
 
-    def save(self, path: str | os.PathLike[str], force: bool = False) -> None:
-        """Write the picture with the noisy frame's EXIF and ICC and the inputs' bit depth.
+    def save(
+        self, path: str | os.PathLike[str], force: bool = False, bits: int | None = None, strip: bool = False
+    ) -> None:
+        """Write the picture with the noisy frame's metadata and the blurry one's colour profile.
 
-        Raises TwinshotError where the path cannot be written, is a source's, or exists and `force` is not given.
+        Args:
+            path: its suffix says the format.
+            force: replace an existing file.
+            bits: 8, 16, or 32 for linear light as float; None for the inputs' depth, as far as the format holds it.
+            strip: leave out all metadata but the profile.
+
+        Raises OutputError where the path cannot be written, is a source's, or exists and `force` is not given.
         """
         target = atomic.path_of(path, "the output")
-        io.check_output(target, self.sources, force)
-        deep = io.depth_for(target, self.metadata.bits) == 16
-        io.write(target, self.pixels if deep else _eight_bit(self.pixels), self.metadata)
+        io.check_output(target, self.sources, force, bits)
+        depth = io.depth_for(target, bits or min(self.metadata.bits, 16))
+        pixels: NDArray[Any] = self.pixels
+        if depth != 16:
+            pixels = _eight_bit(self.pixels) if depth == 8 else as_float(self.pixels)
+        io.write(target, pixels, io.stripped(self.metadata) if strip else self.metadata)
 
 
 @dataclass
@@ -124,10 +135,14 @@ def restore(
     """
     clock = Clock()
     network = _network(model, engine)
-    sources = () if isinstance(noisy, Pair) else _both(noisy, blurry)
-    pair = noisy if isinstance(noisy, Pair) else read_pair(*sources)
+    files: tuple[Path, ...] = ()
+    if isinstance(noisy, Pair):
+        pair = in_one_profile(noisy)
+    else:
+        sources = _both(noisy, blurry)
+        pair = read_pair(*sources, settings.accept_damaged)
+        files = tuple(path.absolute() for path in paths_of(*sources))
     clock.lap("read")
-    files = tuple(path.absolute() for path in _files(*sources))
     return replace(restore_pair(pair, network, progress, clock, settings), sources=files)
 
 
@@ -174,20 +189,9 @@ def restore_pair(
         _log.warning(caution.text)
     report = _report(pair, match, registered, network, clock.seconds, cautions)
     report["swapped"] = ordered.swapped
-    bits = max(frame.metadata.bits for frame in (pair.noisy, pair.blurry))
-    return Restored(pixels, report, Metadata(pair.noisy.metadata.exif, pair.noisy.metadata.icc, bits), cautions)
-
-
-def read_pair(noisy: Source, blurry: Source) -> Pair:
-    """Both frames, read and checked. Raises InputError, or MismatchError, also where both are one file."""
-    files = _files(noisy, blurry)
-    if len(files) == 2 and atomic.same_file(*files):
-        raise MismatchError(f"{files[0]} was given twice: give the short and the long exposure")
-    return Pair(io.read(noisy, "the first array"), io.read(blurry, "the second array"))
-
-
-def _files(*sources: Source) -> tuple[Path, ...]:
-    return tuple(atomic.path_of(source) for source in sources if not isinstance(source, np.ndarray))
+    report["notes"] = notes_on(pair)
+    history = f"{pair.noisy.name} with {pair.blurry.name}, model {network.name}"
+    return Restored(pixels, report, carried(pair, history), cautions)
 
 
 def register(pair: Pair, match: tone.Exposure) -> tuple[align.Alignment, tone.Exposure]:

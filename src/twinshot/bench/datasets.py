@@ -16,12 +16,13 @@ import PIL
 
 from ..baselines.system import Shot
 from ..files.io import read
+from ..files.pairs import Source, read_pair
 from ..machine import processor, threads
 from ..match import tone
 from ..match.align import warped
 from ..picture.encoding import Image
 from ..picture.pair import TwinshotError, as_float
-from ..restoration import Source, read_pair, register
+from ..restoration import register
 from ..synth.triples import KINDS
 from .rows import code_checksum
 

@@ -115,7 +115,7 @@ def restore(
     noisy: Annotated[Path, typer.Argument(help="The short, noisy frame.", readable=False)],
     blurry: Annotated[Path, typer.Argument(help="The long, blurry frame.", readable=False)],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="The picture to write: PNG, TIFF, JPEG or WebP.", readable=False)
+        Path, typer.Option("--output", "-o", help="The picture to write: PNG, TIFF, JPEG, WebP, DNG.", readable=False)
     ],
     model: Annotated[str, typer.Option(help="A model that `twinshot models` lists.")] = "twin",
     engine: Annotated[str, typer.Option(help="What runs the network: onnx, int8, openvino or torch.")] = "onnx",
@@ -126,6 +126,13 @@ def restore(
     keep_order: Annotated[
         bool, typer.Option("--keep-order", help="Take the first frame as the short one, whatever speaks against it.")
     ] = False,
+    accept_damaged: Annotated[
+        bool, typer.Option("--accept-damaged", help="Use what is left of a damaged JPEG.")
+    ] = False,
+    bits: Annotated[
+        int | None, typer.Option(help="8, 16, or 32 (linear light as float, TIFF); otherwise the inputs' depth.")
+    ] = None,
+    strip: Annotated[bool, typer.Option("--strip", help="Write no metadata but the colour profile.")] = False,
     force: Force = False,
 ) -> None:
     """Restore one picture from a pair."""
@@ -133,16 +140,18 @@ def restore(
     from ..picture.settings import Settings
     from ..restoration import restore as run
 
-    io.check_output(output, (noisy, blurry), force)
+    io.check_output(output, (noisy, blurry), force, bits)
     if report:
         atomic.check_target(report, (noisy, blurry, output), force)
     with _bar(quiet) as progress:
-        settings = Settings(keep_order=keep_order)
+        settings = Settings(keep_order=keep_order, accept_damaged=accept_damaged)
         result = run(noisy, blurry, model=model, engine=engine, progress=progress, settings=settings)
-    result.save(output, force)
+    result.save(output, force, bits, strip)
     for warning in result.report["warnings"]:
         err.print(f"warning: {warning}", style="yellow", markup=False)
     if not quiet:
+        for note in result.report["notes"]:
+            err.print(f"note: {note}", markup=False)
         out.print(_summary(output, result.report), markup=False, highlight=False, soft_wrap=True)
     if report:
         atomic.write_bytes(report, json.dumps(result.report, indent=2).encode())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,19 @@ from .errors import TwinshotError as TwinshotError  # as it was imported before 
 SMALLEST_SIDE = 16
 LARGEST_SIDE = 32_000  # OpenCV's warps count pixels in 16 bits
 LARGEST_AREA = 100_000_000
-_SRGB_PRIMARIES = (0.4360, 0.2225, 0.0139, 0.3851, 0.7169, 0.0971, 0.1431, 0.0606, 0.7141)  # XYZ at D50, as ICC has it
-_MOST_TAGS = 100
+
+
+@dataclass(frozen=True)
+class Sensor:
+    """How a raw file's values become colours: to develop another frame alike, and to write the result as raw again.
+
+    Attributes:
+        balance: factors for the sensor's red, green and blue that make white neutral; green's is 1.
+        matrix: XYZ (D65) to the sensor's colours, row by row, 9 numbers.
+    """
+
+    balance: tuple[float, float, float]
+    matrix: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -26,9 +37,18 @@ class Metadata:
     Attributes:
         exif: the EXIF block as stored, orientation not yet reset; empty where there is none.
         icc: the ICC colour profile; empty where there is none (sRGB is meant).
-        bits: bits a channel, 8 or 16.
+        bits: bits a channel: 8, 16, or 32 for floats.
         exposure: ExposureTime x ISO / FNumber^2 in seconds at ISO 1 and f/1, or None where EXIF does not say.
         seconds: exposure time, or None.
+        xmp: the XMP packet as stored; empty where there is none.
+        iptc: IPTC records (IIM); empty where there are none.
+        comment: a JPEG's or PNG's comment.
+        dpi: resolution across and down where it stands beside EXIF, in pixels an inch.
+        grey: whether the file was greyscale, and is to be written so.
+        notes: what the user should know of how the file was read: "was ...", "has ...".
+        software: what made the pixels, to be written into `Software` and XMP; empty for a picture as read.
+        history: how, for XMP's history.
+        sensor: what a raw file says of its sensor; None for developed pictures.
     """
 
     exif: bytes = b""
@@ -36,6 +56,19 @@ class Metadata:
     bits: int = 8
     exposure: float | None = None
     seconds: float | None = None
+    xmp: bytes = b""
+    iptc: bytes = b""
+    comment: str = ""
+    dpi: tuple[float, float] | None = None
+    grey: bool = False
+    notes: tuple[str, ...] = ()
+    software: str = ""
+    history: str = ""
+    sensor: Sensor | None = None
+
+    def noted(self, note: str) -> Metadata:
+        """The same with one more note."""
+        return replace(self, notes=(*self.notes, note))
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -93,7 +126,7 @@ class Frame:
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """A short noisy frame and a long blurry one of the same scene and size, checked."""
+    """A short noisy frame and a long blurry one of the same scene and size, checked; their profiles may differ."""
 
     noisy: Frame
     blurry: Frame
@@ -109,38 +142,6 @@ class Pair:
             raise MismatchError(
                 f"{self.noisy.name} and {self.blurry.name} are the same picture: give the short and the long exposure"
             )
-        if _colours(self.noisy.metadata.icc) != _colours(self.blurry.metadata.icc):
-            raise MismatchError(
-                f"{self.noisy.name} and {self.blurry.name} have different colour profiles: export both with one profile"
-            )
-
-
-def _colours(icc: bytes) -> bytes:
-    """What of a profile decides on colours: nothing where it is sRGB, which is meant without one, too."""
-    if _is_srgb(icc):
-        return b""
-    return icc[:24] + icc[36:84] + icc[100:]  # but for the date and the checksum, which is over the date, too
-
-
-def _is_srgb(icc: bytes) -> bool:
-    """By its name and, where it gives them, by its primaries: phones name wider ones after sRGB's curve."""
-    if not any("sRGB".encode(code) in icc for code in ("ascii", "utf-16-be")):
-        return False
-    primaries = b"".join(_icc_tag(icc, name)[8:20] for name in (b"rXYZ", b"gXYZ", b"bXYZ"))
-    if len(primaries) != 36:
-        return True
-    linear = _icc_tag(icc, b"rTRC")[:12] == b"curv" + bytes(8)
-    return not linear and bool(np.abs(np.frombuffer(primaries, ">i4") / 65536 - _SRGB_PRIMARIES).max() < 0.01)
-
-
-def _icc_tag(icc: bytes, name: bytes) -> bytes:
-    """The bytes of a profile's tag; none where it has no such tag."""
-    count = min(int.from_bytes(icc[128:132], "big"), _MOST_TAGS)
-    for at in range(132, 132 + 12 * count, 12):
-        if icc[at : at + 4] == name:
-            start, size = (int.from_bytes(icc[at + i : at + i + 4], "big") for i in (4, 8))
-            return icc[start : start + size]
-    return b""
 
 
 def check_frame(pixels: NDArray[Any], name: str, metadata: Metadata | None = None) -> Frame:

@@ -11,9 +11,11 @@ class Settings:
 
     Attributes:
         keep_order: whether the first frame is taken as the short one whatever speaks against it.
+        accept_damaged: whether what is left of a damaged JPEG is used.
     """
 
     keep_order: bool = False
+    accept_damaged: bool = False
 
 
 AS_FOUND = Settings()

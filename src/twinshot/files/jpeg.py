@@ -1,0 +1,115 @@
+"""JPEG files: strict reading, which notices damage, and writing with all that goes beside the pixels."""
+
+from __future__ import annotations
+
+import re
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..picture.errors import InputError
+from ..picture.pair import Metadata, check_size
+from . import exif, xmp
+from .stored import Stored
+
+LARGEST_EXIF = 65_527  # bytes: a segment's length has 16 bits and counts itself and the prefix
+_QUALITY = 95
+_HARMLESS = re.compile(r"Unknown Adobe color transform|Invalid (?:crop|progressive)")  # warnings that cost no pixel
+
+
+def decode(data: bytes, name: str, accept_damaged: bool) -> Stored:
+    """The picture of a JPEG file, also of one with a gain map, a depth map or a video behind it.
+
+    Raises:
+        InputError: it is damaged, and `accept_damaged` is not given; or it is CMYK.
+        OSError, ValueError, SyntaxError: it cannot be read at all.
+    """
+    with Image.open(BytesIO(data)) as file:
+        check_size(file.width, file.height, name)
+        if file.mode not in ("RGB", "L"):
+            raise InputError(f"{name}: is {file.mode}; twinshot needs RGB or greyscale: save it as RGB")
+        pixels, damage = _pixels(data, name, "GRAY" if file.mode == "L" else "RGB", accept_damaged)
+        block = exif.parse(_exif(file.info))
+        return Stored(
+            pixels[..., 0] if file.mode == "L" else pixels,
+            orientation=exif.orientation_of(block),
+            exif=exif.serialise(block) if block else b"",
+            profile=file.info.get("icc_profile") or b"",
+            xmp=file.info.get("xmp") or b"",
+            iptc=_iptc(file),
+            comment=(file.info.get("comment") or b"").decode("utf-8", "replace"),
+            dpi=file.info.get("dpi") if file.info.get("jfif_unit") else None,
+            notes=damage + _beside(file, data),
+        )
+
+
+def _exif(info: dict[Any, Any]) -> bytes:
+    return bytes(info.get("exif") or b"")
+
+
+def _iptc(file: Image.Image) -> bytes:
+    resources = file.info.get("photoshop") or {}
+    return bytes(resources.get(0x0404, b"")) if isinstance(resources, dict) else b""
+
+
+def _pixels(data: bytes, name: str, space: str, accept_damaged: bool) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    """The pixels, and a note on the damage that was accepted."""
+    import simplejpeg
+
+    try:
+        return simplejpeg.decode_jpeg(data, space), ()
+    except ValueError as error:
+        said = str(error)
+    if _HARMLESS.search(said):
+        with Image.open(BytesIO(data)) as file:
+            return np.asarray(file).reshape(file.height, file.width, -1), ()
+    if accept_damaged:
+        note = f"is damaged ({said}); what is left of it was used"
+        return simplejpeg.decode_jpeg(data, space, strict=False), (note,)
+    raise InputError(
+        f"{name}: the file is damaged or cut short ({said}); copy it again; accept_damaged uses what is left"
+    )
+
+
+def _beside(file: Image.Image, data: bytes) -> tuple[str, ...]:
+    """Notes on what else is in the file and is left out."""
+    packet = file.info.get("xmp") or b""
+    notes = []
+    if b"hdrgm:Version" in packet or b"hdr-gain-map" in data[:200_000] or b"urn:iso:std:iso:ts:21496:-1" in data:
+        notes.append("has an HDR gain map, which was left out")
+    elif (count := getattr(file, "n_frames", 1)) > 1:
+        notes.append(f"has {count} pictures, of which the first was used")
+    if re.search(rb"MotionPhoto=\"1|MicroVideo=\"1|MotionPhoto>1", packet) or b"ftypmp4" in data or b"ftypqt" in data:
+        notes.append("has a video (a motion photo), which was left out")
+    return tuple(notes)
+
+
+def encode(pixels: NDArray[np.uint8], metadata: Metadata, block: exif.Exif) -> bytes:
+    """A file of 8-bit RGB or grey pixels; what is too long for a segment is left out, the largest tags first."""
+    packet = xmp.for_jpeg(metadata.xmp)
+    options: dict[str, Any] = {
+        "quality": _QUALITY,
+        "subsampling": 0,
+        "icc_profile": metadata.icc or None,
+        "exif": exif.block_of(block, LARGEST_EXIF),
+        "comment": metadata.comment.encode()[:65_533],
+        **({"xmp": packet} if packet else {}),
+        **({"dpi": metadata.dpi} if metadata.dpi else {}),
+    }
+    if options["exif"]:
+        options["exif"] = b"Exif\0\0" + options["exif"]
+    out = BytesIO()
+    Image.fromarray(pixels).save(out, "JPEG", **options)
+    return _with_iptc(out.getvalue(), metadata.iptc)
+
+
+def _with_iptc(data: bytes, iptc: bytes) -> bytes:
+    """The file with Photoshop's segment (APP13) of IPTC behind its first one."""
+    payload = b"Photoshop 3.0\0" + xmp.resources_of(iptc)
+    if not iptc or len(payload) > 65_533:
+        return data
+    end = 4 + int.from_bytes(data[4:6], "big")
+    return data[:end] + b"\xff\xed" + (len(payload) + 2).to_bytes(2, "big") + payload + data[end:]

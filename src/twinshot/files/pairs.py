@@ -1,0 +1,96 @@
+"""Two files become a pair: raw ones developed alike, colours those of the long frame, and what a result carries on."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..picture.errors import MismatchError
+from ..picture.pair import Frame, Metadata, Pair
+from . import atomic, icc, io
+
+Source = str | os.PathLike[str] | NDArray[Any]
+
+_NAMES = ("the first array", "the second array")
+
+
+def read_pair(noisy: Source, blurry: Source, accept_damaged: bool = False) -> Pair:
+    """Both frames, read, in one profile, and checked.
+
+    Args:
+        noisy, blurry: the two frames, in any order.
+        accept_damaged: use what is left of damaged JPEG files.
+
+    Raises:
+        InputError: a frame cannot be read.
+        MismatchError: both are one file, or they do not go together.
+    """
+    files = paths_of(noisy, blurry)
+    if len(files) == 2 and atomic.same_file(*files):
+        raise MismatchError(f"{files[0]} was given twice: give the short and the long exposure")
+    return in_one_profile(Pair(*_developed_alike(noisy, blurry, accept_damaged)))
+
+
+def in_one_profile(pair: Pair) -> Pair:
+    """The pair with both frames in the long one's colours: the second's, unless EXIF says that it is the short one."""
+    first, second = pair.noisy, pair.blurry
+    if _longer(first, second):
+        return Pair(first, icc.together(second, first))
+    return Pair(icc.together(first, second), second)
+
+
+def _developed_alike(noisy: Source, blurry: Source, accept_damaged: bool) -> tuple[Frame, Frame]:
+    """Raw files get the long frame's white balance: the second one's, unless EXIF says that it is the short one."""
+    first, second = (
+        io.read(source, name, accept_damaged) for source, name in zip((noisy, blurry), _NAMES, strict=True)
+    )
+    one, other = first.metadata.sensor, second.metadata.sensor
+    if one and other and not np.allclose(one.balance, other.balance, rtol=1e-3):
+        if _longer(first, second):
+            second = io.read(blurry, _NAMES[1], accept_damaged, one)
+        else:
+            first = io.read(noisy, _NAMES[0], accept_damaged, other)
+    return first, second
+
+
+def _longer(one: Frame, other: Frame) -> bool:
+    """Whether EXIF says that a frame was exposed longer than another."""
+    seconds, others = one.metadata.seconds, other.metadata.seconds
+    return bool(seconds and others and seconds > others)
+
+
+def paths_of(*sources: Source) -> tuple[Path, ...]:
+    """Of sources, those that are files."""
+    return tuple(atomic.path_of(source) for source in sources if not isinstance(source, np.ndarray))
+
+
+def carried(pair: Pair, history: str) -> Metadata:
+    """What a picture made of a pair carries on: the short frame's metadata, the long one's colours, what was done.
+
+    Args:
+        pair: the frames, the short one first.
+        history: how it was made, in a few words.
+    """
+    from .._version import __version__
+
+    short, long = pair.noisy.metadata, pair.blurry.metadata
+    return replace(
+        short,
+        icc=long.icc,
+        bits=max(short.bits, long.bits),
+        grey=short.grey and long.grey,
+        sensor=long.sensor if short.sensor and long.sensor else None,
+        notes=(),
+        software=f"twinshot {__version__}",
+        history=history,
+    )
+
+
+def notes_on(pair: Pair) -> list[str]:
+    """What the user should know of how both files were read, as sentences."""
+    return [f"{frame.name} {note}" for frame in (pair.noisy, pair.blurry) for note in frame.metadata.notes]

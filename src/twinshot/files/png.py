@@ -1,0 +1,165 @@
+"""PNG files: chunks around pixels that libpng reads and writes."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ..picture.errors import InputError
+from ..picture.pair import Metadata, check_size
+from . import exif, icc, xmp
+from .stored import Stored
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_LARGEST_TEXT = 64 << 20  # bytes of a compressed chunk, unpacked
+_XMP, _IPTC = b"XML:com.adobe.xmp", (b"Raw profile type iptc", b"Raw profile type app13")
+_SRGB_GAMMA = 0.45455
+_HEADER_END = 33
+
+
+def decode(data: bytes, name: str, accept_damaged: bool) -> Stored:
+    """The picture of a PNG file.
+
+    Raises:
+        InputError: it is a palette picture or an animation.
+        ValueError: it is damaged, or its colours cannot be obeyed.
+    """
+    import imagecodecs
+
+    chunks = _chunks(data)
+    width, height, bits, kind = struct.unpack(">IIBB", chunks[b"IHDR"][:10])
+    check_size(width, height, name)
+    if kind == 3:
+        raise InputError(f"{name}: is a palette picture; twinshot needs colour photographs: save it as RGB")
+    if int.from_bytes(chunks.get(b"acTL", b"")[:4], "big") > 1:
+        raise InputError(f"{name}: has several frames; save the one to restore by itself")
+    try:
+        pixels = imagecodecs.png_decode(data)
+    except Exception as error:  # the codec's own kind, of no family
+        raise ValueError(str(error)) from error
+    block = exif.parse(chunks.get(b"eXIf", b""))
+    texts = dict(_texts(data))
+    return Stored(
+        _shaped(pixels),
+        bits if bits == 16 else 8,  # libpng spreads fewer bits over 8
+        exif.orientation_of(block),
+        exif.serialise(block) if block else b"",
+        _profile(chunks),
+        texts.get(_XMP, b""),
+        next((_unwrapped(texts[key]) for key in _IPTC if key in texts), b""),
+        texts.get(b"Comment", b"").decode("utf-8", "replace"),
+        _dpi(chunks.get(b"pHYs", b"")),
+    )
+
+
+def _shaped(pixels: NDArray[Any]) -> NDArray[Any]:
+    return pixels[..., 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels
+
+
+def _each(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Every chunk but those of pixels, as far as the file goes."""
+    place = len(SIGNATURE)
+    while place + 12 <= len(data):
+        size, kind = struct.unpack(">I4s", data[place : place + 8])
+        if kind not in (b"IDAT", b"fdAT"):
+            yield kind, data[place + 8 : place + 8 + size]
+        place += 12 + size
+
+
+def _chunks(data: bytes) -> dict[bytes, bytes]:
+    """The first chunk of each kind. Raises ValueError where there is no header."""
+    found: dict[bytes, bytes] = {}
+    for kind, payload in _each(data):
+        found.setdefault(kind, payload)
+    if len(found.get(b"IHDR", b"")) < 13:
+        raise ValueError("no header")
+    return found
+
+
+def _texts(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Keyword and bytes of every text chunk; what is damaged is left out."""
+    for kind, payload in _each(data):
+        key, zero, rest = payload.partition(b"\0")
+        with suppress(zlib.error, ValueError, IndexError):
+            if kind == b"tEXt" and zero:
+                yield key, rest.decode("latin-1").encode()
+            elif kind == b"zTXt":
+                yield key, _inflated(rest[1:])
+            elif kind == b"iTXt":
+                words = rest[2:].split(b"\0", 2)[2]
+                yield key, _inflated(words) if rest[0] else words
+
+
+def _inflated(data: bytes) -> bytes:
+    return zlib.decompressobj().decompress(data, _LARGEST_TEXT)
+
+
+def _unwrapped(text: bytes) -> bytes:
+    """IPTC records out of ImageMagick's text of hexadecimal digits."""
+    with suppress(ValueError):
+        payload = bytes.fromhex(text.split(None, 2)[2].decode("ascii"))
+        payload = payload.removeprefix(b"Photoshop 3.0\0")
+        return xmp.iptc_of(payload) if payload.startswith(b"8BIM") else payload
+    return b""
+
+
+def _profile(chunks: dict[bytes, bytes]) -> bytes:
+    """By cICP, else iCCP, else sRGB, else gAMA and cHRM: the first that is there (PNG 3, section 4.3).
+
+    Raises ValueError for HDR.
+    """
+    if len(code := chunks.get(b"cICP", b"")) == 4:
+        return icc.profile_of_codes(code[0], code[1])
+    if packed := chunks.get(b"iCCP", b"").partition(b"\0")[2]:
+        with suppress(zlib.error):
+            return _inflated(packed[1:])
+    if b"sRGB" in chunks:
+        return b""
+    gamma = int.from_bytes(chunks.get(b"gAMA", b"")[:4], "big") / 100_000 or _SRGB_GAMMA
+    power = None if abs(gamma - _SRGB_GAMMA) < 0.02 else 1 / gamma
+    points = chunks.get(b"cHRM", b"")
+    if power is None and len(points) != 32:
+        return b""
+    numbers = [value / 100_000 for value in struct.unpack(">8I", points)] if len(points) == 32 else None
+    return icc.profile_of(tuple(numbers) if numbers else icc.REC709, power)
+
+
+def _dpi(chunk: bytes) -> tuple[float, float] | None:
+    if len(chunk) != 9 or chunk[8] != 1:
+        return None
+    across, down = (round(value * 0.0254, 2) for value in struct.unpack(">II", chunk[:8]))
+    return (across, down) if across and down else None
+
+
+def encode(pixels: NDArray[Any], metadata: Metadata, block: exif.Exif) -> bytes:
+    """A file of 8- or 16-bit RGB or grey pixels."""
+    import cv2  # quicker by far than others, and at 16 bits no larger
+
+    encoded = cv2.imencode(".png", pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))[1].tobytes()
+    return b"".join([encoded[:_HEADER_END], *_beside(metadata, block), encoded[_HEADER_END:]])
+
+
+def _beside(metadata: Metadata, block: exif.Exif) -> Iterator[bytes]:
+    if metadata.icc:
+        yield _chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(metadata.icc))
+    if metadata.dpi:
+        yield _chunk(b"pHYs", struct.pack(">IIB", *(round(value / 0.0254) for value in metadata.dpi), 1))
+    if stored := exif.block_of(block):
+        yield _chunk(b"eXIf", stored)
+    if metadata.xmp:
+        yield _chunk(b"iTXt", _XMP + bytes(5) + metadata.xmp)
+    if metadata.iptc:
+        resources = xmp.resources_of(metadata.iptc)
+        digits = f"\niptc\n{len(resources):8}\n{resources.hex()}\n".encode()
+        yield _chunk(b"zTXt", _IPTC[0] + bytes(2) + zlib.compress(digits))
+    if metadata.comment:
+        yield _chunk(b"iTXt", b"Comment" + bytes(5) + metadata.comment.encode())
+
+
+def _chunk(kind: bytes, payload: bytes) -> bytes:
+    return struct.pack(">I", len(payload)) + kind + payload + struct.pack(">I", zlib.crc32(kind + payload))

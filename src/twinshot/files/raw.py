@@ -1,0 +1,191 @@
+"""Camera raw files, developed for what follows: both frames alike, linear up to one neutral curve, nothing automatic.
+
+LibRaw unpacks and demosaics. White balance is as shot, or the other frame's; there is no automatic brightness, no noise
+reduction and no sharpening; the values are scaled from black to where the sensor clips, and then encoded as sRGB, so
+that a ratio of exposures is a ratio of linear light. Hot pixels are found and filled on the mosaic, where one is one.
+"""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..picture.encoding import to_srgb
+from ..picture.errors import InputError
+from ..picture.pair import Frame, Metadata, Sensor, check_frame, check_size
+from . import exif, tiff
+
+if TYPE_CHECKING:
+    import rawpy
+
+SUFFIXES = (
+    *(".3fr", ".ari", ".arw", ".bay", ".cap", ".cr2", ".cr3", ".crw", ".dcr", ".dcs", ".dng", ".drf", ".eip", ".erf"),
+    *(".fff", ".gpr", ".iiq", ".k25", ".kdc", ".mdc", ".mef", ".mos", ".mrw", ".nef", ".nrw", ".orf", ".ori", ".pef"),
+    *(".ptx", ".pxn", ".r3d", ".raf", ".raw", ".rw2", ".rwl", ".rwz", ".sr2", ".srf", ".srw", ".x3f"),
+)
+_HOT = 12.0  # standard deviations above all eight neighbours of its colour
+_LONE = 0.25  # of its excess that neighbours of other colours may share: light falls on them, too
+
+
+def decode(data: bytes, name: str, sensor: Sensor | None = None) -> Frame:
+    """A raw file's frame: uint16, sRGB-encoded, sRGB primaries, upright.
+
+    Args:
+        data: the file.
+        name: what messages call it.
+        sensor: the other frame's, whose white balance is used; None for the file's own as shot.
+
+    Raises:
+        InputError: it is damaged, of a kind that LibRaw does not know, or not in three colours.
+    """
+    import rawpy
+
+    if tiff.is_cut_short(data):
+        raise InputError(f"{name}: the file is damaged or cut short (its pixels end early); copy it again")
+    try:
+        with rawpy.imread(BytesIO(data)) as raw:
+            _check(raw, name)
+            found = _sensor(raw, sensor)
+            hot = _mend(raw)
+            linear = _developed(raw, found)
+            pixels, metadata = _encoded(linear), _metadata(raw, data, found)
+    except rawpy.LibRawFileUnsupportedError as error:
+        raise InputError(f"{name}: is no raw file of a kind that is known; export it as 16-bit TIFF") from error
+    except rawpy.LibRawError as error:
+        said = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else str(error)
+        raise InputError(f"{name}: the file is damaged, cut short or no raw file ({said}); copy it again") from error
+    if hot:
+        metadata = metadata.noted(f"had {hot} hot pixels, which were filled from their neighbours")
+    return check_frame(pixels, name, metadata)
+
+
+def _check(raw: rawpy.RawPy, name: str) -> None:
+    check_size(raw.sizes.width, raw.sizes.height, name)
+    if raw.num_colors != 3:
+        raise InputError(f"{name}: has {raw.num_colors} colours; twinshot needs a sensor of red, green and blue")
+
+
+def _sensor(raw: rawpy.RawPy, other: Sensor | None) -> Sensor:
+    """The file's own as shot, or by its daylight where it says nothing; with another's balance where that is given."""
+    matrix = tuple(float(value) for value in np.asarray(raw.rgb_xyz_matrix, np.float64)[:3].ravel())
+    if other:
+        return Sensor(other.balance, matrix)
+    for balance in (raw.camera_whitebalance, raw.daylight_whitebalance):
+        red, green, blue = (float(value) for value in balance[:3])
+        if min(red, green, blue) > 0:
+            return Sensor((red / green, 1.0, blue / green), matrix)
+    return Sensor((1.0, 1.0, 1.0), matrix)
+
+
+def _developed(raw: rawpy.RawPy, sensor: Sensor) -> NDArray[np.uint16]:
+    """Linear light (H, W, 3), sRGB primaries, 65535 where the sensor clips."""
+    import rawpy
+
+    red, green, blue = sensor.balance
+    return np.asarray(
+        raw.postprocess(
+            gamma=(1, 1),
+            no_auto_bright=True,
+            adjust_maximum_thr=0.0,
+            user_wb=[red, green, blue, green],
+            output_bps=16,
+            output_color=rawpy.ColorSpace.sRGB,
+            highlight_mode=rawpy.HighlightMode.Clip,
+        )
+    )
+
+
+def _encoded(linear: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    codes = np.linspace(0, 1, 65536, dtype=np.float32)
+    table = (to_srgb(codes) * 65535).round().astype(np.uint16)
+    return np.asarray(cv2.LUT(linear, np.repeat(table[None, :, None], 3, axis=2)))
+
+
+def _mend(raw: rawpy.RawPy) -> int:
+    """Fill the mosaic's hot pixels, and return how many there were; those of other patterns than 2x2 are left."""
+    pattern = raw.raw_pattern
+    if pattern is None or np.shape(pattern) != (2, 2) or raw.raw_image_visible.ndim != 2:
+        return 0
+    mosaic = raw.raw_image_visible
+    excess = np.zeros(mosaic.shape, np.float32)
+    fill = np.zeros(mosaic.shape, np.uint16)
+    for top in (0, 1):
+        for left in (0, 1):
+            plane = np.ascontiguousarray(mosaic[top::2, left::2])
+            fill[top::2, left::2] = cv2.medianBlur(plane, 3)
+            excess[top::2, left::2] = _excess(plane, fill[top::2, left::2])
+    hot = _lone(excess, mosaic, fill)
+    mosaic[hot] = fill[hot]
+    return int(np.count_nonzero(hot))
+
+
+def _excess(plane: NDArray[np.uint16], middle: NDArray[np.uint16]) -> NDArray[np.float32]:
+    """How far each value of one colour lies over all its neighbours, in standard deviations of the noise there.
+
+    The noise grows with the light: its square is a line, through the medians of many small patches.
+    """
+    ring = np.ones((3, 3), np.uint8)
+    ring[1, 1] = 0
+    above = plane.astype(np.float32) - cv2.dilate(plane, ring)
+    return np.asarray(np.maximum(above, 0) / _noise(plane, middle), np.float32)
+
+
+def _noise(plane: NDArray[np.uint16], middle: NDArray[np.uint16]) -> NDArray[np.float32]:
+    """Standard deviation by brightness, from deviations from the median of 3x3, level by level."""
+    deviation = np.abs(plane.astype(np.float32) - middle)
+    edges = np.unique(np.quantile(middle[::4, ::4], np.linspace(0, 1, 17)))
+    level = np.searchsorted(edges[1:-1], middle)
+    sigmas = [_sigma(deviation[level == index]) for index in range(max(1, len(edges) - 1))]
+    return np.asarray(sigmas, np.float32)[level]
+
+
+def _sigma(deviations: NDArray[np.float32]) -> float:
+    """Of the noise, from deviations from a median of 3x3, which follows it: what is left is about 0.8 of it."""
+    return max(1.85 * float(np.median(deviations)), 1.0) if deviations.size else 1.0
+
+
+def _lone(excess: NDArray[np.float32], mosaic: NDArray[np.uint16], fill: NDArray[np.uint16]) -> NDArray[np.bool_]:
+    """Where a value stands out alone: a star's or a lamp's light falls on the neighbours of other colours, too."""
+    risen = np.maximum(mosaic.astype(np.float32) - fill, 0)
+    ring = np.ones((3, 3), np.uint8)
+    ring[1, 1] = 0
+    return np.asarray((excess > _HOT) & (cv2.dilate(risen, ring) < _LONE * risen))
+
+
+def _metadata(raw: rawpy.RawPy, data: bytes, sensor: Sensor) -> Metadata:
+    block = _exif(raw, data)
+    exposure, seconds = exif.exposure_of(block)
+    return Metadata(exif.serialise(block) if block else b"", b"", 16, exposure, seconds, sensor=sensor)
+
+
+def _exif(raw: rawpy.RawPy, data: bytes) -> exif.Exif:
+    """The file's own EXIF where it is built as TIFF, else its preview's, else what LibRaw read of the exposure."""
+    own = exif.parse(data)
+    if own.camera:
+        return exif.upright(own, raw.sizes.width, raw.sizes.height)
+    preview = _preview(raw)
+    at = preview[:100_000].find(b"Exif\0\0")
+    found = exif.parse(preview[at:]) if at >= 0 else exif.Exif()
+    return exif.upright(found, raw.sizes.width, raw.sizes.height) if found.camera else exif.of_exposure(
+        raw.other.shutter_speed, raw.other.iso_speed, raw.other.aperture
+    )  # fmt: skip
+
+
+def _preview(raw: rawpy.RawPy) -> bytes:
+    import rawpy
+
+    try:
+        thumb: Any = raw.extract_thumb()
+    except (rawpy.LibRawError, OSError):
+        return b""
+    return thumb.data if thumb.format == rawpy.ThumbFormat.JPEG else b""
+
+
+def is_raw(data: bytes, suffix: str) -> bool:
+    """Whether a file is to be developed: by its name, or by its first directory where it is a TIFF file."""
+    developed = data[:4] in (b"II*\0", b"MM\0*") and suffix in (".tif", ".tiff")
+    return (suffix in SUFFIXES and not developed) or (data[:2] in (b"II", b"MM") and tiff.is_raw(data))

@@ -1,0 +1,184 @@
+"""TIFF files of all depths: tifffile reads the pixels; EXIF's directories carry the rest and are what is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from io import BytesIO
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..picture.errors import InputError
+from ..picture.pair import Metadata, check_size
+from . import exif, xmp
+from .exif import Order, Value, number
+from .stored import Stored
+
+if TYPE_CHECKING:
+    from tifffile import TiffFile, TiffPage
+
+_GREY, _RGB, _YCBCR = 1, 2, 6
+_CFA, _LINEAR_RAW = 32803, 34892
+_NAMES = {0: "greyscale, white is 0", 3: "a palette picture", 4: "a mask", 5: "CMYK", 6: "YCbCr", 8: "CIELab"}
+_MOST_CHANNELS = 8
+_DNG_VERSION = 50706
+
+
+def is_raw(data: bytes) -> bool:
+    """Whether a TIFF file holds what a sensor saw: by its first picture, or by the larger one that a preview is of."""
+    main = exif.parse(data).main
+    first = _number(main, 254, data), _number(main, 262, data)
+    return first[1] in (_CFA, _LINEAR_RAW) or bool(first[0] & 1 and (_DNG_VERSION in main or 330 in main))
+
+
+def _number(main: exif.Directory, tag: int, data: bytes) -> int:
+    order: Order = ">" if data[:2] == b"MM" else "<"
+    return int(next(exif.numbers(main.get(tag), order), 0))
+
+
+def is_cut_short(data: bytes) -> bool:
+    """Whether pixels of any directory of a raw file that is built as TIFF lie behind the file's end."""
+    main = exif.parse(data).main
+    order: Order = ">" if data[:2] == b"MM" else "<"
+    parts = [main, *(exif.directory_at(data, int(place)) for place in exif.numbers(main.get(330), order))]
+    for part in parts:
+        for offsets, counts in ((273, 279), (324, 325)):
+            spans = zip(exif.numbers(part.get(offsets), order), exif.numbers(part.get(counts), order), strict=False)
+            if any(place + count > len(data) for place, count in spans):
+                return True
+    return False
+
+
+def decode(data: bytes, name: str, accept_damaged: bool) -> Stored:
+    """The first picture of a TIFF file: grey or RGB, integers or floats of any depth.
+
+    Raises:
+        InputError: it is of another kind, or damaged.
+    """
+    import tifffile
+
+    with tifffile.TiffFile(BytesIO(data)) as file:
+        page = file.pages.first
+        check_size(page.imagewidth, page.imagelength, name)
+        _check(page, name)
+        _check_whole(page, len(data))
+        block = exif.parse(data)
+        return Stored(
+            _pixels(page),
+            32 if page.dtype is not None and page.dtype.kind == "f" else page.bitspersample,
+            exif.orientation_of(block),
+            exif.serialise(exif.upright(block, page.imagewidth, page.imagelength)) if block else b"",
+            _bytes(page, 34675),
+            _bytes(page, 700),
+            _bytes(page, 33723) or xmp.iptc_of(_bytes(page, 34377)),
+            alpha=any(int(kind) in (1, 2) for kind in page.extrasamples),
+            notes=tuple(_notes(file, page)),
+        )
+
+
+def _bytes(page: TiffPage, tag: int) -> bytes:
+    value = page.tags.valueof(tag)
+    if isinstance(value, np.ndarray | list | tuple):
+        return np.asarray(value).tobytes() if np.asarray(value).dtype.itemsize == 1 else _as_longs(value)
+    return bytes(value) if isinstance(value, bytes) else b""
+
+
+def _as_longs(value: Any) -> bytes:
+    """IPTC is often stored as LONG, in little-endian order of its bytes whatever the file's."""
+    numbers = np.asarray(value)
+    return numbers.astype("<u4").tobytes().rstrip(b"\0") if numbers.dtype.kind in "iu" else b""
+
+
+def _check(page: TiffPage, name: str) -> None:
+    kind = int(page.photometric)
+    channels = page.samplesperpixel
+    if kind not in (_GREY, _RGB) and not (kind == _YCBCR and int(page.compression) == 7 and channels == 3):
+        said = _NAMES.get(kind, f"of photometric kind {kind}")
+        raise InputError(f"{name}: is {said}; twinshot needs colour photographs: save it as RGB")
+    if page.dtype is None or page.dtype.kind not in "ufb":
+        raise InputError(f"{name}: has {page.dtype} samples; save it with 8 or 16 bits, or as float")
+    if page.ndim not in (2, 3) or channels > _MOST_CHANNELS or (kind == _RGB and channels < 3):
+        raise InputError(f"{name}: has {channels} channels; twinshot needs colour photographs: save it as RGB")
+
+
+def _check_whole(page: TiffPage, size: int) -> None:
+    """Raises ValueError where parts of the pixels are missing: they would be read as black."""
+    spans = list(zip(page.dataoffsets, page.databytecounts, strict=True))
+    if not spans or any(not count or place + count > size for place, count in spans):
+        raise ValueError("parts of its pixels are missing")
+    bits = page.bitspersample if isinstance(page.bitspersample, int) else max(page.bitspersample)
+    needed = page.imagewidth * page.imagelength * page.samplesperpixel * bits // 8
+    if int(page.compression) == 1 and sum(count for _, count in spans) < needed:
+        raise ValueError("parts of its pixels are missing")
+
+
+def _pixels(page: TiffPage) -> NDArray[Any]:
+    pixels = np.asarray(page.asarray())
+    if page.planarconfig == 2 and pixels.ndim == 3:
+        pixels = np.moveaxis(pixels, 0, -1)
+    if int(page.photometric) == _GREY and pixels.ndim == 3 and pixels.shape[2] == 1:
+        pixels = pixels[..., 0]
+    return pixels if pixels.dtype.isnative else pixels.astype(pixels.dtype.newbyteorder("="))
+
+
+def _notes(file: TiffFile, page: TiffPage) -> Iterator[str]:
+    others = [number for number in range(1, len(file.pages)) if not _goes_with_another(file, number)]
+    if others:
+        yield f"has {len(others) + 1} pages, of which the first was used"
+    if page.tags.valueof(37724) is not None:
+        yield "has layers, which were left out: their sum was used"
+    if page.dtype is not None and page.dtype.kind == "f" and page.tags.valueof(34675) is None:
+        yield "has float values and no colour profile, so they were taken as sRGB-encoded"
+
+
+def _goes_with_another(file: TiffFile, index: int) -> bool:
+    """Whether a page is a preview or a mask of another one."""
+    tags = getattr(file.pages[index], "tags", None)
+    return tags is not None and bool(int(tags.valueof(254, 0) or 0) & 5)
+
+
+def write(file: IO[bytes], pixels: NDArray[Any], metadata: Metadata, block: exif.Exif) -> None:
+    """One uncompressed strip behind the directories; uint8, uint16 or float32, RGB (H, W, 3) or grey (H, W).
+
+    A maker's note of EXIF keeps its offset: the block's directories are the file's own.
+    """
+    order = block.order
+    data = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder(order))
+    kept = replace(block, main={**resolution(metadata, block), **_comment(metadata), **block.main})
+    image = layout(pixels, order) | blocks(metadata)
+    length = len(exif.serialise(kept, image))
+    image[273] = number(4, length, order)
+    file.write(exif.serialise(kept, image))
+    file.write(data.data)
+
+
+def layout(pixels: NDArray[Any], order: Order, photometric: int | None = None) -> exif.Directory:
+    """The tags that say how one uncompressed strip of these pixels is stored; its offset is still 0."""
+    height, width = pixels.shape[:2]
+    channels = 3 if pixels.ndim == 3 else 1
+    values = {
+        254: (4, 0), 256: (4, width), 257: (4, height), 258: (3, (8 * pixels.itemsize,) * channels), 259: (3, 1),
+        262: (3, photometric or (_RGB if channels == 3 else _GREY)), 273: (4, 0), 277: (3, channels), 278: (4, height),
+        279: (4, pixels.nbytes), 284: (3, 1), 339: (3, (3 if pixels.dtype.kind == "f" else 1,) * channels),
+    }  # fmt: skip
+    return {tag: number(kind, value, order) for tag, (kind, value) in values.items()}
+
+
+def resolution(metadata: Metadata, block: exif.Exif) -> exif.Directory:
+    """The resolution as tags, where the file had it elsewhere than in EXIF."""
+    if not metadata.dpi:
+        return {}
+    across, down = (number(5, (round(value * 100), 100), block.order) for value in metadata.dpi)
+    return {exif.X_RESOLUTION: across, exif.Y_RESOLUTION: down, exif.RESOLUTION_UNIT: number(3, 2, block.order)}
+
+
+def blocks(metadata: Metadata) -> exif.Directory:
+    """ICC, XMP and IPTC as tags."""
+    found = {34675: metadata.icc, 700: metadata.xmp, 33723: metadata.iptc}
+    return {tag: Value(7 if tag != 700 else 1, len(data), data) for tag, data in found.items() if data}
+
+
+def _comment(metadata: Metadata) -> exif.Directory:
+    return {270: exif.text(metadata.comment)} if metadata.comment else {}
