@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,22 @@ class Sources:
         return "\n".join(f"{path.parent.name}/{path.name} {path.stat().st_size}" for path in files)
 
 
+class Plan(Protocol):
+    """What shards hold: a pure function of the plan, the sources and a shard's place."""
+
+    def count(self, sources: Sources) -> int:
+        """How many there are."""
+        ...
+
+    def name(self, sources: Sources, index: int) -> str:
+        """A shard's file; whatever changes its bytes changes the name."""
+        ...
+
+    def pairs(self, sources: Sources, index: int) -> NDArray[np.uint16]:
+        """A shard's bytes."""
+        ...
+
+
 @dataclass(frozen=True)
 class ShardPlan:
     """What the shards hold; their kinds take turns."""
@@ -64,6 +80,10 @@ class ShardPlan:
     seed: int = 0
     motion: MotionRange = TRAINING_MOTION
 
+    def count(self, sources: Sources) -> int:
+        """See `Plan`."""
+        return self.shards
+
     def name(self, sources: Sources, index: int) -> str:
         """File name of shard `index`; all sources and settings that change its bytes are in it."""
         light, timing = self.kind(index)
@@ -75,6 +95,16 @@ class ShardPlan:
         """Of shard `index`."""
         return self.kinds[index % len(self.kinds)]
 
+    def pairs(self, sources: Sources, index: int) -> NDArray[np.uint16]:
+        """See `Plan`. Raises TwinshotError where a source is too small or short."""
+        pairs = np.empty((self.per_shard, 2, self.side, self.side, 3), np.uint16)
+        for number in range(self.per_shard):
+            rng = np.random.default_rng([self.seed, index, number])
+            light, timing = self.kind(index)
+            exposed = _window(sources, self, rng).expose(light, rng, timing)
+            pairs[number] = [sixteen_bit(image) for image in exposed]
+        return pairs
+
 
 def kinds_for(profiles: Sequence[Profile]) -> tuple[Kind, ...]:
     """The kinds that profiles read; those of `paper` and `camera` are rendered in turn, whichever is asked for."""
@@ -82,13 +112,13 @@ def kinds_for(profiles: Sequence[Profile]) -> tuple[Kind, ...]:
     return PAIRS if wanted <= set(PAIRS) else tuple(sorted(wanted))
 
 
-def render_missing(sources: Sources, plan: ShardPlan, folder: Path, workers: int) -> list[Path]:
+def render_missing(sources: Sources, plan: Plan, folder: Path, workers: int) -> list[Path]:
     """Render the shards that `folder` lacks, `workers` at a time; returns all paths in order.
 
     Several runs, or machines that share the folder, share the work: each takes what is missing in an order of its own.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / plan.name(sources, index) for index in range(plan.shards)]
+    paths = [folder / plan.name(sources, index) for index in range(plan.count(sources))]
     missing = [index for index, path in enumerate(paths) if not path.exists()]
     random.shuffle(missing)
     if missing:
@@ -124,7 +154,7 @@ def _end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def render(sources: Sources, plan: ShardPlan, index: int, folder: Path) -> Path:
+def render(sources: Sources, plan: Plan, index: int, folder: Path) -> Path:
     """Render one shard, if it is not there.
 
     Raises TwinshotError where a source is too small or short, or the shard cannot be written.
@@ -133,24 +163,13 @@ def render(sources: Sources, plan: ShardPlan, index: int, folder: Path) -> Path:
     if path.exists():  # by now, another run's
         return path
     with opencv_threads(1):  # shards are rendered side by side
-        pairs = _pairs(sources, plan, index)
+        pairs = plan.pairs(sources, index)
 
     def encode(file: IO[bytes]) -> None:
         np.save(file, pairs)
 
     atomic.write_atomically(path, encode)
     return path
-
-
-def _pairs(sources: Sources, plan: ShardPlan, index: int) -> NDArray[np.uint16]:
-    """A shard's pairs (sharp, blurry): uint16 (number, 2, side, side, 3)."""
-    pairs = np.empty((plan.per_shard, 2, plan.side, plan.side, 3), np.uint16)
-    for number in range(plan.per_shard):
-        rng = np.random.default_rng([plan.seed, index, number])
-        light, timing = plan.kind(index)
-        exposed = _window(sources, plan, rng).expose(light, rng, timing)
-        pairs[number] = [_sixteen_bit(image) for image in exposed]
-    return pairs
 
 
 def open_shards(paths: Sequence[Path]) -> list[NDArray[np.uint16]]:
@@ -166,18 +185,20 @@ def _window(sources: Sources, plan: ShardPlan, rng: np.random.Generator) -> Wind
             raise TwinshotError(f"{frames[0].parent}: a scene takes at least 3 frames, and 15 are better")
         start = int(rng.integers(len(frames) - length + 1))
         chosen = frames[start : start + length]
-        turned, crop = tuple(chosen[:: rng.choice([-1, 1])]), _random_crop(chosen[0], plan.side, rng)
+        turned, crop = tuple(chosen[:: rng.choice([-1, 1])]), random_crop(chosen[0], plan.side, rng)
         return FrameWindow(turned, crop, rng.random() < plan.motion.registered)
     photo = sources.photos[rng.integers(len(sources.photos))]
     return StillWindow(photo, sources.photos, (plan.side, plan.side), plan.motion)
 
 
-def _random_crop(frame: Path, side: int, rng: np.random.Generator) -> tuple[int, int, int]:
+def random_crop(frame: Path, side: int, rng: np.random.Generator) -> tuple[int, int, int]:
+    """Top, left and side of a part of a film's frame. Raises TwinshotError for a frame smaller than that."""
     height, width = read_photo(frame).shape[:2]
     if min(height, width) < side:
         raise TwinshotError(f"{frame}: {width}x{height} is too small; frames must hold {side}x{side}")
     return int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1)), side
 
 
-def _sixteen_bit(image: Image) -> NDArray[np.uint16]:
+def sixteen_bit(image: Image) -> NDArray[np.uint16]:
+    """Values in [0, 1] as a shard keeps them."""
     return (image * np.float32(65535) + np.float32(0.5)).astype(np.uint16)

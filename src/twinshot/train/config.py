@@ -16,6 +16,7 @@ Method = Literal["restoration", "paper", "wgan"]
 Optimiser = Literal["soap", "muon", "adamw"]
 AdversarialForm = Literal["minimax", "non_saturating"]
 Target = Literal["clean", "noisy"]
+Source = Literal["mixed", "gopro2"]
 Table = TypeVar("Table")
 
 SHARDS = "shards"
@@ -45,6 +46,7 @@ class DataConfig:
     """What the trainer reads. Recipes whose side, per_shard and kinds of motion are alike share what is rendered."""
 
     profiles: tuple[str, ...] = ("paper", "camera")  # in turn
+    source: Source = "mixed"  # photographs and a share of films; gopro2: films alone, exactly as section III-C
     crop: int = 160
     batch: int = 12
     shards: int = 40

@@ -22,12 +22,13 @@ from ..match.align import registered
 from ..match.tone import Exposure, apply, multiplied
 from ..picture.encoding import Image
 from ..picture.pair import TwinshotError
-from ..synth.frames import WINDOW, StillWindow, Window, images_in, read_photo, scenes_in, windows_of
+from ..synth.frames import WINDOW, FrameWindow, StillWindow, Window, images_in, read_photo, scenes_in, windows_of
+from ..synth.gopro2 import GOPRO2, FilmPlan, evenly, films, in_turn
 from ..synth.motion import MotionRange
 from ..synth.profiles import Sample, profile_named
 from ..synth.sample import sample
 from ..synth.shards import Kind, ShardPlan, Sources, kinds_for, open_shards, render_missing
-from .config import DataConfig, Recipe
+from .config import DataConfig, Recipe, Source
 from .pool import CPU, Pictures, Pool, Triple
 
 if TYPE_CHECKING:
@@ -44,23 +45,28 @@ class ShardDataset(Dataset[Triple]):
     @cached_property
     def shards(self) -> dict[Kind, list[NDArray[np.uint16]]]:
         """The shards by kind, opened in the process that reads them: a memory map does not travel."""
-        kinds, opened = kinds_for(self.profiles), open_shards(self.paths)
+        opened = open_shards(self.paths)
+        kinds = GOPRO2 if self.data.source == "gopro2" else kinds_for(self.profiles)
         return {kind: opened[turn :: len(kinds)] for turn, kind in enumerate(kinds)}
 
     def __getitem__(self, number: int) -> Triple:
         rng = np.random.default_rng([self.seed, number])
         profile = self.profiles[number % len(self.profiles)]
-        sharp, blurry = self._pair(self.shards[profile.light, profile.timing], rng)
+        sharp, blurry = self._pair(self.shards[profile.light, profile.timing], rng, number)
         twice = self.data.target == "noisy"
         spoiled = profile.degrade(sharp, blurry, rng, (sharp,) if twice else ())
         error = np.exp(rng.normal(size=3) * self.data.gain_error)
         return as_triple(noisy_target(spoiled, error) if twice else spoiled, error)
 
-    def _pair(self, shards: Sequence[NDArray[np.uint16]], rng: np.random.Generator) -> tuple[Image, Image]:
-        shard = shards[int(rng.integers(len(shards)))]
-        number, slack = rng.integers(len(shard)), self.data.side - self.data.crop
+    def _pair(self, shards: Sequence[NDArray[np.uint16]], rng: np.random.Generator, number: int) -> tuple[Image, Image]:
+        if self.data.source == "gopro2":
+            pair = in_turn(shards, number, self.seed)
+        else:
+            shard = shards[int(rng.integers(len(shards)))]
+            pair = shard[rng.integers(len(shard))]
+        slack = self.data.side - self.data.crop
         top, left = rng.integers(slack + 1), rng.integers(slack + 1)
-        pair = shard[number, :, top : top + self.data.crop, left : left + self.data.crop]
+        pair = pair[:, top : top + self.data.crop, left : left + self.data.crop]
         pair = np.rot90(pair, int(rng.integers(4)), axes=(1, 2))
         if rng.random() < 0.5:
             pair = pair[:, :, ::-1]
@@ -98,11 +104,15 @@ def as_triple(spoiled: Sample, error: NDArray[Any] | float = 1.0) -> Triple:
 
 
 def prepare_shards(recipe: Recipe, root: Path, folder: Path, workers: int) -> list[Path]:
-    """Render the motion that is missing, from `root`/photos/train and, where present, `root`/frames/train.
+    """Render the motion that is missing; returns all shards.
+
+    It is made of `root`/photos/train and, where present, `root`/frames/train; with the source `gopro2` of films alone.
 
     Raises TwinshotError where there are more kinds of motion than shards, or what reading and rendering say.
     """
     data = recipe.data
+    if data.source == "gopro2":
+        return _prepare_films(data, root, folder, workers)
     frames = root / "frames" / "train"
     scenes = tuple(scenes_in(frames)) if frames.is_dir() else ()
     sources = Sources(images_in(root / "photos" / "train"), scenes)
@@ -111,6 +121,14 @@ def prepare_shards(recipe: Recipe, root: Path, folder: Path, workers: int) -> li
         raise TwinshotError(f"shards = {data.shards}, but these profiles take {len(kinds)} kinds of them; give more")
     plan = ShardPlan(kinds=kinds, shards=data.shards, per_shard=data.per_shard, side=data.side)
     return render_missing(sources, plan, folder, workers)
+
+
+def _prepare_films(data: DataConfig, root: Path, folder: Path, workers: int) -> list[Path]:
+    profiles = [profile_named(name) for name in data.profiles]
+    if wrong := [each.name for each in profiles if (each.light, each.timing) not in GOPRO2]:
+        raise TwinshotError(f"profiles: {wrong[0]!r} is not averaged as GOPRO2 is; give paper, or source = \"mixed\"")
+    plan = FilmPlan(data.shards, data.per_shard, data.side)
+    return render_missing(films(root, "train"), plan, folder, workers)
 
 
 def batches(recipe: Recipe, shards: Sequence[Path], first_step: int, device: torch.device = CPU) -> Iterator[Triple]:
@@ -165,8 +183,15 @@ class Validation:
     groups: dict[str, list[Triple]]
 
 
-def validation(root: Path, profiles: Sequence[str], count: int = 24, side: int = 256) -> Validation:
-    """`count` simulated triples a profile from `root`/photos/val, the real windows of `root`/frames/val; registered."""
+def validation(
+    root: Path, profiles: Sequence[str], count: int = 24, side: int = 256, source: Source = "mixed"
+) -> Validation:
+    """`count` simulated triples a profile from `root`/photos/val, the real windows of `root`/frames/val; registered.
+
+    With the source `gopro2`, `count` of the windows of the films held out are all there is.
+    """
+    if source == "gopro2":
+        return Validation({"real": _of_films(evenly(films(root, "val"), count), profiles[0])})
     photos = images_in(root / "photos" / "val")
     # A profile may take several turns.
     groups = {name: _of_photographs(photos, name, count, side) for name in dict.fromkeys(profiles)}
@@ -175,9 +200,12 @@ def validation(root: Path, profiles: Sequence[str], count: int = 24, side: int =
         windows = [window for scene in scenes_in(frames) for window in windows_of(scene)]
         if not windows:
             raise TwinshotError(f"{frames}: no {WINDOW} frames in a row to validate on; add some, or remove the folder")
-        centred = [replace(window, crop=_view(window.frames[0])) for window in windows]
-        groups["real"] = _triples(centred, profiles[0])
+        groups["real"] = _of_films(windows, profiles[0])
     return Validation(groups)
+
+
+def _of_films(windows: Sequence[FrameWindow], profile: str) -> list[Triple]:
+    return _triples([replace(window, crop=_view(window.frames[0])) for window in windows], profile)
 
 
 def _view(frame: Path) -> tuple[int, int, int]:

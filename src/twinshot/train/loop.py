@@ -40,7 +40,8 @@ def train(
 
     Args:
         recipes: the runs; one, mostly. Several share the work of drawing samples, which keeps a GPU waiting.
-        root: the data root (photos/train, photos/val and, optionally, frames/train, frames/val).
+        root: the data root (photos/train, photos/val and, optionally, frames/train, frames/val; with the source
+            `gopro2` the frames alone, or GOPRO_Large_all).
         folder: holds the runs; each gets `folder`/NAME, rendered motion is shared in `folder`/shards.
         resume: go on from the last checkpoint where there is one; otherwise an existing run is an error.
         report: called with every row that goes to metrics.jsonl.
@@ -79,7 +80,7 @@ def _must_agree(recipes: Sequence[Recipe]) -> None:
 
 def _train(runs: Sequence[Run], root: Path, folder: Path) -> None:
     recipe, device = runs[0].recipe, runs[0].state.device
-    held_out = validation(root, recipe.data.profiles, recipe.validation)
+    held_out = validation(root, recipe.data.profiles, recipe.validation, source=recipe.data.source)
     shards = prepare_shards(recipe, root, folder / SHARDS, workers=threads())
     first = min(run.state.step for run in runs)
     began = time.monotonic()
