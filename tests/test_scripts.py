@@ -57,7 +57,7 @@ def test_many_recipes_are_trained_and_failures_named(fake, tmp_path):
     assert (tmp_path / "runs" / "a.log").exists()
 
 
-@pytest.mark.parametrize(("last", "whole"), [(1000, True), (500, False), (None, False)])
+@pytest.mark.parametrize(("last", "whole"), [(10_000, True), (500, False), (None, False)])
 def test_only_finished_ablations_are_measured(tmp_path, last, whole):
     recipe = ROOT / "recipes" / "ablations" / "no-gan.toml"
     if last:

@@ -127,22 +127,46 @@ def test_recipes_of_the_same_kind_of_motion_share_what_is_rendered() -> None:
     plans: dict[object, set[object]] = {}
     for data in (load_recipe(path).data for path in SHIPPED):
         kinds = kinds_for([profile_named(name) for name in data.profiles])
-        plans.setdefault(kinds, set()).add((data.shards, data.per_shard, data.side))
+        plans.setdefault((data.source, kinds), set()).add((data.shards, data.per_shard, data.side))
     assert all(len(alike) == 1 for alike in plans.values())
-    assert len(plans) == 2
+    assert len(plans) == 3
 
 
-@pytest.mark.parametrize("name", ["paper-rnn", "paper-merger", "compact-rnn", "compact-merger"])
+OF_THE_PAPER = ["paper-rnn", "paper-merger", "compact-rnn", "compact-merger", "gpu-rnn", "gpu-merger"]
+
+
+@pytest.mark.parametrize("name", OF_THE_PAPER)
 def test_the_papers_settings(name: str) -> None:
+    """Section IV-A and Table I, in every recipe of its networks."""
     recipe = load_recipe(RECIPES / f"{name}.toml")
-    assert recipe.steps * recipe.data.batch == 10 * 2058
-    profiles = ("paper",) if name.startswith("paper") else ("paper", "camera")
-    assert (recipe.data.crop, recipe.data.profiles, recipe.method) == (256, profiles, "paper")
+    assert (recipe.data.crop, recipe.method) == (256, "paper")
     optim, weights = recipe.optim, recipe.paper
-    assert (optim.lr, optim.betas, optim.weight_decay, optim.clip) == (2e-4, (0.5, 0.999), 0, 0)
-    assert (optim.warmup, optim.cooldown) == (0, 0)
+    assert (optim.name, optim.lr, optim.betas[0], optim.weight_decay) == ("adamw", 2e-4, 0.5, 0)
+    assert (optim.clip, optim.warmup) == (0, 0)
     assert (weights.content, weights.gradient, weights.dark_channel) == (50, 50, 250)
     assert (weights.adversarial, weights.denoising, weights.adversarial_form) == (1, 50, "minimax")
+    assert weights.generator_steps == 1
+
+
+@pytest.mark.parametrize("name", ["paper-rnn", "paper-merger"])
+def test_as_published(name: str) -> None:
+    """Ten epochs of GOPRO2's 2058 windows and nothing else, at the predecessor's width and depth."""
+    recipe = load_recipe(RECIPES / f"{name}.toml")
+    assert recipe.steps * recipe.data.batch == 10 * 2058
+    assert (recipe.data.source, recipe.data.profiles, recipe.optim.cooldown) == ("gopro2", ("paper",), 0)
+    assert recipe.net.settings == {"base_channels": 64, "levels": 8, "dropout": 0.5, "dropout_blocks": 3}
+
+
+@pytest.mark.parametrize("name", ["compact-rnn", "compact-merger", "gpu-rnn", "gpu-merger"])
+def test_as_improved(name: str) -> None:
+    recipe = load_recipe(RECIPES / f"{name}.toml")
+    compact = name.startswith("compact")
+    assert recipe.steps * recipe.data.batch == (5 * 20_580 if compact else 16 * 20_580)
+    assert (recipe.data.source, recipe.data.profiles, recipe.optim.cooldown) == ("mixed", ("paper", "camera"), 0.5)
+    assert recipe.net.settings["levels"] == (5 if compact else 8)
+    with torch.device("meta"):
+        weights = sum(each.numel() for each in build(recipe.net.kind, recipe.net.settings).parameters())
+    assert weights == pytest.approx(10.5e6, rel=0.02) if compact else weights > 1e8
 
 
 def test_an_ablation_differs_from_its_control_in_what_it_says() -> None:

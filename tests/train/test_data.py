@@ -19,7 +19,15 @@ from twinshot.synth.frames import StillWindow, images_in
 from twinshot.synth.motion import MotionRange
 from twinshot.synth.profiles import profile_named
 from twinshot.synth.sample import sample
-from twinshot.train.data import ShardDataset, batches, calibration, known, noisy_target, validation
+from twinshot.train.data import (
+    ShardDataset,
+    batches,
+    calibration,
+    known,
+    noisy_target,
+    prepare_shards,
+    validation,
+)
 from twinshot.train.pool import Triple
 
 
@@ -127,3 +135,9 @@ def test_calibration_pairs_are_of_the_training_photographs(lab: Lab) -> None:
         assert (noisy.shape, noisy.dtype, blurry.shape) == ((1, 3, 64, 64), np.float32, (1, 3, 64, 64))
         assert np.abs(noisy - blurry).mean() < 0.3
     assert not np.array_equal(pairs[0][0], pairs[2][0])
+
+
+def test_a_profile_of_another_light_is_no_gopro2(lab: Lab, tmp_path: Path) -> None:
+    recipe = tiny("twin", data={"source": "gopro2", "profiles": ["paper", "camera"]})
+    with pytest.raises(TwinshotError, match="profiles: 'camera' is not averaged as GOPRO2 is; give paper"):
+        prepare_shards(recipe, lab.root, tmp_path, workers=1)

@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import IO, Any, get_args
 
 import cv2
+import numpy as np
 import pytest
+import skimage.data
 import torch
 from laboratory import Lab, some_batch, tiny, tiny_table
 from msgspec import to_builtins
@@ -24,12 +26,13 @@ from twinshot.engines.loading import load_model
 from twinshot.files import atomic
 from twinshot.picture.pair import TwinshotError
 from twinshot.train import loop
-from twinshot.train.config import Optimiser, Recipe, recipe_from
+from twinshot.train.config import Optimiser, Recipe, load_recipe, recipe_from
 from twinshot.train.data import Validation
 from twinshot.train.loop import Log, load_into, save, start_or_resume, train, validate
 from twinshot.train.pool import CPU
 from twinshot.train.step import STEPS, State, new_state
 
+RECIPES = Path(__file__).parents[2] / "recipes"
 KEYS = {"recipe", "step", "seconds", "device", "net", "average", "optimisers", "generator"}
 
 
@@ -105,6 +108,56 @@ def test_killed_and_resumed_it_ends_with_the_same_losses(kind: str, lab: Lab, tm
     (unbroken,) = train([recipe], lab.root, whole, resume=False, device=CPU)
     assert rows_of(broken / recipe.name) == rows_of(whole / recipe.name), f"killed at step {step}"
     assert [row["step"] for row in rows_of(whole / recipe.name) if "loss" in row] == list(range(1, recipe.steps + 1))
+    assert equal(without_seconds(torch.load(ended)), without_seconds(torch.load(unbroken)))
+
+
+# GOPRO2 by its recipes
+
+
+@pytest.fixture(scope="module")
+def gopro(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """GOPRO_Large_all in the small, and nothing else: scenes of 2, 1 and 1 windows."""
+    root: Path = tmp_path_factory.mktemp("GOPRO_Large_all")
+    scenes = {"train/GOPR0001_11_00": 23, "train/GOPR0002_11_01": 11, "test/GOPR0003_11_00": 12}
+    picture = skimage.data.astronaut()
+    for start, (name, frames) in enumerate(scenes.items()):
+        (root / name).mkdir(parents=True)
+        for number in range(frames):
+            left = 60 * start + 2 * number
+            frame = np.ascontiguousarray(picture[40:120, left : left + 96, ::-1])
+            cv2.imwrite(str(root / name / f"{number + 1:06d}.png"), frame)
+    return root
+
+
+def shrunk(name: str) -> dict[str, Any]:
+    """A published recipe at a size for tests: everything that is not named here is the recipe's."""
+    return {
+        "base": str(RECIPES / f"{name}.toml"),
+        "name": f"tiny-{name}",
+        "steps": 14,
+        "log_every": 1,
+        "validation": 1,
+        "checkpoint_minutes": 0.0,
+        "net": {"settings": {"base_channels": 2, "levels": 3}},
+        "data": {"crop": 32, "batch": 2, "shards": 2, "per_shard": 4, "side": 48},
+        "discriminator": {"base_channels": 2, "levels": 3},
+    }
+
+
+@pytest.mark.parametrize("name", ["paper-rnn", "paper-merger"])
+def test_the_papers_recipes_train_from_its_data_alone(name: str, gopro: Path, tmp_path: Path) -> None:
+    """Killed and resumed, too; no photographs are asked for."""
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    for folder in (whole, broken):
+        folder.mkdir()
+    kill_at(random.randrange(2, 10), shrunk(name), gopro, broken)
+    recipe = load_recipe(broken / "recipe.toml")
+    assert recipe.data.source == "gopro2"
+    assert torch.load(broken / recipe.name / "checkpoint.pt")["step"] < recipe.steps
+    (ended,) = train([recipe], gopro, broken, resume=True, device=CPU)
+    (unbroken,) = train([recipe], gopro, whole, resume=False, device=CPU)
+    assert rows_of(broken / recipe.name) == rows_of(whole / recipe.name)
+    assert list(rows_of(whole / recipe.name)[-1]["validation"]) == ["real"]
     assert equal(without_seconds(torch.load(ended)), without_seconds(torch.load(unbroken)))
 
 

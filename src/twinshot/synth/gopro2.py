@@ -73,7 +73,7 @@ class FilmPlan:
 
 
 def films(root: Path, part: str) -> Sources:
-    """The scenes of `root`/frames/`part` (train or val) or, where that is not there, of GOPRO_Large_all's train or test.
+    """The scenes of `root`/frames/`part` (train or val) or, where that is missing, of GOPRO_Large_all's train or test.
 
     Raises TwinshotError where neither is there, or holds GOPRO_Large in place of its frames, or no whole window.
     """

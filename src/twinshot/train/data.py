@@ -126,7 +126,7 @@ def prepare_shards(recipe: Recipe, root: Path, folder: Path, workers: int) -> li
 def _prepare_films(data: DataConfig, root: Path, folder: Path, workers: int) -> list[Path]:
     profiles = [profile_named(name) for name in data.profiles]
     if wrong := [each.name for each in profiles if (each.light, each.timing) not in GOPRO2]:
-        raise TwinshotError(f"profiles: {wrong[0]!r} is not averaged as GOPRO2 is; give paper, or source = \"mixed\"")
+        raise TwinshotError(f'profiles: {wrong[0]!r} is not averaged as GOPRO2 is; give paper, or source = "mixed"')
     plan = FilmPlan(data.shards, data.per_shard, data.side)
     return render_missing(films(root, "train"), plan, folder, workers)
 
