@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from helpers import save
 
 ROOT = Path(__file__).resolve().parents[1]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "COLUMNS": "120"}
@@ -102,3 +103,52 @@ def test_packing_halves_averages_alone():
     assert packed["average"]["w"].dtype == torch.float16
     assert packed["average"]["steps"].dtype == torch.int64
     assert packed["step"] == 7
+
+
+def test_a_full_size_network_in_a_given_time(tmp_path, monkeypatch):
+    """Rehearsed: the GPU's recipe, tiny, on a tiny GOPRO_Large_all; then again, when there is nothing left to train."""
+    from skimage import data
+
+    picture = data.astronaut()
+    for scene, frames in (("train/GOPR0001_11_00", 22), ("test/GOPR0002_11_00", 11)):
+        for number in range(frames):
+            path = tmp_path / "all" / scene / f"{number + 1:06d}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            save(path, picture[40:136, 100 + 2 * number : 196 + 2 * number])
+    text = f"""
+        base = "{ROOT / "recipes" / "gpu-merger.toml"}"
+        name = "tiny"
+        steps = 6
+        net = {{settings = {{base_channels = 2, levels = 3}}}}
+        data = {{source = "gopro2", profiles = ["paper"], crop = 32, side = 48, batch = 2, reuse = 2, per_shard = 4}}
+        discriminator = {{base_channels = 2, levels = 3}}
+    """
+    (tmp_path / "tiny.toml").write_text(text)
+    module, out, folder = script("gpu_paper"), tmp_path / "out", str(tmp_path / "all")
+    set_folder = tmp_path / "set"
+    for kind in ("noisy", "blurry", "sharp"):
+        (set_folder / kind).mkdir(parents=True)
+        save(set_folder / kind / "a.png", picture[:128, :128])
+    arguments = [str(tmp_path / "tiny.toml"), "--data", folder, "--set", str(set_folder), "--out", str(out)]
+    monkeypatch.setattr(sys, "argv", ["gpu_paper.py", *arguments, "--minutes", "30"])
+    monkeypatch.setenv("TWINSHOT_WEIGHTS", str(tmp_path))  # put back afterwards
+    monkeypatch.setattr(module, "TIMED", 4)
+    module.main()
+    rows = [json.loads(line) for line in (out / "runs" / "tiny" / "metrics.jsonl").read_text().splitlines()]
+    assert rows[-1]["step"] == 6
+    assert rows[-1]["validation"]["real"] > 0
+    first = json.loads((out / "results.json").read_text())["sets"]["set"]["systems"]["tiny"]
+    assert first["psnr"] > 0
+    module.main()
+    assert json.loads((out / "results.json").read_text())["sets"]["set"]["systems"]["tiny"] == first
+
+
+def test_as_many_steps_as_fit(tmp_path, monkeypatch):
+    module = script("gpu_paper")
+    recipe = module.load_recipe(ROOT / "recipes" / "gpu-rnn.toml")
+    monkeypatch.setattr(module, "prepare_shards", lambda *_: [])
+    monkeypatch.setattr(module, "seconds_a_step", lambda *_: 2.0)
+    for seconds, steps in ((100.5, 50), (1e6, 20_580), (-5.0, 1)):
+        assert module.steps_within(recipe, tmp_path, tmp_path, module.time.monotonic() + seconds) == steps
+    with pytest.raises(module.TwinshotError, match="start again, and it goes on"):
+        module.until(module.time.monotonic() - 61)({"step": 3})

@@ -101,7 +101,7 @@ def test_dark_channel_against_a_direct_evaluation(window: int) -> None:
     assert dark_channel_loss(a, b, window).item() == pytest.approx(((slow_a - slow_b) ** 2).mean(), rel=1e-12)
 
 
-def test_dark_channel_has_the_papers_window() -> None:
+def test_dark_channel_has_the_predecessors_window() -> None:
     image = torch.ones(1, 3, 33, 33)
     image[0, 1, 16, 16] = 0
     assert (dark_channel(image) == 0).sum() == 15 * 15

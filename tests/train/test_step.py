@@ -284,7 +284,7 @@ def test_warm_up_then_constant_then_a_cosine_to_zero() -> None:
     assert all(a >= b for a, b in pairwise(rates[50:]))
 
 
-def test_the_papers_rate_is_constant() -> None:
+def test_without_warm_up_and_cooldown_the_rate_is_constant() -> None:
     optim = OptimConfig(lr=2e-4, warmup=0, cooldown=0.0)
     assert {schedule(step, 100, optim) for step in range(101)} == {1}
 

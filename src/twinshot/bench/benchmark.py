@@ -15,6 +15,7 @@ from ..files import atomic
 from ..picture.pair import TwinshotError
 from ..synth.frames import images_in
 from . import peak, robustness, speed
+from .fairness import loss_of, width_of
 from .report import markdown, write_report
 from .rows import RowKey, code_checksum, own_checksum
 from .run import Bench, Results, keep_results, machine, open_results, reason, run
@@ -124,6 +125,8 @@ def _training(card: Card) -> dict[str, Any]:
         **hours,
         "samples": sum(stage.steps * stage.recipe["data"]["batch"] for stage in stages),
         "crop": last["data"]["crop"],
+        "width": width_of(last["net"]),
+        "loss": loss_of(last),
         "recipe": ", ".join(stage.recipe["name"] for stage in stages),
         "sha256": card.sha256,
     }

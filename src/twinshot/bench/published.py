@@ -89,8 +89,10 @@ SYSTEMS = {
     "unet": Described(
         "a plain U-Net in TwinNet's place, half as wide as published", "after Ronneberger, Fischer, Brox, MICCAI 2015"
     ),
-    "rnn": Described("DeblurRNN, half as wide as published, 4 levels for 8", PAPER),
-    "merger": Described("DeblurMerger, half as wide as published, 5 levels for 8", PAPER),
+    "rnn": Described("DeblurRNN, half as wide as its predecessor, 4 levels for 8", PAPER),
+    "merger": Described("DeblurMerger, half as wide as its predecessor, 5 levels for 8", PAPER),
+    "merger-pair": Described("DeblurMerger on the loss and the schedule of the plain U-Net", PAPER),
+    "rnn-pair": Described("DeblurRNN on the loss and the schedule of the plain U-Net", PAPER),
     "twin": Described("TwinNet, the network that ships", _HERE),
     "twin-large": Described("TwinNet of three times the operations, on the batches of twin", _HERE),
     "twin-pair": Described("TwinNet with four blocks fewer than twin, on the budget of the plain U-Net", _HERE),

@@ -1,6 +1,7 @@
 """The pieces the paper's networks are built of: blocks, encoder, decoder, and the removal of spectral norm.
 
-Sources: Section III-A, Fig. 2 and its caption. The paper setting has base 64 and 8 levels. At 256x256:
+Sources: Section III-A, Fig. 2 and its caption. Neither says how wide or deep the nets are; the authors' earlier network
+for one blurry picture (the paper's [10], here "the predecessor") has base 64 and 8 levels. So at 256x256:
 
     encoder  block     1    2    3    4    5    6    7    8 (bottleneck)
              channels  64   128  256  512  512  512  512  512
@@ -9,9 +10,10 @@ Sources: Section III-A, Fig. 2 and its caption. The paper setting has base 64 an
              channels  512  512  512  512  256  128  64   3
              map       2    4    8    16   32   64   128  256
 
-Every block is a 5x5 stride-2 (transposed) convolution, spectral norm on its weight, batch norm, LeakyReLU(0.2).
+Every block is a 5x5 stride-2 (transposed) convolution, spectral norm on its weight, batch norm, LeakyReLU.
 Where the paper is silent:
 
+- The slope of LeakyReLU is the predecessor's, 0.2; so are dropout's rate and its place.
 - The first block of a generator or discriminator has neither norm: the caption exempts it from "normalization", and
   the text calls both by that name.
 - The image layer has spectral norm and tanh but no batch norm, which would take each picture's mean colour away.

@@ -4,7 +4,7 @@
                         [concatenate -> merge] -> decoder -> sharp
     blurry -> encoder -/
 
-Sizes and channels are those of the table in `blocks`. At 256x256 and the paper setting the two bottlenecks are
+Sizes and channels are those of the table in `blocks`. At 256x256 and full size the two bottlenecks are
 1024x1x1 together and 512x1x1 after the merger, and each decoder block but the last is followed by the skips of both
 encoders: block 1 takes 512 channels, blocks 2 to 8 take three times the width of the block before.
 """
@@ -23,11 +23,12 @@ class DeblurMerger(nn.Module):
     """One sharp clean picture from a noisy and a blurry one, both read in parallel.
 
     The paper concatenates the bottlenecks and says that the net learns to merge them. Here a 1x1 block (spectral norm,
-    batch norm, LeakyReLU) does, and gives the decoder the width it has in DeblurRNN.
+    batch norm, LeakyReLU) does, and gives the decoder the width it has in DeblurRNN. A departure: the paper's decoder
+    is "the same" as there, and this one takes the skips of both encoders.
 
     Args:
-        base_channels: channels of the finest level; the paper setting is 64.
-        levels: halvings down to the bottleneck; the paper setting is 8.
+        base_channels: channels of the finest level; the predecessor's, and so the paper recipe's, are 64.
+        levels: halvings down to the bottleneck; the predecessor has 8, and the paper is silent.
         dropout: share of features dropped while training, in the decoder (the z of eq. 4).
         dropout_blocks: how many blocks of the decoder, from the bottleneck up, have dropout.
         spectral: spectral norm on all convolutions but each encoder's first.

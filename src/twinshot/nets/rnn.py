@@ -47,8 +47,8 @@ class DeblurRNN(nn.Module):
     `joint`, what it hands over carries no gradient: one backward pass of both losses gives each net its own.
 
     Args:
-        base_channels: channels of the finest level; the paper setting is 64.
-        levels: halvings down to the bottleneck; the paper setting is 8.
+        base_channels: channels of the finest level; the predecessor's, and so the paper recipe's, are 64.
+        levels: halvings down to the bottleneck; the predecessor has 8, and the paper is silent.
         dropout: share of features dropped while training, in the decoders (the z of eq. 4).
         dropout_blocks: how many blocks of each decoder, from the bottleneck up, have dropout.
         spectral: spectral norm on all convolutions but each net's first and the ConvLSTM.

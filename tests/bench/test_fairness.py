@@ -1,0 +1,78 @@
+"""What lies behind the figures: losses in words, widths, and the two tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from twinshot.bench.fairness import (
+    AS_PUBLISHED,
+    BY_DESIGN,
+    PUBLISHED_TRAINING,
+    compared_lines,
+    loss_of,
+    training_lines,
+    width_of,
+)
+from twinshot.bench.published import SYSTEMS
+from twinshot.train.config import as_table, load_recipe
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+LOSSES = [
+    ("compact-merger", "50 L1 + 50 gradient + 250 dark channel + GAN", 32),
+    ("paper-rnn", PUBLISHED_TRAINING["rnn"].loss, PUBLISHED_TRAINING["rnn"].width),
+    ("ablations/no-gan", "50 L1 + 50 gradient + 250 dark channel", 32),
+    ("baselines/deblurgan", "100 L1 + WGAN-GP", 32),
+    ("baselines/srn", "squared error", 16),
+    ("baselines/unet", "PSNR + 20 spectrum", 32),
+    ("baselines/twin-pair", "PSNR + 20 spectrum", 16),
+    ("distil", "PSNR + 20 spectrum, taught by twin-large", 16),
+]
+
+
+@pytest.mark.parametrize(("name", "loss", "width"), LOSSES)
+def test_a_recipe_in_words(name: str, loss: str, width: int) -> None:
+    recipe = as_table(load_recipe(RECIPES / f"{name}.toml"))
+    assert (loss_of(recipe), width_of(recipe["net"])) == (loss, width)
+
+
+def test_a_width_left_at_its_default_is_not_known() -> None:
+    assert width_of({"settings": {}}) is None
+
+
+def test_networks_compared_by_design_have_all_else_in_common() -> None:
+    recipes = [load_recipe(RECIPES / "baselines" / f"{name}.toml") for name in BY_DESIGN]
+    for part in ("method", "loss", "optim", "seed", "bf16"):
+        assert len({repr(getattr(recipe, part)) for recipe in recipes}) == 1, part
+    assert len({recipe.data.profiles for recipe in recipes}) == 1
+    assert all(name in SYSTEMS for name in (*BY_DESIGN, *AS_PUBLISHED))
+
+
+def test_trainings_here_and_as_published() -> None:
+    models = {
+        "rnn": {"width": 22, "samples": 102_900, "steps": 25_725, "loss": "50 L1"},
+        "twin": {"width": 16, "samples": 10, "steps": 5, "loss": "PSNR"},
+        "old": {"samples": 10, "steps": 5},
+    }
+    _, _, *rows = training_lines(models)
+    assert rows == [
+        "| rnn | 22 / 64 | 102,900 / 20,580 | 25,725 / ? | 50 L1 | 50 L1 + 50 gradient + 250 dark channel + GAN |",
+        "| twin | 16 | 10 | 5 | PSNR |  |",
+    ]
+    assert training_lines({"old": models["old"]}) == []
+
+
+def test_compared_on_every_set() -> None:
+    good = {"psnr": 30.0, "ssim_paper": 0.9}
+    sets = {
+        "a": {"systems": {"unet": good, "rnn-pair": {"error": "no"}}},
+        "b": {"systems": {"unet": good, "rnn-pair": {"psnr": 29.0, "ssim_matlab": 0.8}}},
+    }
+    assert compared_lines(sets, BY_DESIGN) == [
+        "| system | a | b |",
+        "| --- | --- | --- |",
+        "| unet | 30.00 / 0.9000 | 30.00 / 0.9000 |",
+        "| rnn-pair |  | 29.00 / 0.8000 |",
+    ]
+    assert compared_lines(sets, AS_PUBLISHED) == []
