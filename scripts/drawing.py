@@ -18,8 +18,8 @@ from twinshot.bench.datasets import Triple, triples_in
 from twinshot.bench.drawing import PERIODS, both_true, contrast, on_grid
 from twinshot.bench.metrics import psnr
 from twinshot.bench.sets import prepare
-from twinshot.engines.engine import Model, load_model
-from twinshot.export.release import network_of
+from twinshot.engines.loading import Model, load_model
+from twinshot.engines.torch import network_of
 from twinshot.nets.rnn import DeblurRNN
 from twinshot.picture.encoding import Image
 
@@ -43,9 +43,9 @@ def main() -> None:
 
 def row(model: Model, triples: list[Triple]) -> str:
     """One model's line of the table."""
-    shares = [f"{contrast(model, period):.2f}" for period in PERIODS]
-    drawn = f"{both_true(model, [triple.truth() for triple in triples]):.2f}"
-    net = network_of(model)
+    shares = [f"{contrast(model.run, period):.2f}" for period in PERIODS]
+    drawn = f"{both_true(model.run, model.multiple, [triple.truth() for triple in triples]):.2f}"
+    net = network_of(model.path, model.card)
     both = (
         [f"{value:.2f}" for value in stages(net, model.multiple, triples)] if isinstance(net, DeblurRNN) else ["", ""]
     )

@@ -152,3 +152,22 @@ def test_as_many_steps_as_fit(tmp_path, monkeypatch):
         assert module.steps_within(recipe, tmp_path, tmp_path, module.time.monotonic() + seconds) == steps
     with pytest.raises(module.TwinshotError, match="start again, and it goes on"):
         module.until(module.time.monotonic() - 61)({"step": 3})
+
+
+def test_both_pictures_of_a_deblurring_network_are_measured(tmp_path, photo):
+    import torch
+
+    from twinshot.bench.datasets import triples_in
+    from twinshot.bench.metrics import psnr
+    from twinshot.nets.rnn import DeblurRNN
+
+    for kind in ("noisy", "blurry", "sharp"):
+        (tmp_path / kind).mkdir()
+        save(tmp_path / kind / "a.png", photo[100:170, 100:170])
+    torch.manual_seed(0)
+    net, (triple,) = DeblurRNN(base_channels=2, levels=3).eval(), triples_in(tmp_path)
+    truth = triple.truth()[:64, :64]
+    with torch.no_grad():
+        frame = torch.from_numpy(truth.transpose(2, 0, 1)[None].copy())
+        expected = [psnr(picture[0].permute(1, 2, 0).numpy(), truth) for picture in net.both(frame, frame)]
+    assert script("drawing").stages(net, 8, [triple]) == pytest.approx(expected, abs=0.05)

@@ -27,7 +27,7 @@ LOSSES = [
     ("baselines/srn", "squared error", 16),
     ("baselines/unet", "PSNR + 20 spectrum", 32),
     ("baselines/twin-pair", "PSNR + 20 spectrum", 16),
-    ("distil", "PSNR + 20 spectrum, taught by twin-large", 16),
+    ("distil", "PSNR + 5 spectrum, taught by twin-large", 16),
 ]
 
 

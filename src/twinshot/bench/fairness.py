@@ -57,13 +57,13 @@ def width_of(net: Values) -> int | None:
 
 
 def loss_of(recipe: Values) -> str:
-    """What a recipe's network learned to make small, in words."""
-    if recipe["method"] == "wgan":
+    """What a recipe's network learned to make small, in words; nothing where the recipe does not say."""
+    if recipe.get("method") == "wgan":
         return f"{_weighed(recipe['wgan']['content'], 'L1')} + WGAN-GP"
-    if recipe["method"] == "paper":
+    if recipe.get("method") == "paper":
         names = {"content": "L1", "gradient": "gradient", "dark_channel": "dark channel", "adversarial": "GAN"}
         return _sum(recipe["paper"], names)
-    loss = recipe["loss"]
+    loss = recipe.get("loss", {})
     said = _sum(loss, {"psnr": "PSNR", "mse": "squared error", "l1": "L1", "spectrum": "spectrum"})
     return f"{said}, taught by {loss['teacher']}" if loss.get("teacher") else said
 
