@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from helpers import save
+from helpers import bytes_of, save
 
 ROOT = Path(__file__).resolve().parents[1]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "COLUMNS": "120"}
@@ -31,6 +31,14 @@ def script(name: str) -> ModuleType:
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def saved(triple, folder: Path) -> Path:
+    """A set of one case."""
+    for kind in ("noisy", "blurry", "sharp"):
+        (folder / kind).mkdir(parents=True)
+        save(folder / kind / "a.png", bytes_of(getattr(triple, kind)))
+    return folder
 
 
 @pytest.fixture
@@ -105,7 +113,7 @@ def test_packing_halves_averages_alone():
     assert packed["step"] == 7
 
 
-def test_a_full_size_network_in_a_given_time(tmp_path, monkeypatch):
+def test_a_full_size_network_in_a_given_time(tmp_path, monkeypatch, triple):
     """Rehearsed: the GPU's recipe, tiny, on a tiny GOPRO_Large_all; then again, when there is nothing left to train."""
     from skimage import data
 
@@ -125,10 +133,7 @@ def test_a_full_size_network_in_a_given_time(tmp_path, monkeypatch):
     """
     (tmp_path / "tiny.toml").write_text(text)
     module, out, folder = script("gpu_paper"), tmp_path / "out", str(tmp_path / "all")
-    set_folder = tmp_path / "set"
-    for kind in ("noisy", "blurry", "sharp"):
-        (set_folder / kind).mkdir(parents=True)
-        save(set_folder / kind / "a.png", picture[:128, :128])
+    set_folder = saved(triple, tmp_path / "set")
     arguments = [str(tmp_path / "tiny.toml"), "--data", folder, "--set", str(set_folder), "--out", str(out)]
     monkeypatch.setattr(sys, "argv", ["gpu_paper.py", *arguments, "--minutes", "30"])
     monkeypatch.setenv("TWINSHOT_WEIGHTS", str(tmp_path))  # put back afterwards
@@ -154,20 +159,19 @@ def test_as_many_steps_as_fit(tmp_path, monkeypatch):
         module.until(module.time.monotonic() - 61)({"step": 3})
 
 
-def test_both_pictures_of_a_deblurring_network_are_measured(tmp_path, photo):
+def test_both_pictures_of_a_deblurring_network_are_measured(tmp_path, triple):
     import torch
 
     from twinshot.bench.datasets import triples_in
     from twinshot.bench.metrics import psnr
     from twinshot.nets.rnn import DeblurRNN
 
-    for kind in ("noisy", "blurry", "sharp"):
-        (tmp_path / kind).mkdir()
-        save(tmp_path / kind / "a.png", photo[100:170, 100:170])
     torch.manual_seed(0)
-    net, (triple,) = DeblurRNN(base_channels=2, levels=3).eval(), triples_in(tmp_path)
-    truth = triple.truth()[:64, :64]
+    net, (case,) = DeblurRNN(base_channels=2, levels=6).eval(), triples_in(saved(triple, tmp_path / "set"))
+    shot, truth = case.shot(), case.truth()[:128, :192]
+    frames = (frame[:128, :192].transpose(2, 0, 1)[None] for frame in (shot.noisy, shot.registered))
     with torch.no_grad():
-        frame = torch.from_numpy(truth.transpose(2, 0, 1)[None].copy())
-        expected = [psnr(picture[0].permute(1, 2, 0).numpy(), truth) for picture in net.both(frame, frame)]
-    assert script("drawing").stages(net, 8, [triple]) == pytest.approx(expected, abs=0.05)
+        pictures = net.both(*(torch.from_numpy(frame.copy()) for frame in frames))
+    expected = [psnr(picture[0].permute(1, 2, 0).numpy(), truth) for picture in pictures]
+    assert expected[0] != expected[1]
+    assert script("drawing").stages(net, 64, [case]) == pytest.approx(expected, abs=1e-6)

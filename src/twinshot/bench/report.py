@@ -171,7 +171,7 @@ _MARKDOWN_HEAD = (
 )
 _BY_DESIGN = (
     "One loss, optimiser, schedule and data for all, and about the same hours of a processor: the design differs. "
-    "PSNR in dB / SSIM by the convention `paper`."
+    "PSNR in dB / SSIM by the convention `paper`. (`twin-pair` had 300 steps more, when its layers changed.)"
 )
 _AS_PUBLISHED = (
     "Each by the loss it was published with, but narrower, and on a part of the crops and updates: these rows compare "

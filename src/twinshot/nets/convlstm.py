@@ -19,7 +19,7 @@ class ConvLSTM(nn.Module):
         h' = sigmoid(o) * tanh(c')
 
     The paper names the layer and no sizes (Section III-A, its [30]); kernel, width and forget bias are SRN's, from
-    which the paper takes the idea. No norm on its weight.
+    which the paper takes the idea. No norm on its weight, and no peepholes, which the cell of [30] has.
 
     Args:
         channels: of the input and of both states.
