@@ -214,5 +214,5 @@ def test_a_killed_renderer_is_said(sources, tmp_path, monkeypatch):
         raise BrokenProcessPool("terminated abruptly")
 
     monkeypatch.setattr(shards.ProcessPoolExecutor, "map", broken)
-    with pytest.raises(TwinshotError, match="a process that renders shards was killed, perhaps for want of memory"):
+    with pytest.raises(TwinshotError, match="a process that renders shards was killed, possibly out of memory"):
         render_missing(sources, PLAN, tmp_path, workers=1)
