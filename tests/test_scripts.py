@@ -113,6 +113,7 @@ def test_packing_halves_averages_alone():
     assert packed["step"] == 7
 
 
+@pytest.mark.slow
 def test_a_full_size_network_in_a_given_time(tmp_path, monkeypatch, triple):
     """Rehearsed: the GPU's recipe, tiny, on a tiny GOPRO_Large_all; then again, when there is nothing left to train."""
     from skimage import data
