@@ -8,6 +8,7 @@ from .. import files, match, restoration
 from ..baselines.system import Shot, System
 from ..engines.loading import Model, load_model
 from ..engines.models import manifest
+from ..picture import errors, pair
 from ..picture.encoding import Image
 from ..picture.errors import TwinshotError
 from ..picture.pair import as_float
@@ -58,7 +59,7 @@ def key_of(name: str, engine: str = "onnx", *, whole: bool = False) -> RowKey:
     card, fallback = models[name], models.get(models[name].fallback or "")
     graph = card.int8.sha256[:12] if engine == "int8" and card.int8 else engine
     parts = [card.sha256[:12], *([fallback.sha256[:12]] if fallback else []), *([graph] if engine != "onnx" else [])]
-    seen = () if whole else (match, files)
+    seen = () if whole else (match, files, pair, errors)
     code = f"{own_checksum(sys.modules[__name__])} {code_checksum(restoration, without=seen)}"
     return RowKey(" ".join(parts), code)
 
