@@ -23,6 +23,7 @@ from twinshot.picture.settings import Settings
 REPORT = {
     "noisy",
     "blurry",
+    "frames",
     "size",
     "gain",
     "gain_light",

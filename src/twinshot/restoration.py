@@ -5,23 +5,24 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from . import burst
 from .engines import tile
 from .engines.loading import Model, load_model
 from .files import atomic, io
-from .files.pairs import Source, carried, in_one_profile, notes_on, paths_of, read_pair
+from .files.pairs import Source, carried, carried_alone, in_one_profile, notes_on, paths_of, read_pair
 from .match import align, swap, tone
 from .picture.encoding import Image
-from .picture.errors import InputError, ModelError
-from .picture.pair import Metadata, Pair, as_float
+from .picture.errors import InputError, MismatchError, ModelError
+from .picture.pair import Frame, Metadata, Pair, as_float
 from .picture.settings import AS_FOUND, Settings
 from .picture.window import window
 
@@ -109,7 +110,7 @@ class Clock:
 
 
 def restore(
-    noisy: Source | Pair,
+    noisy: Source | Sequence[Source] | Pair,
     blurry: Source | None = None,
     *,
     model: str | Model = "twin",
@@ -135,15 +136,60 @@ def restore(
     """
     clock = Clock()
     network = _network(model, engine)
-    files: tuple[Path, ...] = ()
-    if isinstance(noisy, Pair):
-        pair = in_one_profile(noisy)
-    else:
-        sources = _both(noisy, blurry)
-        pair = read_pair(*sources, settings.accept_damaged)
-        files = tuple(path.absolute() for path in paths_of(*sources))
+    frames = in_one_profile(noisy) if isinstance(noisy, Pair) else read_frames(noisy, blurry, settings)
     clock.lap("read")
-    return replace(restore_pair(pair, network, progress, clock, settings), sources=files)
+    sources = () if isinstance(noisy, Pair) else paths_of(*_all(noisy, blurry))
+    files = tuple(path.absolute() for path in sources)
+    return replace(restore_frames(frames, network, progress, clock, settings), sources=files)
+
+
+def restore_frames(
+    frames: Pair | Frame,
+    network: Model,
+    progress: Progress | None = None,
+    clock: Clock | None = None,
+    settings: Settings = AS_FOUND,
+) -> Restored:
+    """The same for frames that were read: a pair, or the short frame of a burst alone."""
+    if isinstance(frames, Pair):
+        return restore_pair(frames, network, progress, clock, settings)
+    return restore_alone(frames, network, progress, clock)
+
+
+def read_frames(
+    noisy: Source | Sequence[Source], blurry: Source | None = None, settings: Settings = AS_FOUND
+) -> Pair | Frame:
+    """The frames, read and checked, those of a list merged.
+
+    Raises:
+        InputError: one cannot be read or used, or there is but one.
+        MismatchError: they do not go together, or one file was given twice.
+    """
+    if not isinstance(noisy, (list, tuple)):
+        if blurry is None:
+            raise InputError("the blurry frame is missing: give two frames, or one Pair")
+        return read_pair(cast(Source, noisy), blurry, settings.accept_damaged)
+    _check_different(paths_of(*_all(noisy, blurry)))
+    long = None if blurry is None else io.read(blurry, "the long array", settings.accept_damaged)
+    sensor = long.metadata.sensor if long else None
+    short = [
+        io.read(source, f"array {index} of the list", settings.accept_damaged, sensor)
+        for index, source in enumerate(noisy, 1)
+    ]
+    merged = burst.merge(short)
+    return in_one_profile(Pair(merged, long)) if long else merged
+
+
+def _check_different(files: Sequence[Path]) -> None:
+    for index, file in enumerate(files):
+        if any(atomic.same_file(file, other) for other in files[:index]):
+            raise MismatchError(f"{file} was given twice: give each frame once")
+
+
+def _all(noisy: Source | Sequence[Source], blurry: Source | None) -> tuple[Source, ...]:
+    """Every source in order: a list is of several short frames."""
+    short: tuple[Source, ...] = tuple(noisy) if isinstance(noisy, (list, tuple)) else (cast(Source, noisy),)
+    return short if blurry is None else (*short, blurry)
 
 
 def _network(model: str | Model, engine: str | None) -> Model:
@@ -152,12 +198,6 @@ def _network(model: str | Model, engine: str | None) -> Model:
     if engine not in (None, model.engine):
         raise ModelError(f"{model.name} is loaded in engine {model.engine!r}, not {engine!r}; load it in that one")
     return model
-
-
-def _both(noisy: Source, blurry: Source | None) -> tuple[Source, Source]:
-    if blurry is None:
-        raise InputError("the blurry frame is missing: give two frames, or one Pair")
-    return noisy, blurry
 
 
 def restore_pair(
@@ -187,11 +227,27 @@ def restore_pair(
     cautions = tuple(Caution(code, text) for code, text in said.items() if text)
     for caution in cautions:
         _log.warning(caution.text)
-    report = _report(pair, match, registered, network, clock.seconds, cautions)
+    report = _report(pair.noisy, pair.blurry, match, registered, network, clock.seconds, cautions)
     report["swapped"] = ordered.swapped
-    report["notes"] = notes_on(pair)
     history = f"{pair.noisy.name} with {pair.blurry.name}, model {network.name}"
     return Restored(pixels, report, carried(pair, history), cautions)
+
+
+def restore_alone(
+    frame: Frame, network: Model, progress: Progress | None = None, clock: Clock | None = None
+) -> Restored:
+    """A short frame without a long one, by the network's fallback: as bright as it is."""
+    clock, network = clock or Clock(), network.fallback
+    match = tone.Exposure((1.0, 1.0, 1.0), "linear", "none")
+
+    def parts(top: int, left: int, size: tuple[int, int]) -> tuple[Image, Image]:
+        short = as_float(window(frame.pixels, top, left, size))
+        return short, short
+
+    pixels = over_tiles(network, frame.size, parts, progress)
+    clock.lap("restore")
+    report = _report(frame, None, match, align.left_alone(0.0), network, clock.seconds, ())
+    return Restored(pixels, report, carried_alone(frame, f"{frame.name}, model {network.name}"))
 
 
 def register(pair: Pair, match: tone.Exposure) -> tuple[align.Alignment, tone.Exposure]:
@@ -289,7 +345,8 @@ def _eight_bit(pixels: NDArray[np.uint16]) -> NDArray[np.uint8]:
 
 
 def _report(
-    pair: Pair,
+    noisy: Frame,
+    blurry: Frame | None,
     match: tone.Exposure,
     registered: align.Alignment,
     model: Model,
@@ -297,9 +354,10 @@ def _report(
     cautions: tuple[Caution, ...],
 ) -> dict[str, Any]:
     return {
-        "noisy": pair.noisy.name,
-        "blurry": pair.blurry.name,
-        "size": list(pair.noisy.size[::-1]),
+        "noisy": noisy.name,
+        "blurry": blurry.name if blurry else None,
+        "frames": 1.0 if noisy.count is None else round(float(noisy.count.mean()), 2),
+        "size": list(noisy.size[::-1]),
         "gain": [round(gain, 4) for gain in match.gain],
         "gain_light": match.light,
         "gain_source": match.source,
@@ -311,5 +369,7 @@ def _report(
         "engine": model.engine,
         "arithmetic": model.loaded.arithmetic,
         "seconds": seconds,
+        "swapped": "",
+        "notes": notes_on(*filter(None, (noisy, blurry))),
         "warnings": [caution.text for caution in cautions],
     }

@@ -254,17 +254,20 @@ def _merge_tiles(tiles: Tiles, others: Iterable[Tiles], count: int, noise: Noise
     for other in others:
         gap = reference - np.fft.rfft2(other * window)
         # T_z + A (T_0 - T_z) with A = |gap|^2 / (|gap|^2 + c k sigma^2), k = side^2 / 8.
-        total += reference - gap * _noise_share(2 * parameters.temporal * variance, gap)
+        total += reference - gap * noise_share(2 * parameters.temporal * variance, _power(gap))
     merged = total / np.float32(count)
     radius = np.hypot(*np.meshgrid(np.fft.fftfreq(side), np.fft.rfftfreq(side), indexing="ij")) * side
-    merged -= merged * _noise_share(parameters.spatial / count * variance * radius.astype(np.float32), merged)
+    merged -= merged * noise_share(parameters.spatial / count * variance * radius.astype(np.float32), _power(merged))
     return np.fft.irfft2(merged, s=(side, side)).astype(np.float32)
 
 
-def _noise_share(variance: Tiles, spectra: Spectra) -> Tiles:
-    """variance / (variance + |spectra|^2): what a Wiener filter takes away; 0 where both are."""
-    power = spectra.real**2 + spectra.imag**2
+def noise_share(variance: Tiles, power: Tiles) -> Tiles:
+    """variance / (variance + power): what a Wiener filter takes away; 0 where both are."""
     return np.asarray(variance / np.maximum(variance + power, np.finfo(np.float32).tiny), np.float32)
+
+
+def _power(spectra: Spectra) -> Tiles:
+    return np.asarray(spectra.real**2 + spectra.imag**2)
 
 
 def _raised_cosine(side: int) -> Tiles:

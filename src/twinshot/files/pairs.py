@@ -91,6 +91,13 @@ def carried(pair: Pair, history: str) -> Metadata:
     )
 
 
-def notes_on(pair: Pair) -> list[str]:
-    """What the user should know of how both files were read, as sentences."""
-    return [f"{frame.name} {note}" for frame in (pair.noisy, pair.blurry) for note in frame.metadata.notes]
+def carried_alone(frame: Frame, history: str) -> Metadata:
+    """What a picture made of one frame carries on; `history` says how it was made."""
+    from .._version import __version__
+
+    return replace(frame.metadata, notes=(), software=f"twinshot {__version__}", history=history)
+
+
+def notes_on(*frames: Frame) -> list[str]:
+    """What the user should know of how files were read, as sentences."""
+    return [f"{frame.name} {note}" for frame in frames for note in frame.metadata.notes]

@@ -79,11 +79,13 @@ class Frame:
         pixels: upright (H, W, 3), RGB, sRGB-encoded: uint8, uint16 or float32 in [0, 1].
         name: what messages call it.
         metadata: what its file says of it.
+        count: float32 (H, W), of how many frames of a burst each pixel is the average; None: of one.
     """
 
     pixels: NDArray[Any]
     name: str
     metadata: Metadata
+    count: NDArray[np.float32] | None = None
 
     def __init__(
         self,
@@ -94,6 +96,7 @@ class Frame:
         exposure: float | None = None,
         icc: bytes = b"",
         bits: int | None = None,
+        count: NDArray[np.float32] | None = None,
     ) -> None:
         """A frame from an array.
 
@@ -105,6 +108,7 @@ class Frame:
                 where both have it.
             icc: the bytes of the colour profile; none: sRGB.
             bits: a channel, 8 or 16, to save with; otherwise as many as the pixels have.
+            count: as above.
 
         Raises:
             InputError: not (H, W, 3); a side under 16 or over 32,000 px, or more than 100 megapixels; not uint8,
@@ -115,7 +119,8 @@ class Frame:
         check_size(pixels.shape[1], pixels.shape[0], name)
         checked = pixels if pixels.dtype in (np.uint8, np.uint16) else _checked_float(pixels, name)
         own = Metadata(icc=icc, bits=bits or (8 if pixels.dtype == np.uint8 else 16), exposure=exposure)
-        for field, value in (("pixels", checked), ("name", name), ("metadata", metadata or own)):
+        told = {"pixels": checked, "name": name, "metadata": metadata or own, "count": count}
+        for field, value in told.items():
             object.__setattr__(self, field, value)
 
     @property

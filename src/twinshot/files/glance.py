@@ -1,0 +1,134 @@
+"""What a file says of itself at a glance: when, how long and by which camera, and what it looks like in the small."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image, ImageOps
+
+from ..picture import encoding
+from ..picture.errors import InputError
+from ..picture.pair import as_float
+from ..picture.window import Pixels
+from . import exif, io, raw
+
+GRID = 24
+"""Cells a side of a look."""
+_SMALL = 384  # px of the longer side that a look is taken from
+_DIRECTLY = ("JPEG", "MPO", "PNG", "WEBP")
+_MAKE, _MODEL, _CHANGED, _TAKEN, _FRACTION, _SERIAL = 0x010F, 0x0110, 0x0132, 0x9003, 0x9291, 0xA431
+RESULT = "-restored"
+"""What a result's name ends with, before its suffix."""
+READABLE = {*io.SUFFIXES, *raw.SUFFIXES, ".heic", ".heif", ".hif", ".avif", ".jxl"}
+"""What the names of files that can be read end with."""
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A photograph, as far as sorting needs to know it.
+
+    Attributes:
+        path: the file.
+        size: height and width, upright.
+        look: float32 (GRID, GRID): ranks of brightness without slow changes, the same at any exposure.
+        light: mean in linear light, in [0, 1].
+        camera: maker, model and serial number; empty where EXIF does not say.
+        taken: seconds on the camera's clock, or None.
+        seconds: exposure time, or None.
+        exposure: ExposureTime x ISO / FNumber^2, or None.
+    """
+
+    path: Path
+    size: tuple[int, int]
+    look: encoding.Image
+    light: float
+    camera: str = ""
+    taken: float | None = None
+    seconds: float | None = None
+    exposure: float | None = None
+
+
+def glance(path: Path) -> Shot:
+    """A look at a file that costs little: JPEG is decoded at an eighth of its size.
+
+    Raises:
+        InputError: as `io.read`, though damage to pixels that were not looked at is found only there.
+    """
+    with warnings.catch_warnings(), suppress(Exception):  # whatever is odd about a file, the reader knows or says
+        warnings.simplefilter("ignore")
+        with Image.open(path) as file:
+            if file.format in _DIRECTLY and file.mode in ("RGB", "RGBA"):
+                return _by_pillow(path, file)
+    return _by_reader(path)
+
+
+def _by_pillow(path: Path, file: Image.Image) -> Shot:
+    told = exif.parse(file.info.get("exif") or b"")
+    turned = exif.orientation_of(told)
+    width, height = file.size[::-1] if turned in (5, 6, 7, 8) else file.size
+    file.draft("RGB", (_SMALL, _SMALL))
+    upright = ImageOps.exif_transpose(file)
+    upright.thumbnail((_SMALL, _SMALL))
+    return _shot(path, (height, width), np.asarray(upright.convert("RGB")), told)
+
+
+def _by_reader(path: Path) -> Shot:
+    frame = io.read(path)
+    scale = min(1.0, _SMALL / max(frame.size))
+    small = cv2.resize(frame.pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return _shot(path, frame.size, small, exif.parse(frame.metadata.exif))
+
+
+def _shot(path: Path, size: tuple[int, int], small: Pixels, told: exif.Exif) -> Shot:
+    exposure, seconds = exif.exposure_of(told)
+    light = float(encoding.to_linear(as_float(small)).mean())
+    words = (exif.words(tag) for tag in (told.main.get(_MAKE), told.main.get(_MODEL), told.camera.get(_SERIAL)))
+    return Shot(path, size, look(small), light, " ".join(filter(None, words)), _taken(told), seconds, exposure)
+
+
+def look(pixels: Pixels) -> encoding.Image:
+    """What a picture looks like, whatever its exposure and tone: see `Shot.look`."""
+    grey = cv2.resize(as_float(pixels), (GRID, GRID), interpolation=cv2.INTER_AREA).mean(-1)
+    ranks = grey.ravel().argsort(kind="stable").argsort().reshape(GRID, GRID).astype(np.float32)
+    return np.asarray(ranks - cv2.GaussianBlur(ranks, (0, 0), GRID / 8), np.float32)
+
+
+def _taken(told: exif.Exif) -> float | None:
+    """By the camera's own clock, whose zone does not matter between its pictures."""
+    text = exif.words(told.camera.get(_TAKEN)) or exif.words(told.main.get(_CHANGED))
+    fraction = exif.words(told.camera.get(_FRACTION))
+    try:
+        whole = (datetime.strptime(text, "%Y:%m:%d %H:%M:%S") - datetime(1970, 1, 1)).total_seconds()
+    except ValueError:
+        return None
+    return whole + (float(f"0.{fraction}") if fraction.isdecimal() else 0.0)
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """A folder's files whose names end as pictures' do; its folders are not looked into.
+
+    Hidden ones, results of earlier calls, and raw files beside their developed twins are left out. Raises InputError
+    where the folder cannot be listed.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            paths = sorted(Path(entry) for entry in entries if entry.is_file() and _is_picture(Path(entry)))
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be listed ({error.strerror}); check the name and its rights") from error
+    developed = {path.stem for path in paths if not _is_raw(path)}
+    return [path for path in paths if not (_is_raw(path) and path.stem in developed)]
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in READABLE and not path.name.startswith(".") and not path.stem.endswith(RESULT)
+
+
+def _is_raw(path: Path) -> bool:
+    return path.suffix.lower() in raw.SUFFIXES

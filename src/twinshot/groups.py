@@ -1,0 +1,159 @@
+"""Photographs sorted into groups that show one scene: the short frames, and the long one where there is one.
+
+Pure: what is known of the files goes in, groups come out. Size and camera have to agree, then content; clocks, exposure
+times and names tell repetitions of one scene apart.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .files.glance import GRID, Shot
+
+Values = NDArray[np.float64]
+
+_SHIFT = 2  # cells of a look: as far as a hand moves between two frames
+_ALIKE = 0.55  # least correlation of looks; other scenes seldom come to 0.5, the same one seldom stays below 0.6
+_NEARLY_BEST = 0.25  # below the best partner's: what is only alike by chance is not taken beside a true partner
+_LONGEST_PAUSE = 120.0  # s between frames of one group, beside their exposures
+_SAME, _OTHER = 1.25, 1.5  # ratio of exposures up to which they are one, and from which on they are two
+_BEST_RATIO = 10.0  # of exposures in a pair: a short one of 1/4 to 1/30 is asked for
+MOST = 16
+"""Short frames a group takes: further ones bring next to nothing."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Frames of one scene.
+
+    Attributes:
+        short: the short frames, first the one that names the result; they are alike in exposure.
+        long: the long frame, or None for a burst alone.
+        left: frames of the scene that are not used, as a bracket's middle ones are not.
+        unsure: whether nothing but pixels can tell which of a pair's frames is the short one.
+    """
+
+    short: tuple[Shot, ...]
+    long: Shot | None
+    left: tuple[Shot, ...] = ()
+    unsure: bool = False
+
+
+def scenes(shots: Sequence[Shot]) -> tuple[list[Scene], list[Shot]]:
+    """Groups in the order of their first frames, and the photographs that have no partner."""
+    ordered = sorted(shots, key=_place)
+    found: list[Scene] = []
+    alone: list[Shot] = []
+    for together in _of_one_scene(ordered):
+        if len(together) == 1:
+            alone += together
+            continue
+        for part in _repetitions(together):
+            scene = _roles(part)
+            if scene:
+                found.append(scene)
+            else:
+                alone += part
+    return sorted(found, key=lambda scene: _place(scene.short[0])), sorted(alone, key=_place)
+
+
+def _place(shot: Shot) -> tuple[float, list[tuple[int, str]]]:
+    """By the clock, or else by name, whose numbers count as numbers."""
+    words = re.split(r"(\d+)", str(shot.path))
+    return shot.taken or 0.0, [(int(word), "") if word.isdecimal() else (-1, word) for word in words]
+
+
+def _of_one_scene(shots: list[Shot]) -> list[list[Shot]]:
+    """Connected by likeness of content, size, camera and time; each part in the order that was given."""
+    linked = _likeness([shot.look for shot in shots])
+    for one, first in enumerate(shots):
+        for other, second in enumerate(shots):
+            if first.size != second.size or first.camera != second.camera or _apart(first, second):
+                linked[one, other] = -1.0
+    np.fill_diagonal(linked, -1.0)
+    best = linked.max(1, initial=-1.0)
+    edges = (linked >= _ALIKE) & (linked >= np.minimum.outer(best, best) - _NEARLY_BEST)
+    parts, left = [], set(range(len(shots)))
+    while left:
+        part, new = set[int](), {min(left)}
+        while new:
+            part |= new
+            new = {int(other) for one in new for other in np.flatnonzero(edges[one])} - part
+        parts.append([shots[index] for index in sorted(part)])
+        left -= part
+    return parts
+
+
+def _apart(one: Shot, other: Shot) -> bool:
+    """Whether the clock says that too much time lies between two frames."""
+    if one.taken is None or other.taken is None:
+        return False
+    return abs(one.taken - other.taken) > _LONGEST_PAUSE + (one.seconds or 0.0) + (other.seconds or 0.0)
+
+
+def _likeness(looks: list[NDArray[np.float32]]) -> Values:
+    """Correlation of every two looks, (n, n), at the shift under which they agree best."""
+    if not looks:
+        return np.empty((0, 0))
+    stack, side = np.stack(looks), GRID - 2 * _SHIFT
+    middle = _unit(stack[:, _SHIFT : _SHIFT + side, _SHIFT : _SHIFT + side])
+    found = np.full((len(looks),) * 2, -1.0)
+    for top in range(2 * _SHIFT + 1):
+        for left in range(2 * _SHIFT + 1):
+            found = np.maximum(found, middle @ _unit(stack[:, top : top + side, left : left + side]).T)
+    return np.asarray(np.maximum(found, found.T), np.float64)
+
+
+def _unit(looks: NDArray[np.float32]) -> NDArray[np.float32]:
+    flat = looks.reshape(len(looks), -1)
+    flat = flat - flat.mean(1, keepdims=True)
+    return np.asarray(flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-6), np.float32)
+
+
+def _exposures(shots: Sequence[Shot]) -> Values:
+    """By EXIF's time where all frames have it, or else as bright as the files are."""
+    times = [shot.seconds for shot in shots]
+    return np.array([time or 0.0 for time in times] if all(times) else [max(shot.light, 1e-4) for shot in shots])
+
+
+def _repetitions(shots: list[Shot]) -> list[list[Shot]]:
+    """One scene's frames, each long one with what was taken nearest to it: S L S L are two pairs."""
+    values = _exposures(shots)
+    longs = np.flatnonzero(values > values.max() / _SAME)
+    if values.max() < _OTHER * values.min() or len(longs) == 1:
+        return [shots]
+    times = [shot.taken for shot in shots]
+    clock = np.array([time or 0.0 for time in times] if all(times) else range(len(shots)), np.float64)
+    after = bool(longs[0] == 0)  # long ones first: what follows goes with them
+    parts: list[list[Shot]] = [[] for _ in longs]
+    for index, shot in enumerate(shots):
+        away = np.abs(clock[longs] - clock[index])
+        nearest = np.flatnonzero(away == away.min())
+        parts[nearest[0 if after else -1]].append(shot)
+    return parts
+
+
+def _roles(shots: list[Shot]) -> Scene | None:
+    """Which frame is the long one, and which are the short ones; None for what is no group.
+
+    Two frames of one exposure time are more likely a photograph taken twice than a burst.
+    """
+    if len(shots) < 2:
+        return None
+    values = _exposures(shots)
+    if values.max() < _OTHER * values.min():
+        if len(shots) == 2:
+            timed = all(shot.seconds for shot in shots)
+            return None if timed else Scene((shots[0],), shots[1], unsure=True)
+        return Scene(tuple(shots[:MOST]), None, tuple(shots[MOST:]))
+    long = int(values.argmax())
+    others = [index for index in range(len(shots)) if values[index] * _OTHER <= values[long]]
+    chosen = min(others, key=lambda index: abs(np.log(values[long] / values[index] / _BEST_RATIO)))
+    short = [index for index in others if 1 / _SAME <= values[index] / values[chosen] <= _SAME][:MOST]
+    left = tuple(shot for index, shot in enumerate(shots) if index not in (*short, long))
+    return Scene(tuple(shots[index] for index in short), shots[long], left)
