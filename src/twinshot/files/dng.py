@@ -27,6 +27,7 @@ _SRGB_TO_XYZ = np.array(
     [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
 )
 _STRIP = 256  # rows
+_LEAST_DETERMINANT = 1e-6
 # For developers that go by settings rather than by the tag that says so.
 _NO_REDUCTION = (
     '<rdf:Description rdf:about="" xmlns:crs="http://ns.adobe.com/camera-raw-settings/1.0/" '
@@ -89,18 +90,18 @@ def _sensor_values(
     pixels: NDArray[np.uint16], sensor: Sensor | None, order: Order
 ) -> tuple[NDArray[np.uint16], exif.Directory]:
     """Linear values in the sensor's colours, and the tags that say what those are."""
-    matrix = np.reshape(sensor.matrix, (3, 3)) if sensor else np.linalg.inv(_SRGB_TO_XYZ)
-    if abs(np.linalg.det(matrix)) < 1e-6:
-        matrix, sensor = np.linalg.inv(_SRGB_TO_XYZ), None
+    matrix = np.reshape(sensor.matrix, (3, 3)) if sensor else np.eye(3)
     balance = np.array(sensor.balance if sensor else (1.0, 1.0, 1.0))
+    if abs(np.linalg.det(matrix)) < _LEAST_DETERMINANT:
+        matrix, balance = np.eye(3), np.ones(3)
     neutral = balance.min() / balance
-    seen = matrix @ _SRGB_TO_XYZ
-    convert = (neutral[:, None] * (seen / seen.sum(axis=1, keepdims=True))).astype(np.float32)
+    seen = neutral[:, None] * np.linalg.inv(matrix)
+    convert = seen.astype(np.float32)
     values = np.empty_like(pixels)
     for top in range(0, len(pixels), _STRIP):
         linear = to_linear(pixels[top : top + _STRIP] * np.float32(1 / 65535)) @ convert.T
         values[top : top + _STRIP] = (linear.clip(0, 1) * 65535).round()
-    return values, _colours(matrix, neutral, order)
+    return values, _colours(seen @ np.linalg.inv(_SRGB_TO_XYZ), neutral, order)
 
 
 def _colours(matrix: NDArray[np.float64], neutral: NDArray[np.float64], order: Order) -> exif.Directory:

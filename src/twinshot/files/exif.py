@@ -204,7 +204,8 @@ def words(value: Value | None) -> str:
 
 
 def _positive(exif: Exif, tag: int) -> float | None:
-    found = next(numbers(exif.camera.get(tag), exif.order), float("nan"))
+    value = exif.camera.get(tag) or exif.main.get(tag)  # raw files may have it in either
+    found = next(numbers(value, exif.order), float("nan"))
     return found if np.isfinite(found) and found > 0 else None
 
 

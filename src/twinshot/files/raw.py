@@ -71,7 +71,7 @@ def _check(raw: rawpy.RawPy, name: str) -> None:
 
 def _sensor(raw: rawpy.RawPy, other: Sensor | None) -> Sensor:
     """The file's own as shot, or by its daylight where it says nothing; with another's balance where that is given."""
-    matrix = tuple(float(value) for value in np.asarray(raw.rgb_xyz_matrix, np.float64)[:3].ravel())
+    matrix = tuple(float(value) for value in np.asarray(raw.color_matrix, np.float64)[:3, :3].ravel())
     if other:
         return Sensor(other.balance, matrix)
     for balance in (raw.camera_whitebalance, raw.daylight_whitebalance):
@@ -118,7 +118,7 @@ def _mend(raw: rawpy.RawPy) -> int:
             plane = np.ascontiguousarray(mosaic[top::2, left::2])
             fill[top::2, left::2] = cv2.medianBlur(plane, 3)
             excess[top::2, left::2] = _excess(plane, fill[top::2, left::2])
-    hot = _lone(excess, mosaic, fill)
+    hot = _lone(excess, mosaic, fill, float(np.mean(raw.black_level_per_channel)))
     mosaic[hot] = fill[hot]
     return int(np.count_nonzero(hot))
 
@@ -148,12 +148,18 @@ def _sigma(deviations: NDArray[np.float32]) -> float:
     return max(1.85 * float(np.median(deviations)), 1.0) if deviations.size else 1.0
 
 
-def _lone(excess: NDArray[np.float32], mosaic: NDArray[np.uint16], fill: NDArray[np.uint16]) -> NDArray[np.bool_]:
-    """Where a value stands out alone: a star's or a lamp's light falls on the neighbours of other colours, too."""
+def _lone(
+    excess: NDArray[np.float32], mosaic: NDArray[np.uint16], fill: NDArray[np.uint16], black: float
+) -> NDArray[np.bool_]:
+    """Where a value stands out alone, twice as bright as what is around it.
+
+    A star's or a lamp's light falls on the neighbours of other colours, too.
+    """
     risen = np.maximum(mosaic.astype(np.float32) - fill, 0)
     ring = np.ones((3, 3), np.uint8)
     ring[1, 1] = 0
-    return np.asarray((excess > _HOT) & (cv2.dilate(risen, ring) < _LONE * risen))
+    alone = cv2.dilate(risen, ring) < _LONE * risen
+    return np.asarray((excess > _HOT) & alone & (risen > fill.astype(np.float32) - np.float32(black)))
 
 
 def _metadata(raw: rawpy.RawPy, data: bytes, sensor: Sensor) -> Metadata:
@@ -165,7 +171,7 @@ def _metadata(raw: rawpy.RawPy, data: bytes, sensor: Sensor) -> Metadata:
 def _exif(raw: rawpy.RawPy, data: bytes) -> exif.Exif:
     """The file's own EXIF where it is built as TIFF, else its preview's, else what LibRaw read of the exposure."""
     own = exif.parse(data)
-    if own.camera:
+    if own.camera or exif.exposure_of(own)[1]:
         return exif.upright(own, raw.sizes.width, raw.sizes.height)
     preview = _preview(raw)
     at = preview[:100_000].find(b"Exif\0\0")

@@ -23,7 +23,7 @@ class Sensor:
 
     Attributes:
         balance: factors for the sensor's red, green and blue that make white neutral; green's is 1.
-        matrix: XYZ (D65) to the sensor's colours, row by row, 9 numbers.
+        matrix: the sensor's balanced colours to linear sRGB, row by row, 9 numbers.
     """
 
     balance: tuple[float, float, float]

@@ -1,0 +1,111 @@
+"""Camera raw: developed alike, linear, upright, without hot pixels; and what is no whole raw file is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tifffile
+from cameras import mosaic, noisy, write_dng
+from skimage import data
+
+from twinshot.files import io
+from twinshot.files.pairs import read_pair
+from twinshot.match import tone
+from twinshot.picture.encoding import to_linear, to_srgb
+from twinshot.picture.pair import TwinshotError, as_float
+
+
+@pytest.fixture(scope="module")
+def scene() -> np.ndarray:
+    """A photograph at 40 % of a sensor's range, so that nothing clips, (240, 320, 3) uint8 sRGB."""
+    picture = data.astronaut()[:240, :320].astype(np.float32) / 255
+    return np.round(to_srgb(to_linear(picture) * 0.4) * 255).astype(np.uint8)
+
+
+def psnr(found: np.ndarray, wanted: np.ndarray) -> float:
+    return float(-10 * np.log10(np.mean((found - wanted) ** 2)))
+
+
+def test_colours_and_brightness_are_the_scenes(tmp_path, scene):
+    frame = io.read(write_dng(tmp_path / "a.dng", mosaic(scene), 0.1))
+    assert frame.pixels.dtype == np.uint16
+    assert psnr(as_float(frame.pixels), scene / 255) > 34  # what demosaicing leaves
+    ratios = to_linear(as_float(frame.pixels)).mean((0, 1)) / to_linear(scene.astype(np.float32) / 255).mean((0, 1))
+    np.testing.assert_allclose(ratios, 1, atol=0.01)
+    assert frame.metadata.seconds == pytest.approx(0.1)
+    assert frame.metadata.exposure == pytest.approx(0.1 * 400 / 4)
+    assert frame.metadata.bits == 16
+
+
+def test_brightness_is_proportional_to_exposure(tmp_path, scene):
+    """No automatic brightness: a frame of an eighth of the light is an eighth as bright."""
+    long = io.read(write_dng(tmp_path / "l.dng", mosaic(scene), 0.4))
+    short = io.read(write_dng(tmp_path / "s.dng", mosaic(scene, exposure=1 / 8), 0.05))
+    ratio = to_linear(as_float(long.pixels)).mean() / to_linear(as_float(short.pixels)).mean()
+    assert ratio == pytest.approx(8, rel=0.01)
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_both_frames_get_the_long_ones_white_balance(tmp_path, scene, swapped):
+    short = write_dng(tmp_path / "s.dng", mosaic(scene, exposure=1 / 8), 0.05, balance=(2.4, 1.0, 1.2))
+    long = write_dng(tmp_path / "l.dng", mosaic(scene), 0.4)
+    pair = read_pair(*((long, short) if swapped else (short, long)))
+    for frame in (pair.noisy, pair.blurry):
+        assert frame.metadata.sensor.balance == pytest.approx((2.0, 1.0, 1.6), rel=1e-3)
+    means = [to_linear(as_float(frame.pixels)).mean((0, 1)) for frame in (pair.noisy, pair.blurry)]
+    np.testing.assert_allclose(means[1] / means[0], 1 / 8 if swapped else 8, rtol=0.02)
+    gain = tone.exif_gain(pair)
+    assert gain == pytest.approx(1 / 8 if swapped else 8)
+
+
+@pytest.mark.parametrize("turn", [1, 3, 6, 8])
+def test_turned_upright_once(tmp_path, scene, turn):
+    upright = io.read(write_dng(tmp_path / "a.dng", mosaic(scene), 0.1)).pixels
+    frame = io.read(write_dng(tmp_path / "b.dng", mosaic(scene), 0.1, turn=turn))
+    turned = {1: upright, 3: upright[::-1, ::-1], 6: np.rot90(upright, -1), 8: np.rot90(upright)}[turn]
+    np.testing.assert_array_equal(frame.pixels, turned)
+    io.write(tmp_path / "c.png", frame.pixels, frame.metadata)
+    np.testing.assert_array_equal(io.read(tmp_path / "c.png").pixels, frame.pixels)
+
+
+def test_hot_pixels_are_filled_and_the_rest_left(tmp_path, scene):
+    rng = np.random.default_rng(1)
+    dark = noisy(mosaic(scene, exposure=0.1))
+    clean = io.read(write_dng(tmp_path / "clean.dng", dark, 0.01))
+    rows, columns = rng.integers(4, 236, 50), rng.integers(4, 316, 50)
+    hot = dark.copy()
+    hot[rows, columns] += rng.uniform(0.3, 0.8, 50)
+    frame = io.read(write_dng(tmp_path / "hot.dng", hot, 0.01))
+    (note,) = frame.metadata.notes
+    found = int(note.split()[1])
+    assert 45 <= found <= 55
+    assert psnr(as_float(frame.pixels), as_float(clean.pixels)) > 40
+    assert np.abs(as_float(frame.pixels) - as_float(clean.pixels)).max() < 0.2
+
+
+def test_stars_are_no_hot_pixels(tmp_path):
+    """Their light falls on neighbours of other colours, too."""
+    sky = np.full((120, 160), 0.01)
+    rng = np.random.default_rng(2)
+    for row, column in rng.integers(5, 110, (30, 2)):
+        sky[row - 1 : row + 2, column - 1 : column + 2] += 0.5 * np.outer([0.4, 1, 0.4], [0.4, 1, 0.4])
+    frame = io.read(write_dng(tmp_path / "sky.dng", noisy(sky), 1.0))
+    assert sum(int(note.split()[1]) for note in frame.metadata.notes) <= 1
+
+
+def test_a_raw_file_cut_short_is_refused(tmp_path, scene):
+    whole = write_dng(tmp_path / "a.dng", mosaic(scene), 0.1).read_bytes()
+    for share in (0.3, 0.9):
+        (tmp_path / "cut.dng").write_bytes(whole[: int(len(whole) * share)])
+        with pytest.raises(TwinshotError, match=r"cut\.dng: the file is damaged"):
+            io.read(tmp_path / "cut.dng")
+
+
+def test_a_developed_tiff_may_keep_tags_of_dng(tmp_path, scene):
+    tags = [(50706, "B", 4, (1, 4, 0, 0), True), (50721, "2i", 9, [1, 1] * 9, True)]
+    tifffile.imwrite(tmp_path / "a.tif", scene, photometric="rgb", extratags=tags)
+    frame = io.read(tmp_path / "a.tif")
+    np.testing.assert_array_equal(frame.pixels, scene)
+    io.write(tmp_path / "b.tif", frame.pixels, frame.metadata)
+    with tifffile.TiffFile(tmp_path / "b.tif") as file:
+        assert not {50706, 50721} & {tag.code for tag in file.pages.first.tags}
