@@ -55,10 +55,7 @@ def test_what_is_written_is_read(order):
 def test_a_makers_note_stays_at_its_offset_in_every_format(tmp_path, pixels, suffix, order):
     io.write(tmp_path / f"a.{suffix}", pixels, Metadata(exif=block(order)))
     stored = (tmp_path / f"a.{suffix}").read_bytes()
-    if suffix == "tif":
-        start = 0
-    else:
-        start = stored.index(b"II*\0" if order == "<" else b"MM\0*")
+    start = 0 if suffix == "tif" else stored.index(b"II*\0" if order == "<" else b"MM\0*")
     assert stored[start + 300 : start + 300 + len(NOTE)] == NOTE
     again = exif.parse(io.read(tmp_path / f"a.{suffix}").metadata.exif)
     assert again.note == 300
