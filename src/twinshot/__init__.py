@@ -13,6 +13,7 @@ from .picture.errors import InputError, MismatchError, ModelError, OutputError, 
 from .picture.pair import Frame, Pair
 
 if TYPE_CHECKING:
+    from .batch import restore_many
     from .engines.loading import Model, load_model
     from .restoration import Caution, Restored, restore
 
@@ -30,6 +31,7 @@ __all__ = [
     "__version__",
     "load_model",
     "restore",
+    "restore_many",
 ]
 
 
@@ -41,6 +43,10 @@ if not TYPE_CHECKING:  # for a type checker every name would be one of the modul
             from . import restoration
 
             return getattr(restoration, name)
+        if name == "restore_many":
+            from .batch import restore_many
+
+            return restore_many
         if name in ("Model", "load_model"):
             from .engines import loading
 

@@ -21,7 +21,9 @@ _SHIFT = 2  # cells of a look: as far as a hand moves between two frames
 _ALIKE = 0.55  # least correlation of looks; other scenes seldom come to 0.5, the same one seldom stays below 0.6
 _NEARLY_BEST = 0.25  # below the best partner's: what is only alike by chance is not taken beside a true partner
 _LONGEST_PAUSE = 120.0  # s between frames of one group, beside their exposures
-_SAME, _OTHER = 1.25, 1.5  # ratio of exposures up to which they are one, and from which on they are two
+_SAME = 1.25  # ratio of exposures up to which they are one
+OTHER = 1.5
+"""Ratio of exposures from which on they are two."""
 _BEST_RATIO = 10.0  # of exposures in a pair: a short one of 1/4 to 1/30 is asked for
 MOST = 16
 """Short frames a group takes: further ones bring next to nothing."""
@@ -125,7 +127,7 @@ def _repetitions(shots: list[Shot]) -> list[list[Shot]]:
     """One scene's frames, each long one with what was taken nearest to it: S L S L are two pairs."""
     values = _exposures(shots)
     longs = np.flatnonzero(values > values.max() / _SAME)
-    if values.max() < _OTHER * values.min() or len(longs) == 1:
+    if values.max() < OTHER * values.min() or len(longs) == 1:
         return [shots]
     times = [shot.taken for shot in shots]
     clock = np.array([time or 0.0 for time in times] if all(times) else range(len(shots)), np.float64)
@@ -146,13 +148,13 @@ def _roles(shots: list[Shot]) -> Scene | None:
     if len(shots) < 2:
         return None
     values = _exposures(shots)
-    if values.max() < _OTHER * values.min():
+    if values.max() < OTHER * values.min():
         if len(shots) == 2:
             timed = all(shot.seconds for shot in shots)
             return None if timed else Scene((shots[0],), shots[1], unsure=True)
         return Scene(tuple(shots[:MOST]), None, tuple(shots[MOST:]))
     long = int(values.argmax())
-    others = [index for index in range(len(shots)) if values[index] * _OTHER <= values[long]]
+    others = [index for index in range(len(shots)) if values[index] * OTHER <= values[long]]
     chosen = min(others, key=lambda index: abs(np.log(values[long] / values[index] / _BEST_RATIO)))
     short = [index for index in others if 1 / _SAME <= values[index] / values[chosen] <= _SAME][:MOST]
     left = tuple(shot for index, shot in enumerate(shots) if index not in (*short, long))

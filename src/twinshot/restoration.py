@@ -7,8 +7,9 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from io import BytesIO
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import cv2
 import numpy as np
@@ -25,6 +26,9 @@ from .picture.errors import InputError, MismatchError, ModelError
 from .picture.pair import Frame, Metadata, Pair, as_float
 from .picture.settings import AS_FOUND, Settings
 from .picture.window import window
+
+if TYPE_CHECKING:
+    import PIL.Image
 
 _log = logging.getLogger("twinshot")
 
@@ -74,8 +78,17 @@ class Restored:
         """The picture as float32 (H, W, 3), RGB, sRGB-encoded in [0, 1]."""
         return as_float(self.pixels)
 
+    def made_of(self, sources: tuple[Path, ...]) -> Restored:
+        """The same, which is never saved over these files."""
+        return replace(self, sources=sources)
+
     def save(
-        self, path: str | os.PathLike[str], force: bool = False, bits: int | None = None, strip: bool = False
+        self,
+        path: str | os.PathLike[str],
+        force: bool = False,
+        bits: int | None = None,
+        strip: bool = False,
+        quality: int | None = None,
     ) -> None:
         """Write the picture with the noisy frame's metadata and the blurry one's colour profile.
 
@@ -84,16 +97,45 @@ class Restored:
             force: replace an existing file.
             bits: 8, 16, or 32 for linear light as float; None for the inputs' depth, as far as the format holds it.
             strip: leave out all metadata but the profile.
+            quality: of JPEG and WebP, 1 to 100; None: 95.
 
         Raises OutputError where the path cannot be written, is a source's, or exists and `force` is not given.
         """
         target = atomic.path_of(path, "the output")
         io.check_output(target, self.sources, force, bits)
+        io.write(target, *self._as_stored(target, bits, strip), quality)
+
+    def encoded(self, suffix: str, bits: int | None = None, strip: bool = False, quality: int | None = None) -> bytes:
+        """The bytes of a file whose name ends with this suffix; PNG for one that cannot be written."""
+        target = Path(f"picture{suffix if suffix.lower() in io.SUFFIXES else '.png'}")
+        out = BytesIO()
+        io.encoder(target, *self._as_stored(target, bits, strip), quality)(out)
+        return out.getvalue()
+
+    def _as_stored(self, target: Path, bits: int | None, strip: bool) -> tuple[NDArray[Any], Metadata]:
+        """Pixels of the depth that a file will have, and what goes beside them."""
         depth = io.depth_for(target, bits or min(self.metadata.bits, 16))
         pixels: NDArray[Any] = self.pixels
         if depth != 16:
             pixels = _eight_bit(self.pixels) if depth == 8 else as_float(self.pixels)
-        io.write(target, pixels, io.stripped(self.metadata) if strip else self.metadata)
+        return pixels, io.stripped(self.metadata) if strip else self.metadata
+
+    def to_pil(self) -> PIL.Image.Image:
+        """The picture as an 8-bit Pillow image, with its colour profile in `info`."""
+        import PIL.Image
+
+        image = PIL.Image.fromarray(_eight_bit(self.pixels))
+        if self.metadata.icc:
+            image.info["icc_profile"] = self.metadata.icc
+        return image
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows: at most 1024 px a side."""
+        image = self.to_pil()
+        image.thumbnail((1024, 1024))
+        out = BytesIO()
+        image.save(out, "PNG")
+        return out.getvalue()
 
 
 @dataclass

@@ -21,14 +21,19 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Column, Table
+from rich.table import Table
 
 from ..picture.pair import TwinshotError
 
 if TYPE_CHECKING:
     from ..export.quantise import Frames
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 out = Console()
 err = Console(stderr=True, soft_wrap=True, highlight=False)
 _ENDINGS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]  # Windows has but one
@@ -59,13 +64,13 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")  # a name the terminal cannot show is no reason to fail
     _clean_up_when_ended()
     try:
-        from . import serve  # noqa: F401  # it enters itself
+        from . import restore, serve  # noqa: F401  # they enter themselves
 
         app()
     except (TwinshotError, OSError, MemoryError) as error:
         if _settings.debug:
             traceback.print_exc()
-        err.print(f"twinshot: {_in_words(error)}", style="red", markup=False)
+        err.print(f"twinshot: {in_words(error)}", style="red", markup=False)
         sys.exit(2)
     except SystemExit as stop:
         if stop.code in (130, *(128 + number for number in _ENDINGS)):
@@ -86,7 +91,7 @@ def _clean_up_when_ended() -> None:
             signal.signal(number, end)
 
 
-def _in_words(error: Exception) -> str:
+def in_words(error: Exception) -> str:
     """One line: the rooms' own words, or else the system's."""
     if isinstance(error, MemoryError):
         return "there is not enough memory; close other programs, or crop the pictures"
@@ -107,68 +112,6 @@ def root(
 
         out.print(__version__)
         raise typer.Exit
-
-
-@app.command()
-def restore(
-    # Whether files can be read is for the rooms to say, in one line.
-    noisy: Annotated[Path, typer.Argument(help="The short, noisy frame.", readable=False)],
-    blurry: Annotated[Path, typer.Argument(help="The long, blurry frame.", readable=False)],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="The picture to write: PNG, TIFF, JPEG, WebP, DNG.", readable=False)
-    ],
-    model: Annotated[str, typer.Option(help="A model that `twinshot models` lists.")] = "twin",
-    engine: Annotated[str, typer.Option(help="What runs the network: onnx, int8, openvino or torch.")] = "onnx",
-    report: Annotated[
-        Path | None, typer.Option(help="Write what was decided on the way as JSON.", readable=False)
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors and warnings.")] = False,
-    keep_order: Annotated[
-        bool, typer.Option("--keep-order", help="Take the first frame as the short one, whatever speaks against it.")
-    ] = False,
-    accept_damaged: Annotated[
-        bool, typer.Option("--accept-damaged", help="Use what is left of a damaged JPEG.")
-    ] = False,
-    bits: Annotated[
-        int | None, typer.Option(help="8, 16, or 32 (linear light as float, TIFF); otherwise the inputs' depth.")
-    ] = None,
-    strip: Annotated[bool, typer.Option("--strip", help="Write no metadata but the colour profile.")] = False,
-    force: Force = False,
-) -> None:
-    """Restore one picture from a pair."""
-    from ..files import atomic, io
-    from ..picture.settings import Settings
-    from ..restoration import restore as run
-
-    io.check_output(output, (noisy, blurry), force, bits)
-    if report:
-        atomic.check_target(report, (noisy, blurry, output), force)
-    with _bar(quiet) as progress:
-        settings = Settings(keep_order=keep_order, accept_damaged=accept_damaged)
-        result = run(noisy, blurry, model=model, engine=engine, progress=progress, settings=settings)
-    result.save(output, force, bits, strip)
-    for warning in result.report["warnings"]:
-        err.print(f"warning: {warning}", style="yellow", markup=False)
-    if not quiet:
-        for note in result.report["notes"]:
-            err.print(f"note: {note}", markup=False)
-        out.print(_summary(output, result.report), markup=False, highlight=False, soft_wrap=True)
-    if report:
-        atomic.write_bytes(report, json.dumps(result.report, indent=2).encode())
-
-
-@app.command()
-def models() -> None:
-    """List the models at hand: those of the package, and of TWINSHOT_WEIGHTS or a checkout's `weights`."""
-    from ..engines.models import manifest
-
-    # Of all columns the name alone is typed again.
-    table = Table(Column("model", no_wrap=True), "size", "trained on", "licence", "measured quality")
-    for name, card in manifest().items():
-        size = f"{card.path.stat().st_size / 1e6:.1f} MB" if card.path.is_file() else "missing"
-        quality = ", ".join(f"{key} {value}" for key, value in card.quality.items())
-        table.add_row(*(escape(text) for text in (name, size, card.trained_on, card.licence, quality)))
-    out.print(table)
 
 
 @app.command()
@@ -279,7 +222,7 @@ def _scores(name: str, found: dict[str, Any]) -> Table:
 
 
 @contextmanager
-def _bar(quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
+def bar(quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
     """A bar that shows once a second has passed, where somebody watches: elsewhere it would leave an empty line."""
     if quiet or not err.is_interactive:
         yield None
@@ -293,16 +236,6 @@ def _bar(quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
             bars.update(task, completed=done, total=total, visible=time.monotonic() - began > 1)
 
         yield update
-
-
-def _summary(output: Path, report: dict[str, Any]) -> str:
-    gain = "/".join(f"{value:.2f}" for value in report["gain"])
-    moved = "left as they were" if not report["registered"] else "shift {:+.1f}, {:+.1f} px".format(*report["shift"])
-    seconds = sum(report["seconds"].values())
-    return (
-        f"{output}: {report['size'][0]}x{report['size'][1]}, gain {gain} ({report['gain_source']}), frames {moved} "
-        f"(confidence {report['confidence']:.2f}), model {report['model']}, {seconds:.1f} s"
-    )
 
 
 def _print_row(row: dict[str, Any]) -> None:

@@ -100,7 +100,7 @@ def _decoder(data: bytes, path: Path) -> Decoder:
     return decoder
 
 
-def write(path: Path, pixels: Pixels, metadata: Metadata) -> None:
+def write(path: Path, pixels: Pixels, metadata: Metadata, quality: int | None = None) -> None:
     """Write upright RGB pixels in the format of the suffix, with what goes beside them; grey where the metadata says.
 
     The file appears whole or not at all. Raises OutputError where it cannot be written, or where its format does
@@ -110,7 +110,13 @@ def write(path: Path, pixels: Pixels, metadata: Metadata) -> None:
         path: the file.
         pixels: (H, W, 3), sRGB-encoded; uint8, uint16, or float32, which is written as linear light, its profile too.
         metadata: EXIF, ICC and the rest, as read.
+        quality: of JPEG and WebP, 1 to 100; None: 95.
     """
+    write_atomically(path, encoder(path, pixels, metadata, quality))
+
+
+def encoder(path: Path, pixels: Pixels, metadata: Metadata, quality: int | None = None) -> Callable[[IO[bytes]], None]:
+    """What writes such a file to a stream; arguments and errors are those of `write`."""
     kind = format_of(path)
     bits = 8 * pixels.itemsize
     if bits > _DEPTHS.get(kind, 8):
@@ -124,18 +130,20 @@ def write(path: Path, pixels: Pixels, metadata: Metadata) -> None:
         metadata = replace(metadata, icc=linear, grey=False)
     if metadata.grey and kind in ("PNG", "JPEG", "TIFF"):
         pixels, metadata = grey_of(pixels), replace(metadata, icc=b"")
-    write_atomically(path, partial(_encode, kind, pixels, metadata, block))
+    return partial(_encode, kind, pixels, metadata, block, quality or jpeg.QUALITY)
 
 
-def _encode(kind: str, pixels: Pixels, metadata: Metadata, block: exif.Exif, file: IO[bytes]) -> None:
+def _encode(kind: str, pixels: Pixels, metadata: Metadata, block: exif.Exif, quality: int, file: IO[bytes]) -> None:
     if kind == "TIFF":
         tiff.write(file, pixels, metadata, block)
     elif kind == "DNG":
         dng.write(file, pixels, metadata, block)
     else:
         encoders: dict[str, Callable[[Any, Metadata, exif.Exif], bytes]] = {
-            "JPEG": jpeg.encode, "PNG": png.encode, "WEBP": modern.encode_webp,
-        }  # fmt: skip
+            "JPEG": partial(jpeg.encode, quality=quality),
+            "PNG": png.encode,
+            "WEBP": partial(modern.encode_webp, quality=quality),
+        }
         # To memory first: of a full disk Pillow's encoders say no more than "encoder error -2".
         file.write(encoders[kind](pixels, metadata, block))
 

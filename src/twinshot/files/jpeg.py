@@ -16,7 +16,7 @@ from . import exif, xmp
 from .stored import Stored
 
 LARGEST_EXIF = 65_527  # bytes: a segment's length has 16 bits and counts itself and the prefix
-_QUALITY = 95
+QUALITY = 95
 _HARMLESS = re.compile(r"Unknown Adobe color transform|Invalid (?:crop|progressive)")  # warnings that cost no pixel
 
 
@@ -87,11 +87,11 @@ def _beside(file: Image.Image, data: bytes) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def encode(pixels: NDArray[np.uint8], metadata: Metadata, block: exif.Exif) -> bytes:
+def encode(pixels: NDArray[np.uint8], metadata: Metadata, block: exif.Exif, quality: int = QUALITY) -> bytes:
     """A file of 8-bit RGB or grey pixels; what is too long for a segment is left out, the largest tags first."""
     packet = xmp.for_jpeg(metadata.xmp)
     options: dict[str, Any] = {
-        "quality": _QUALITY,
+        "quality": quality,
         "subsampling": 0,
         "icc_profile": metadata.icc or None,
         "exif": exif.block_of(block, LARGEST_EXIF),

@@ -212,9 +212,9 @@ def _needs(name: str, kind: str, extra: str) -> InputError:
     return InputError(f"{name}: is {kind}; to read it: pip install 'twinshot[{extra}]'")
 
 
-def encode_webp(pixels: NDArray[np.uint8], metadata: Metadata, block: exif.Exif) -> bytes:
+def encode_webp(pixels: NDArray[np.uint8], metadata: Metadata, block: exif.Exif, quality: int = _QUALITY) -> bytes:
     """A WebP file of 8-bit RGB pixels."""
     out = BytesIO()
     options = {"icc_profile": metadata.icc or None, "exif": exif.block_of(block), "xmp": metadata.xmp}
-    Image.fromarray(pixels).save(out, "WEBP", quality=_QUALITY, **options)
+    Image.fromarray(pixels).save(out, "WEBP", quality=quality, **options)
     return out.getvalue()

@@ -15,7 +15,9 @@ _SAMPLE_SIDE = 1536  # px of the middle that noise is measured on
 _LIGHT_SIDE = 256  # px of the longer side that brightness is measured on
 _LONGER = 1.2  # times the other's exposure time, from which on the times decide
 _DARKER = 1.6  # times darker in linear light: more than two frames differ by whose camera meant them to be alike
-_NOISIER, _LEAST_NOISE = 1.5, 0.004
+_LEAST_NOISE = 0.004
+NOISIER = 1.5
+"""Times the other's noise, from which on it decides."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ def _reason(first: Frame, second: Frame) -> str:
         return f"{second.name} is {brighter:.2g} times darker than {first.name}" if brighter > 1 else ""
     # A gain in linear light raises noise by about its square root in the mid-tones.
     one, other = fine_detail(first.pixels), fine_detail(second.pixels) * brighter**0.5
-    noisier = other > _LEAST_NOISE and other > _NOISIER * one
+    noisier = other > _LEAST_NOISE and other > NOISIER * one
     return f"{second.name} has more noise and fine detail than {first.name}" if noisier else ""
 
 

@@ -1,0 +1,334 @@
+"""Folders in, pictures out: what goes together, then one picture after the other, reading ahead and writing behind.
+
+A result that exists is done: written whole or not at all, it says all that a call that was killed has to leave.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from .engines.loading import Model, load_model
+from .files import io, raw
+from .files.glance import RESULT, Shot, glance, pictures_in
+from .files.pairs import Source, paths_of, read_pair
+from .groups import OTHER, Scene, scenes
+from .match import swap
+from .picture.errors import InputError, TwinshotError
+from .picture.pair import Frame, Pair
+from .picture.settings import AS_FOUND, Settings
+from .restoration import Clock, Restored, read_frames, restore_frames
+
+Kind = TypeVar("Kind")
+Read = TypeVar("Read")
+Made = TypeVar("Made")
+Written = TypeVar("Written")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A picture to make: the short frames, the long one or None for a burst alone, the file, what was left out."""
+
+    short: tuple[Path, ...]
+    long: Path | None
+    output: Path
+    left: tuple[Path, ...] = ()
+
+    def __str__(self) -> str:
+        """As a plan says it."""
+        short, left = (", ".join(path.name for path in paths) for paths in (self.short, self.left))
+        frames = f"{short} + {self.long.name}" if self.long else f"{short} (a burst alone)"
+        return f"{frames} -> {self.output}" + (f" (without {left})" if left else "")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a call will do.
+
+    Attributes:
+        jobs: the pictures to make.
+        alone: photographs without a partner.
+        unreadable: files that cannot be read, and why, in words that name them.
+    """
+
+    jobs: tuple[Job, ...]
+    alone: tuple[Path, ...] = ()
+    unreadable: tuple[tuple[Path, str], ...] = ()
+
+
+def plan(sources: Sequence[Path], output: str | None = None, settings: Settings = AS_FOUND) -> Plan:
+    """Which of the pictures in folders go together, and what will be made of them.
+
+    Args:
+        sources: folders; files may stand among them.
+        output: folder for the results; None: each beside its short frame.
+        settings: the order of two frames is insisted on or not.
+
+    Raises:
+        InputError: a folder cannot be listed.
+    """
+    paths = [path for source in sources for path in (pictures_in(source) if source.is_dir() else [source])]
+    shots: list[Shot] = []
+    unreadable: list[tuple[Path, str]] = []
+    for path in dict.fromkeys(paths):
+        try:
+            shots.append(glance(path))
+        except TwinshotError as error:
+            unreadable.append((path, str(error)))
+    found, alone = scenes(shots)
+    jobs: list[Job] = []
+    for scene in found:
+        try:
+            short, long = _frames_of(scene, settings)
+        except TwinshotError as error:
+            unreadable += [(shot.path, str(error)) for shot in scene.short]
+            continue
+        jobs.append(Job(short, long, target(short[0], output), tuple(shot.path for shot in scene.left)))
+    return Plan(tuple(_apart(jobs)), tuple(shot.path for shot in alone), tuple(unreadable))
+
+
+def _frames_of(scene: Scene, settings: Settings) -> tuple[tuple[Path, ...], Path | None]:
+    """The files of a scene; where only their noise tells which is the short one, it is looked at."""
+    short, long = tuple(shot.path for shot in scene.short), scene.long.path if scene.long else None
+    if scene.unsure and long and not settings.keep_order:
+        pair = read_pair(short[0], long, settings.accept_damaged)
+        if swap.order(pair).swapped:
+            return (long,), short[0]
+    return short, long
+
+
+def _apart(jobs: Sequence[Job]) -> Iterator[Job]:
+    """Jobs whose results would have one name get their folders' names before it."""
+    names = [job.output for job in jobs]
+    for job in jobs:
+        name = job.output
+        if names.count(name) > 1:
+            name = name.with_name(f"{job.short[0].absolute().parent.name}-{name.name}")
+        yield Job(job.short, job.long, name, job.left)
+
+
+def roles(frames: Sequence[Path]) -> tuple[tuple[Path, ...], Path | None]:
+    """Of several frames that were named together, the short ones and the long one, or None where all are alike.
+
+    By exposure time, or by brightness, or by noise; where none tells, the last one is the long one, as is asked for.
+    """
+    shots = [glance(frame) for frame in frames]
+    times = [shot.seconds for shot in shots]
+    values = [time or 0.0 for time in times] if all(times) else [shot.light for shot in shots]
+    longest = max(range(len(shots)), key=lambda index: values[index])
+    rest = [value for index, value in enumerate(values) if index != longest]
+    if values[longest] < OTHER * max(rest):
+        if all(times):
+            return tuple(frames), None
+        longest = _calmest(frames)
+    return tuple(frame for index, frame in enumerate(frames) if index != longest), frames[longest]
+
+
+def _calmest(frames: Sequence[Path]) -> int:
+    """Which frame has far less noise than all others; the last one where none has."""
+    detail = [swap.fine_detail(io.read(frame).pixels) for frame in frames]
+    calm, next_one = sorted(detail)[:2]
+    return detail.index(calm) if next_one > swap.NOISIER * calm else len(frames) - 1
+
+
+def target(short: Path, output: str | None = None) -> Path:
+    """Where a result is written.
+
+    Args:
+        short: the short frame, which names the result.
+        output: a file; a name without ending, which gets the short frame's; a folder, which exists or ends with a
+            slash; None: beside the short frame.
+    """
+    ending = short.suffix.lower()
+    suffix = ".tif" if ending in raw.SUFFIXES else short.suffix if ending in io.SUFFIXES else ".jpg"
+    name = f"{short.stem}{RESULT}{suffix}"
+    if output is None:
+        return short.with_name(name)
+    if output.endswith(("/", os.sep)) or os.path.isdir(output):  # noqa: PTH112  # a name may be too long for a Path's
+        return Path(output) / name
+    return Path(output) if Path(output).suffix else Path(output + suffix)
+
+
+def listed(path: Path, output: str | None = None) -> Plan:
+    """The plan that a CSV file with the columns `short`, `long` and, if wanted, `output` gives.
+
+    Several short frames are separated by semicolons; an empty `long` stands for a burst alone. Names count from the
+    file's folder. Raises InputError where it cannot be read, or a row lacks its short frames.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: cannot be read as a list of pairs ({error}); give a CSV file") from error
+    jobs = []
+    for number, row in enumerate(rows, 2):
+        short = tuple(path.parent / name.strip() for name in (row.get("short") or "").split(";") if name.strip())
+        long = (row.get("long") or "").strip()
+        if not short or (len(short) == 1 and not long):
+            raise InputError(f"{path}: line {number} needs a file under `short` and one under `long`")
+        named = (row.get("output") or "").strip()
+        place = path.parent / named if named else target(short[0], output)
+        jobs.append(Job(short, path.parent / long if long else None, place))
+    return Plan(tuple(_apart(jobs)))
+
+
+@dataclass(frozen=True)
+class Stage(Generic[Kind, Written]):
+    """One thing that went through, or why it did not."""
+
+    thing: Kind
+    result: Written | None = None
+    error: Exception | None = None
+
+
+def pipelined(
+    things: Iterable[Kind],
+    read: Callable[[Kind], Read],
+    work: Callable[[Read], Made],
+    write: Callable[[Kind, Made], Written],
+) -> Iterator[Stage[Kind, Written]]:
+    """Each thing read, worked on and written, in order: the next is read and the last written while one is worked on.
+
+    At most three are held at once. What fails is handed on with its error, and the others go on.
+    """
+    with ThreadPoolExecutor(1, "read") as reader, ThreadPoolExecutor(1, "write") as writer:
+        behind: tuple[Kind, Future[Written]] | None = None
+        for thing, ahead in _one_ahead(things, lambda thing: reader.submit(read, thing)):
+            try:
+                made = work(ahead.result())
+            except (TwinshotError, OSError, MemoryError) as error:
+                if behind:
+                    yield _finished(*behind)
+                    behind = None
+                yield Stage(thing, error=error)
+                continue
+            if behind:
+                yield _finished(*behind)
+            behind = thing, writer.submit(write, thing, made)
+            del made
+        if behind:
+            yield _finished(*behind)
+
+
+def _one_ahead(things: Iterable[Kind], submit: Callable[[Kind], Future[Read]]) -> Iterator[tuple[Kind, Future[Read]]]:
+    """Each thing with its future, the next one's submitted before it is handed on."""
+    waiting: tuple[Kind, Future[Read]] | None = None
+    for thing in things:
+        coming = thing, submit(thing)
+        if waiting:
+            yield waiting
+        waiting = coming
+    if waiting:
+        yield waiting
+
+
+def _finished(thing: Kind, future: Future[Written]) -> Stage[Kind, Written]:
+    try:
+        return Stage(thing, future.result())
+    except (TwinshotError, OSError, MemoryError) as error:
+        return Stage(thing, error=error)
+
+
+Save = Callable[[Restored, Path], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a job came to: its report; or why it failed; or neither, as its result was there already."""
+
+    job: Job
+    report: dict[str, Any] | None = None
+    error: Exception | None = None
+
+
+def run(
+    jobs: Iterable[Job], network: Model, save: Save, settings: Settings = AS_FOUND, force: bool = False
+) -> Iterator[Outcome]:
+    """Do the jobs whose results are not there; `force` does them all. Folders of results are made.
+
+    Args:
+        jobs: in order.
+        network: what restores them all.
+        save: writes a result to a path; it has to refuse a path that exists.
+        settings: for all of them.
+        force: whether results that are there are made again.
+    """
+    missing = []
+    for job in jobs:
+        if job.output.exists() and not force:
+            yield Outcome(job)
+        else:
+            missing.append(job)
+
+    def read(job: Job) -> tuple[Pair | Frame, Clock]:
+        clock = Clock()
+        frames = read_frames(job.short if len(job.short) > 1 or not job.long else job.short[0], job.long, settings)
+        clock.lap("read")
+        return frames, clock
+
+    def work(read: tuple[Pair | Frame, Clock]) -> Restored:
+        frames, clock = read
+        clock.last = time.perf_counter()  # it may have waited
+        return restore_frames(frames, network, None, clock, settings)
+
+    def write(job: Job, restored: Restored) -> dict[str, Any]:
+        job.output.parent.mkdir(parents=True, exist_ok=True)
+        _tidy(job.output)
+        files = tuple(path.absolute() for path in (*job.short, *([job.long] if job.long else [])))
+        save(restored.made_of(files), job.output)
+        return restored.report
+
+    for done in pipelined(missing, read, work, write):
+        yield Outcome(done.thing, done.result, done.error)
+
+
+def _tidy(output: Path) -> None:
+    """Remove what a killed call left half-written beside a result."""
+    for left in output.parent.glob(f".{_escaped(output.name[:32])}.????????"):
+        with suppress(OSError):
+            left.unlink()
+
+
+def _escaped(name: str) -> str:
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
+
+
+def restore_many(
+    pairs: Iterable[tuple[Source | Sequence[Source], Source | None] | Pair],
+    *,
+    model: str | Model = "twin",
+    engine: str | None = None,
+    settings: Settings = AS_FOUND,
+) -> Iterator[Restored | TwinshotError]:
+    """Restore pair after pair, reading ahead; one that fails is handed over as its error, and the next follows.
+
+    Args:
+        pairs: (noisy, blurry) as `restore` takes them, or `Pair`s; read one at a time, so that memory stays bounded.
+        model, engine, settings: as `restore` takes them.
+
+    Raises:
+        ModelError: there is no such model or engine.
+    """
+    network = model if isinstance(model, Model) else load_model(model, engine or "onnx")
+
+    def read(pair: tuple[Source | Sequence[Source], Source | None] | Pair) -> tuple[Pair | Frame, tuple[Path, ...]]:
+        if isinstance(pair, Pair):
+            return pair, ()
+        short = pair[0] if isinstance(pair[0], (list, tuple)) else (pair[0],)
+        sources = (*short, *([] if pair[1] is None else [pair[1]]))
+        return read_frames(pair[0], pair[1], settings), tuple(path.absolute() for path in paths_of(*sources))
+
+    def work(read: tuple[Pair | Frame, tuple[Path, ...]]) -> Restored:
+        return restore_frames(read[0], network, settings=settings).made_of(read[1])
+
+    for done in pipelined(pairs, read, work, lambda _, restored: restored):
+        if done.error and not isinstance(done.error, TwinshotError):
+            raise done.error
+        yield done.error if isinstance(done.error, TwinshotError) else done.result  # type: ignore[misc]

@@ -1,0 +1,349 @@
+"""The commands `restore` and `models`: what photographers use."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column, Table
+
+from ..picture.errors import InputError, OutputError
+from . import app as shared
+from .app import Force, app
+
+if TYPE_CHECKING:
+    from ..batch import Outcome, Plan
+    from ..engines.loading import Model
+    from ..picture.settings import Settings
+    from ..restoration import Restored
+
+_STREAM = "-"
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """What was asked for beside the frames."""
+
+    output: str | None
+    report: str | None
+    model: str
+    engine: str
+    settings: Settings
+    bits: int | None
+    strip: bool
+    quality: int | None
+    quiet: bool
+    force: bool
+
+    @property
+    def says(self) -> Callable[[str], None]:
+        """Prints a line where it does not get in the way: beside a picture or a report on standard output."""
+        console = shared.err if _STREAM in (self.output, self.report) else shared.out
+        return lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def network(self) -> Model:
+        from ..engines.loading import load_model
+
+        return load_model(self.model, self.engine)
+
+    def save(self, result: Restored, path: Path) -> None:
+        result.save(path, self.force, self.bits, self.strip, self.quality)
+
+
+@app.command()
+def restore(
+    # Whether files can be read is for the rooms to say, in one line.
+    frames: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="FRAME FRAME | SHORT... LONG | FOLDER...",
+            help="Two frames in any order; several short frames and the long one; or folders, whose frames are sorted.",
+            readable=False,
+            show_default=False,
+        ),
+    ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="The picture to write (PNG, TIFF, JPEG, WebP, DNG), a FOLDER/, or - for standard output; otherwise "
+            "SHORT-restored beside the short frame.",
+        ),
+    ] = None,
+    model: Annotated[str, typer.Option(help="A model that `twinshot models` lists.")] = "twin",
+    engine: Annotated[str, typer.Option(help="What runs the network: onnx, int8, openvino or torch.")] = "onnx",
+    report: Annotated[
+        str | None, typer.Option(help="Write what was decided on the way as JSON; - for standard output.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors and warnings.")] = False,
+    keep_order: Annotated[
+        bool, typer.Option("--keep-order", help="Take the first frame as the short one, whatever speaks against it.")
+    ] = False,
+    accept_damaged: Annotated[
+        bool, typer.Option("--accept-damaged", help="Use what is left of a damaged JPEG.")
+    ] = False,
+    bits: Annotated[
+        int | None, typer.Option(help="8, 16, or 32 (linear light as float, TIFF); otherwise the inputs' depth.")
+    ] = None,
+    quality: Annotated[int | None, typer.Option(min=1, max=100, help="Of JPEG and WebP; otherwise 95.")] = None,
+    strip: Annotated[bool, typer.Option("--strip", help="Write no metadata but the colour profile.")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Of folders: say what would be done, and stop.")] = False,
+    pairs: Annotated[
+        Path | None,
+        typer.Option(help="A CSV file with columns short, long and output, instead of sorting.", readable=False),
+    ] = None,
+    force: Force = False,
+) -> None:
+    """Restore one picture from a pair, or every pair and burst of a folder."""
+    from ..picture.settings import Settings
+
+    settings = Settings(keep_order=keep_order, accept_damaged=accept_damaged)
+    wish = _Wish(output, report, model, engine, settings, bits, strip, quality, quiet, force)
+    if output == report == _STREAM:
+        raise OutputError("the picture and the report cannot both go to standard output: give one of them a file")
+    given = frames or []
+    folders = [path for path in given if os.path.isdir(path)]  # noqa: PTH112  # a name may be too long for a Path's
+    if folders and len(folders) < len(given):
+        raise InputError(f"{folders[0]}: is a folder; give frames, or folders alone")
+    if pairs or plan or folders:
+        _many(given, pairs, plan, wish)
+    elif len(given) < 2:
+        raise InputError(
+            "give two frames of one scene, a short and a long one, or a folder; `twinshot restore -h` helps"
+        )
+    else:
+        _one(given, wish)
+
+
+app.registered_commands.insert(0, app.registered_commands.pop())  # first in the help, as it is used most
+
+
+def _one(frames: Sequence[Path], wish: _Wish) -> None:
+    """A pair, or the short frames of a burst and its long one."""
+    from dataclasses import replace
+
+    from ..batch import roles
+    from ..restoration import read_frames, restore_frames
+
+    network, known = wish.network(), _known_output(frames, wish)
+    short, long = (frames[:1], frames[1]) if len(frames) == 2 else roles(frames)
+    read = read_frames(list(short) if len(short) > 1 or not long else short[0], long, wish.settings)
+    read, swapped = _ordered(read, wish.settings)
+    output = known or _checked(Path(read.noisy.name if hasattr(read, "noisy") else read.name), frames, wish)
+    with shared.bar(wish.quiet) as progress:
+        result = restore_frames(read, network, progress, None, wish.settings)
+    result = replace(result, sources=tuple(path.absolute() for path in frames))
+    if swapped:
+        result.report["swapped"] = swapped
+    _deliver(result, output, wish)
+
+
+def _ordered(read: Any, settings: Settings) -> tuple[Any, str]:
+    """The frames in their right order, and why they changed places: the short one names the result."""
+    from ..match import swap
+    from ..picture.pair import Pair
+
+    if not isinstance(read, Pair) or settings.keep_order:
+        return read, ""
+    ordered = swap.order(read)
+    return ordered.pair, ordered.swapped
+
+
+def _known_output(frames: Sequence[Path], wish: _Wish) -> Path | None:
+    """The output, checked before any work, where it does not depend on which frame is the short one."""
+    from ..batch import target
+
+    if wish.output == _STREAM:
+        _check_report(Path(_STREAM), frames, wish)
+        return Path(_STREAM)
+    names = {target(frame, wish.output) for frame in frames}
+    return _checked(frames[0], frames, wish) if len(names) == 1 else None
+
+
+def _checked(short: Path, frames: Sequence[Path], wish: _Wish) -> Path:
+    """The output for a short frame, which can be written. Raises OutputError where it cannot."""
+    from ..batch import target
+    from ..files import io
+
+    output = target(short, wish.output)
+    if wish.output and wish.output.endswith("/"):
+        output.parent.mkdir(parents=True, exist_ok=True)
+    io.check_output(output, tuple(frames), wish.force, wish.bits)
+    _check_report(output, frames, wish)
+    return output
+
+
+def _check_report(output: Path, frames: Sequence[Path], wish: _Wish) -> None:
+    from ..files import atomic
+
+    if wish.report and wish.report != _STREAM:
+        atomic.check_target(Path(wish.report), (*frames, output), wish.force)
+
+
+def _deliver(result: Restored, output: Path, wish: _Wish) -> None:
+    """Write the picture and the report, and say what was done."""
+    if str(output) == _STREAM:
+        suffix = Path(result.report["noisy"]).suffix
+        sys.stdout.buffer.write(result.encoded(suffix, wish.bits, wish.strip, wish.quality))
+        sys.stdout.buffer.flush()
+    else:
+        wish.save(result, output)
+    for warning in result.report["warnings"]:
+        shared.err.print(f"warning: {warning}", style="yellow", markup=False)
+    if not wish.quiet:
+        for note in (*result.report["notes"], *filter(None, [result.report["swapped"]])):
+            shared.err.print(f"note: {note}", markup=False)
+        wish.says(summary("standard output" if str(output) == _STREAM else str(output), result.report))
+    _write_report(result.report, wish)
+
+
+def _write_report(report: Any, wish: _Wish) -> None:
+    from ..files import atomic
+
+    text = json.dumps(report, indent=2)
+    if wish.report == _STREAM:
+        sys.stdout.write(f"{text}\n")
+    elif wish.report:
+        atomic.write_bytes(Path(wish.report), text.encode())
+
+
+def summary(output: str, report: dict[str, Any]) -> str:
+    """What was done, in a line."""
+    gain = "/".join(f"{value:.2f}" for value in report["gain"])
+    moved = "left as they were" if not report["registered"] else "shift {:+.1f}, {:+.1f} px".format(*report["shift"])
+    seconds = sum(report["seconds"].values())
+    return (
+        f"{output}: {report['size'][0]}x{report['size'][1]}, gain {gain} ({report['gain_source']}), frames {moved} "
+        f"(confidence {report['confidence']:.2f}), model {report['model']}, {seconds:.1f} s"
+    )
+
+
+def _many(given: Sequence[Path], pairs: Path | None, stop: bool, wish: _Wish) -> None:
+    """Every pair and burst of folders, or of a list."""
+    from .. import batch
+
+    if wish.output == _STREAM:
+        raise OutputError("many pictures cannot go to standard output: name a folder with -o FOLDER/")
+    output = None if wish.output is None else wish.output.rstrip("/") + "/"
+    found = batch.listed(pairs, output) if pairs else batch.plan(given, output, wish.settings)
+    if stop or not wish.quiet:
+        _print_plan(found, wish)
+    if stop:
+        return
+    outcomes = _run(found, wish)
+    if not wish.quiet:
+        _print_table(outcomes, found)
+    _write_report([_row(outcome) for outcome in outcomes], wish)
+    if found.unreadable or any(outcome.error for outcome in outcomes):
+        raise typer.Exit(1)
+
+
+def _print_plan(plan: Plan, wish: _Wish) -> None:
+    for number, job in enumerate(plan.jobs, 1):
+        wish.says(f"{number}. {job}{' (there already)' if job.output.exists() and not wish.force else ''}")
+    for path in plan.alone:
+        wish.says(f"{path} has no partner here, so it is left alone.")
+    for _, why in plan.unreadable:
+        shared.err.print(why, style="yellow", markup=False)
+    if not plan.jobs:
+        wish.says("No two pictures here show one scene, so there is nothing to restore.")
+
+
+def _run(plan: Plan, wish: _Wish) -> list[Outcome]:
+    """Do what is planned; failures and warnings are said as they come."""
+    from ..batch import run
+
+    if all(job.output.exists() for job in plan.jobs) and not wish.force:
+        return list(run(plan.jobs, None, wish.save))  # type: ignore[arg-type]  # there is nothing to load a model for
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    outcomes = []
+    with Progress(
+        *columns, console=shared.err, transient=True, disable=wish.quiet or not shared.err.is_interactive
+    ) as bars:
+        task = bars.add_task("restoring", total=len(plan.jobs))
+        for outcome in run(plan.jobs, wish.network(), wish.save, wish.settings, wish.force):
+            outcomes.append(outcome)
+            bars.advance(task)
+            for warning in (outcome.report or {}).get("warnings", ()):
+                shared.err.print(f"warning: {warning}", style="yellow", markup=False)
+            if outcome.error:
+                shared.err.print(f"failed: {shared.in_words(outcome.error)}", style="red", markup=False)
+    return outcomes
+
+
+def _print_table(outcomes: Sequence[Outcome], plan: Plan) -> None:
+    table = Table(Column("picture", overflow="fold"), "frames", "seconds", "what came of it")
+    for outcome in outcomes:
+        report, job = outcome.report, outcome.job
+        seconds = f"{sum(report['seconds'].values()):.1f}" if report else ""
+        came = "failed" if outcome.error else "restored" if report else "was there already"
+        table.add_row(escape(job.output.name), str(len(job.short) + bool(job.long)), seconds, came)
+    if outcomes:
+        shared.out.print(table)
+    failed = sum(bool(outcome.error) for outcome in outcomes) + len(plan.unreadable)
+    done = sum(bool(outcome.report) for outcome in outcomes)
+    there = sum(not outcome.error and not outcome.report for outcome in outcomes)
+    parts = [f"{done} restored", f"{there} there already", f"{len(plan.alone)} left alone", f"{failed} failed"]
+    shared.out.print(", ".join(parts), markup=False, highlight=False, soft_wrap=True)
+
+
+def _row(outcome: Outcome) -> dict[str, Any]:
+    """What a report says of a job."""
+    job = outcome.job
+    row: dict[str, Any] = {"output": str(job.output), "short": [str(path) for path in job.short]}
+    row["long"] = str(job.long) if job.long else None
+    row["error"] = shared.in_words(outcome.error) if outcome.error else None
+    return row | {"report": outcome.report}
+
+
+_PURPOSES = {
+    "twin": "pairs (used where none is named)",
+    "twin-large": "pairs, a little better, slower",
+    "twin-noisy": "the short frame alone",
+}
+
+
+@app.command()
+def models(
+    measure: Annotated[bool, typer.Option("--measure", help="Measure the seconds for 12 megapixels here.")] = False,
+) -> None:
+    """List the models at hand: those of the package, and of TWINSHOT_WEIGHTS or a checkout's `weights`."""
+    from ..engines.models import manifest
+
+    # Of all columns the name alone is typed again.
+    measured = ("12 MP",) if measure else ()
+    table = Table(Column("model", no_wrap=True), "for", "size", *measured, "trained on", "licence", "measured quality")
+    for name, card in manifest().items():
+        size = f"{card.path.stat().st_size / 1e6:.1f} MB" if card.path.is_file() else "missing"
+        quality = ", ".join(f"{key} {value}" for key, value in card.quality.items())
+        seconds = [f"{_seconds(name):.0f} s"] if measure else []
+        cells = (name, _PURPOSES.get(name, "pairs"), size, *seconds, card.trained_on, card.licence, quality)
+        table.add_row(*(escape(text) for text in cells))
+    shared.out.print(table)
+
+
+def _seconds(name: str) -> float:
+    """For 12 megapixels, by a square of 640 px."""
+    import time
+
+    import numpy as np
+
+    from ..engines.loading import load_model
+
+    run, frame = load_model(name).run, np.full((1, 3, 640, 640), 0.5, np.float32)
+    run(frame, frame)
+    began = time.perf_counter()
+    run(frame, frame)
+    return (time.perf_counter() - began) * 12e6 / 640**2
+
+
+app.registered_commands.insert(1, app.registered_commands.pop())

@@ -1,0 +1,199 @@
+"""Arguments of `restore` as people type them: what is left out, in another order, or meant for a pipe."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from io import BytesIO
+
+import numpy as np
+import pytest
+from helpers import MAIN, SRC, save
+from PIL import Image
+
+import twinshot
+from twinshot.files import io
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_without_an_output_it_is_beside_the_short_frame(command, files, tmp_path):
+    result = command("restore", *files)
+    assert result.code == 0
+    assert f"{tmp_path / 'noisy-restored.png'}: 224x160" in result.out
+    assert names(tmp_path) == ["blurry.png", "noisy-restored.png", "noisy.png"]
+
+
+def test_and_never_over_anything(command, files, tmp_path):
+    (tmp_path / "noisy-restored.png").write_bytes(b"mine")
+    result = command("restore", *files)
+    assert result.code == 2
+    assert "exists already" in result.err
+    assert (tmp_path / "noisy-restored.png").read_bytes() == b"mine"
+    assert command("restore", *files, "--force").code == 0
+    assert io.read(tmp_path / "noisy-restored.png").size == (160, 224)
+
+
+def test_two_frames_in_any_order(command, files, tmp_path):
+    given = command("restore", *files, "-o", tmp_path / "a.png")
+    other = command("restore", *files[::-1])
+    assert (given.code, other.code) == (0, 0)
+    assert "note: " not in given.err
+    assert f"so {files[0]} was taken as the short frame" in other.err
+    assert (tmp_path / "noisy-restored.png").read_bytes() != b""
+    np.testing.assert_array_equal(io.read(tmp_path / "noisy-restored.png").pixels, io.read(tmp_path / "a.png").pixels)
+
+
+def test_keep_order(command, files, tmp_path):
+    result = command("restore", *files[::-1], "--keep-order")
+    assert result.code == 0
+    assert "but the order was kept as given" in result.err
+    assert "blurry-restored.png" in names(tmp_path)
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_folder_for_an_output(command, files, tmp_path, exists):
+    if exists:
+        (tmp_path / "out").mkdir()
+    assert command("restore", *files, "-o", f"{tmp_path / 'out'}{'' if exists else '/'}").code == 0
+    assert names(tmp_path / "out") == ["noisy-restored.png"]
+
+
+def test_a_name_without_an_ending_gets_the_inputs(command, files, tmp_path):
+    assert command("restore", *files, "-o", tmp_path / "sharp").code == 0
+    assert "sharp.png" in names(tmp_path)
+
+
+def piped(*arguments):
+    environment = {**os.environ, "PYTHONPATH": str(SRC)}
+    command = [sys.executable, "-c", MAIN, "restore", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, env=environment)
+
+
+def test_the_picture_to_standard_output(files, tmp_path):
+    done = piped(*files, "-o", "-")
+    assert done.returncode == 0
+    found = np.asarray(Image.open(BytesIO(done.stdout)))
+    np.testing.assert_array_equal(found, np.round(twinshot.restore(*files).pixels / 257).astype(np.uint8))
+    assert b"standard output: 224x160" in done.stderr
+    assert names(tmp_path) == ["blurry.png", "noisy.png"]
+
+
+def test_the_report_to_standard_output(files, tmp_path):
+    done = piped(*files, "--report", "-")
+    assert json.loads(done.stdout)["model"] == "twin"
+    assert b"noisy-restored.png: 224x160" in done.stderr
+
+
+def test_not_both_to_standard_output(command, files, tmp_path):
+    result = command("restore", *files, "-o", "-", "--report", "-")
+    assert result.code == 2
+    assert "cannot both go to standard output" in result.err
+
+
+def test_help(command):
+    short, long = command("restore", "-h"), command("restore", "--help")
+    assert (short.code, short.out) == (0, long.out)
+    for option in ("--force", "--keep-order", "--quality", "--plan", "--pairs"):
+        assert option in short.out
+    assert "--no-force" not in short.out
+    listed = command("-h").out
+    assert listed.index("restore") < listed.index("models") < listed.index("synth")
+
+
+def test_quality(command, files, tmp_path):
+    sizes = []
+    for quality in (30, 95):
+        path = tmp_path / f"{quality}.jpg"
+        assert command("restore", *files, "-o", path, "--quality", quality).code == 0
+        sizes.append(path.stat().st_size)
+    assert 2 * sizes[0] < sizes[1]
+    assert command("restore", *files, "--quality", 0).code == 2
+
+
+def test_several_short_frames(command, files, frames, tmp_path):
+    rng = np.random.default_rng(0)
+    more = np.clip(frames[0] + rng.normal(0, 2, frames[0].shape), 0, 255).astype(np.uint8)
+    again = save(tmp_path / "again.png", more)
+    report = tmp_path / "report.json"
+    for given in ((files[0], again, files[1]), (files[1], again, files[0])):
+        result = command("restore", *given, "-o", tmp_path / "out.png", "--report", report, "--force")
+        assert result.code == 0, result.err
+        assert json.loads(report.read_text())["blurry"] == str(files[1])
+        assert json.loads(report.read_text())["frames"] > 1.5
+
+
+def test_models_say_what_each_is_for(command, monkeypatch):
+    from twinshot.cli import app
+
+    monkeypatch.setattr(app, "out", type(app.out)(width=300))
+    result = command("models")
+    assert "pairs (used where none is named)" in result.out
+    assert "the short frame alone" in result.out
+    assert "12 MP" not in result.out
+    monkeypatch.setattr("twinshot.cli.restore._seconds", lambda name: 41.6)
+    assert "42 s" in command("models", "--measure").out
+
+
+# Folders
+
+
+@pytest.fixture
+def folder(tmp_path, frames, photo):
+    """Two pairs under shuffled names, a stray and a broken file."""
+    place = tmp_path / "night"
+    place.mkdir()
+    other = np.ascontiguousarray(photo[100:260, 100:324])
+    dark = (other * 0.15).astype(np.uint8)
+    for name, pixels in (("4", frames[0]), ("1", frames[1]), ("2", dark), ("5", other)):
+        save(place / f"{name}.png", pixels)
+    save(place / "3.png", np.ascontiguousarray(photo[:160:-1, 419:195:-1][:160, :224][:, ::1]).copy())
+    (place / "6.png").write_bytes(b"broken")
+    return place
+
+
+def test_a_plan(command, folder):
+    before = names(folder)
+    result = command("restore", folder, "--plan")
+    assert result.code == 0, result.err
+    assert f"2. 2.png + 5.png -> {folder / '2-restored.png'}" in result.out
+    assert f"1. 4.png + 1.png -> {folder / '4-restored.png'}" in result.out
+    assert f"{folder / '3.png'} has no partner here, so it is left alone." in result.out
+    assert "6.png: not an image" in result.err
+    assert names(folder) == before
+
+
+def test_a_folder(command, folder, tmp_path):
+    result = command("restore", folder, "-o", tmp_path / "out", "--report", tmp_path / "report.json")
+    assert result.code == 1  # one file is broken
+    assert names(tmp_path / "out") == ["2-restored.png", "4-restored.png"]
+    assert "2 restored, 0 there already, 1 left alone, 1 failed" in result.out
+    rows = json.loads((tmp_path / "report.json").read_text())
+    assert [row["error"] for row in rows] == [None, None]
+    (folder / "6.png").unlink()
+    before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
+    again = command("restore", folder, "-o", tmp_path / "out")
+    assert again.code == 0
+    assert "0 restored, 2 there already, 1 left alone, 0 failed" in again.out
+    assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()} == before
+
+
+def test_a_list(command, files, tmp_path):
+    pairs = tmp_path / "pairs.csv"
+    pairs.write_text("short,long,output\nnoisy.png,blurry.png,a.png\nnoisy.png,none.png,b.png\n")
+    result = command("restore", "--pairs", pairs)
+    assert result.code == 1
+    assert "failed: " in result.err
+    assert "none.png: no such file" in result.err
+    assert (tmp_path / "a.png").exists()
+    assert not (tmp_path / "b.png").exists()
+
+
+def test_many_pictures_are_not_piped(command, folder):
+    result = command("restore", folder, "-o", "-")
+    assert result.code == 2
+    assert "many pictures cannot go to standard output" in result.err

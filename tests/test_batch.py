@@ -1,0 +1,143 @@
+"""Batches: what is planned, what is done in which order, and what a killed call leaves."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import MAIN, outcome, save, start
+
+import twinshot
+from twinshot import batch
+from twinshot.batch import Job, pipelined, target
+from twinshot.files import io
+from twinshot.picture.errors import InputError
+
+
+@pytest.mark.parametrize(
+    ("short", "output", "wanted"),
+    [
+        ("a/b.jpg", None, "a/b-restored.jpg"),
+        ("a/b.JPG", None, "a/b-restored.JPG"),
+        ("a/b.heic", None, "a/b-restored.jpg"),
+        ("a/b.nef", None, "a/b-restored.tif"),
+        ("a/b.dng", None, "a/b-restored.tif"),
+        ("a/b.tif", "c/", "c/b-restored.tif"),
+        ("a/b.tif", "c", "c.tif"),
+        ("a/b.tif", "c.png", "c.png"),
+    ],
+)
+def test_targets(short, output, wanted):
+    assert target(Path(short), output) == Path(wanted)
+
+
+def test_a_plan_names_results_apart(tmp_path, frames):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        scene = frames if name == "one" else [frame[::-1, ::-1].copy() for frame in frames]
+        for kind, pixels in zip(("s", "l"), scene, strict=True):
+            save(tmp_path / name / f"{kind}.png", pixels)
+    plan = batch.plan([tmp_path / "one", tmp_path / "two"], f"{tmp_path}/out/")
+    assert [job.output.name for job in plan.jobs] == ["one-s-restored.png", "two-s-restored.png"]
+    assert [job.short[0].name for job in plan.jobs] == ["s.png", "s.png"]
+    assert (plan.alone, plan.unreadable) == ((), ())
+
+
+def test_lists(tmp_path):
+    path = tmp_path / "pairs.csv"
+    path.write_text("short,long,output\na.jpg;b.jpg,c.jpg,\nd.jpg, e.jpg ,f.png\n")
+    jobs = batch.listed(path).jobs
+    assert jobs[0] == Job((tmp_path / "a.jpg", tmp_path / "b.jpg"), tmp_path / "c.jpg", tmp_path / "a-restored.jpg")
+    assert jobs[1] == Job((tmp_path / "d.jpg",), tmp_path / "e.jpg", tmp_path / "f.png")
+    path.write_text("short,long\na.jpg,\n")
+    with pytest.raises(InputError, match="line 2 needs a file under `short` and one under `long`"):
+        batch.listed(path)
+    with pytest.raises(InputError, match="cannot be read as a list of pairs"):
+        batch.listed(tmp_path / "none.csv")
+
+
+def test_things_pass_in_order_and_failures_with_them():
+    def read(thing):
+        if thing == 2:
+            raise InputError("two")
+        return thing
+
+    def work(thing):
+        if thing == 4:
+            raise InputError("four")
+        return 10 * thing
+
+    def write(thing, made):
+        if thing == 5:
+            raise OSError("five")
+        return made + thing
+
+    found = list(pipelined(range(7), read, work, write))
+    assert [one.thing for one in found] == list(range(7))
+    assert [one.result for one in found] == [0, 11, None, 33, None, None, 66]
+    assert [str(one.error) for one in found if one.error] == ["two", "four", "five"]
+
+
+def test_reading_and_writing_take_no_time_of_the_work():
+    def slow(*things):
+        time.sleep(0.05)
+        return things[-1]
+
+    began = time.monotonic()
+    assert len(list(pipelined(range(10), slow, slow, slow))) == 10
+    assert time.monotonic() - began < 1.2  # a third of the time is 1.5 one after the other, 0.6 at best
+
+
+def test_little_is_held_at_once():
+    alive, most = 0, 0
+
+    class Held:
+        def __init__(self):
+            nonlocal alive, most
+            alive += 1
+            most = max(most, alive)
+
+        def __del__(self):
+            nonlocal alive
+            alive -= 1
+
+    for _ in pipelined(range(20), lambda _: Held(), lambda held: held, lambda _, held: None):
+        pass
+    assert most <= 5
+
+
+def test_restore_many(files, frames, tmp_path):
+    pairs = [files, (files[0], tmp_path / "none.png"), frames, ([frames[0]], None)]
+    found = list(twinshot.restore_many(pairs))
+    assert isinstance(found[1], InputError)
+    assert "none.png: no such file" in str(found[1])
+    np.testing.assert_array_equal(found[0].pixels, twinshot.restore(*files).pixels)
+    np.testing.assert_array_equal(found[2].pixels, found[0].pixels)
+    assert found[3].report["model"] == "twin-noisy"
+    assert found[0].sources == tuple(path.absolute() for path in files)
+
+
+def test_killed_and_called_again(files, frames, tmp_path):
+    """Nothing is lost, nothing done twice, nothing half-written left."""
+    rows = ["short,long,output"] + [f"noisy.png,blurry.png,out/{index}.png" for index in range(12)]
+    (tmp_path / "pairs.csv").write_text("\n".join(rows))
+    out = tmp_path / "out"
+    process = start(MAIN, "restore", "--pairs", tmp_path / "pairs.csv")
+    while not (out.is_dir() and len(list(out.glob("*.png"))) >= 2):
+        assert process.poll() is None
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    before = {path.name: path.stat().st_mtime_ns for path in out.glob("*.png")}
+    assert 2 <= len(before) < 12
+    (out / f".{len(before)}.png.0123abcd").write_bytes(b"half")
+    again = outcome(start(MAIN, "restore", "--pairs", tmp_path / "pairs.csv"))
+    assert again.code == 0, again.err
+    assert f"{12 - len(before)} restored, {len(before)} there already" in again.out
+    assert sorted(path.name for path in out.iterdir()) == sorted(f"{index}.png" for index in range(12))
+    assert before.items() <= {path.name: path.stat().st_mtime_ns for path in out.iterdir()}.items()
+    assert len({io.read(path).pixels.tobytes() for path in out.iterdir()}) == 1
