@@ -6,6 +6,7 @@ import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from io import BytesIO
 
 import cv2
 import numpy as np
@@ -345,3 +346,26 @@ def test_threads_may_restore_at_the_same_time(frames, model, tmp_path, capfd):
         for restored in pool.map(restore, pairs):
             np.testing.assert_allclose(restored.astype(int), alone.astype(int), atol=64)
     assert capfd.readouterr().err.count("one more") == len(pairs)
+
+
+def test_a_notebook_shows_the_result(restored):
+    shown = Image.open(BytesIO(restored._repr_png_()))
+    np.testing.assert_array_equal(np.asarray(shown), np.asarray(restored.to_pil()))
+    np.testing.assert_array_equal(np.asarray(shown), np.round(restored.pixels / 257).astype(np.uint8))
+    large = twinshot.Restored(np.zeros((40, 3000, 3), np.uint16), {}, Metadata())
+    assert Image.open(BytesIO(large._repr_png_())).size == (1024, 14)
+
+
+def test_quality(tmp_path, restored):
+    for quality in (20, 95):
+        restored.save(tmp_path / f"{quality}.jpg", quality=quality)
+    assert 2 * (tmp_path / "20.jpg").stat().st_size < (tmp_path / "95.jpg").stat().st_size
+
+
+def test_encoded_for_a_stream(tmp_path, restored):
+    restored.save(tmp_path / "a.png")
+    np.testing.assert_array_equal(
+        np.asarray(Image.open(BytesIO(restored.encoded(".png")))), io.read(tmp_path / "a.png").pixels
+    )
+    assert restored.encoded(".JPG").startswith(b"\xff\xd8")
+    assert restored.encoded("").startswith(b"\x89PNG")
