@@ -129,3 +129,15 @@ def test_missing_strips_are_damage_not_black(tmp_path, pixels):
     (tmp_path / "a.tif").write_bytes(data)
     with pytest.raises(TwinshotError, match="damaged"):
         io.read(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("tag", ["ImageWidth", "SamplesPerPixel", "Compression", "PlanarConfiguration"])
+def test_a_tag_of_two_values_where_one_belongs_is_damage(tmp_path, pixels, tag):
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb")
+    data = bytearray((tmp_path / "a.tif").read_bytes())
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        place = file.pages.first.tags[tag].offset
+    data[place + 2 : place + 12] = (3).to_bytes(2, "little") + (2).to_bytes(4, "little") + bytes([50, 0, 40, 0])
+    (tmp_path / "a.tif").write_bytes(data)
+    with pytest.raises(TwinshotError):
+        io.read(tmp_path / "a.tif")

@@ -27,6 +27,7 @@ SUFFIXES = (
     *(".fff", ".gpr", ".iiq", ".k25", ".kdc", ".mdc", ".mef", ".mos", ".mrw", ".nef", ".nrw", ".orf", ".ori", ".pef"),
     *(".ptx", ".pxn", ".r3d", ".raf", ".raw", ".rw2", ".rwl", ".rwz", ".sr2", ".srf", ".srw", ".x3f"),
 )
+_LAST_ROWS = 8
 _HOT = 12.0  # standard deviations above all eight neighbours of its colour
 _LONE = 0.25  # of its excess that neighbours of other colours may share: light falls on them, too
 
@@ -67,6 +68,9 @@ def _check(raw: rawpy.RawPy, name: str) -> None:
     check_size(raw.sizes.width, raw.sizes.height, name)
     if raw.num_colors != 3:
         raise InputError(f"{name}: has {raw.num_colors} colours; twinshot needs a sensor of red, green and blue")
+    last = raw.raw_image_visible[-_LAST_ROWS:]
+    if not last.any():  # LibRaw leaves what it could not read at 0; a sensor's noise does not
+        raise InputError(f"{name}: the file is damaged or cut short (its last rows are missing); copy it again")
 
 
 def _sensor(raw: rawpy.RawPy, other: Sensor | None) -> Sensor:

@@ -59,23 +59,30 @@ def decode(data: bytes, name: str, accept_damaged: bool) -> Stored:
     """
     import tifffile
 
-    with tifffile.TiffFile(BytesIO(data)) as file:
-        page = file.pages.first
-        check_size(page.imagewidth, page.imagelength, name)
-        _check(page, name)
-        _check_whole(page, len(data))
-        block = exif.parse(data)
-        return Stored(
-            _pixels(page),
-            32 if page.dtype is not None and page.dtype.kind == "f" else page.bitspersample,
-            exif.orientation_of(block),
-            exif.serialise(exif.upright(block, page.imagewidth, page.imagelength)) if block else b"",
-            _bytes(page, 34675),
-            _bytes(page, 700),
-            _bytes(page, 33723) or xmp.iptc_of(_bytes(page, 34377)),
-            alpha=any(int(kind) in (1, 2) for kind in page.extrasamples),
-            notes=tuple(_notes(file, page)),
-        )
+    try:
+        with tifffile.TiffFile(BytesIO(data)) as file:
+            return _stored(file, data, name)
+    except (TypeError, AttributeError) as error:  # what tifffile says of tags of the wrong kind
+        raise ValueError(str(error)) from error
+
+
+def _stored(file: TiffFile, data: bytes, name: str) -> Stored:
+    page = file.pages.first
+    check_size(page.imagewidth, page.imagelength, name)
+    _check(page, name)
+    _check_whole(page, len(data))
+    block = exif.parse(data)
+    return Stored(
+        _pixels(page),
+        32 if page.dtype is not None and page.dtype.kind == "f" else page.bitspersample,
+        exif.orientation_of(block),
+        exif.serialise(exif.upright(block, page.imagewidth, page.imagelength)) if block else b"",
+        _bytes(page, 34675),
+        _bytes(page, 700),
+        _bytes(page, 33723) or xmp.iptc_of(_bytes(page, 34377)),
+        alpha=any(int(kind) in (1, 2) for kind in page.extrasamples),
+        notes=tuple(_notes(file, page)),
+    )
 
 
 def _bytes(page: TiffPage, tag: int) -> bytes:
