@@ -20,7 +20,7 @@ def test_restore(command, files, tmp_path):
     result = command("restore", *files, "-o", output)
     assert (result.code, result.err) == (0, "")
     assert result.out.count("\n") == 1
-    said = r"out\.png: 224x160, gain [\d./]+ \(estimated\), frames shift .* px \(confidence 0\.\d\d\), model twin, "
+    said = r"out\.png: 224x160, brightness x [\d./]+ \(gain\), frames shift .* px \(confidence 0\.\d\d\), model twin, "
     assert re.search(said + r"[\d.]+ s\n", result.out), result.out
     np.testing.assert_array_equal(
         io.read(output).pixels, np.round(twinshot.restore(*files).pixels / 257).astype(np.uint8)
@@ -40,7 +40,7 @@ def test_report(command, files, tmp_path):
     found = json.loads(report.read_text())
     wanted = twinshot.restore(*files).report
     assert found.keys() == wanted.keys()
-    for key in ("gain", "shift", "confidence", "model", "size", "noisy"):
+    for key in ("tone", "gain", "shift", "confidence", "model", "size", "noisy"):
         assert found[key] == wanted[key]
     result = command("restore", *files, "-o", tmp_path / "out.png", "--report", report, "--force")
     assert result.code == 0
@@ -176,4 +176,4 @@ def test_debug_shows_where_an_error_came_from(command, files, tmp_path):
 def test_a_warning_is_said_once(command, files, tmp_path):
     save(tmp_path / "other.png", np.random.default_rng(0).integers(0, 256, (160, 224, 3), np.uint8))
     result = outcome(start(MAIN, "restore", files[0], tmp_path / "other.png", "-o", tmp_path / "out.png"))
-    assert result.err.count("do they show one scene") == 1
+    assert result.err.count("Check that both show the same scene") == 1

@@ -18,7 +18,8 @@ import twinshot
 from twinshot.bench.metrics import psnr, ssim
 from twinshot.files import io
 from twinshot.match import tone
-from twinshot.picture.pair import Frame, Metadata, Pair, TwinshotError
+from twinshot.picture.encoding import to_linear, to_srgb
+from twinshot.picture.pair import Frame, Metadata, Pair, TwinshotError, as_float
 from twinshot.picture.settings import Settings
 
 REPORT = {
@@ -26,12 +27,14 @@ REPORT = {
     "blurry",
     "frames",
     "size",
+    "tone",
+    "tone_error",
+    "tone_curve",
     "gain",
-    "gain_light",
-    "gain_source",
     "shift",
     "registered",
     "confidence",
+    "from_long_frame",
     "model",
     "model_sha256",
     "engine",
@@ -171,8 +174,14 @@ def test_the_report(restored, model):
     assert (report["engine"], report["arithmetic"]) == ("onnx", "f32")
     assert (report["noisy"], report["blurry"]) == ("the first array", "the second array")
     assert len(report["gain"]) == 3
+    assert report["tone"] in tone.MODELS
+    assert 0 <= report["tone_error"] < 0.1
+    curve = np.array(report["tone_curve"])
+    assert curve.shape == (9, 4)  # the short frame's value, then red, green and blue
+    assert (curve[0, 0], curve[-1, 0]) == (0, 1)
+    assert (np.diff(curve, axis=0) >= 0).all()
     assert 0.5 < report["confidence"] <= 1
-    assert set(report["seconds"]) == {"read", "exposure", "align", "restore"}
+    assert set(report["seconds"]) == {"read", "match", "restore"}
     assert all(seconds >= 0 for seconds in report["seconds"].values())
     assert report["warnings"] == []
 
@@ -201,20 +210,20 @@ def test_the_order_can_be_insisted_on(frames, restored, model):
 def test_a_gain_that_nothing_tells_gives_a_warning(frames, model):
     dark = np.zeros_like(frames[0])
     dark[::7, ::5] = 2
-    report = twinshot.restore(dark, frames[1], model=model).report
-    assert (report["gain_source"], report["gain"]) == ("none", [1.0, 1.0, 1.0])
-    assert "cannot be told: no EXIF" in report["warnings"][0]
-    assert not any("really the short" in warning for warning in report["warnings"])  # noise would not compare
+    restored = twinshot.restore(dark, frames[1], model=model)
+    assert (restored.report["tone"], restored.report["gain"]) == ("none", [1.0, 1.0, 1.0])
+    (warning,) = [warning for warning in restored.warnings if warning.code == "no_gain"]
+    assert "Cannot tell how much darker the first array is than the second array" in warning.text
+    assert not any(warning.code == "swapped" for warning in restored.warnings)  # noise would not compare
 
 
 def test_frames_that_do_not_go_together_give_a_warning(frames, photo, model, caplog):
     other = np.ascontiguousarray(photo[100:260, 150:374][:, ::-1])
     restored = twinshot.restore(frames[0], other, model=model)
-    (warning,) = restored.warnings
-    assert warning.code == "not_one_scene"
-    assert "do they show one scene" in warning.text
-    assert restored.report["warnings"] == [warning.text]
-    assert [record.getMessage() for record in caplog.records if record.name == "twinshot"] == [warning.text]
+    said = {warning.code: warning.text for warning in restored.warnings}
+    assert "the second array does not match the first array" in said["not_one_scene"]
+    assert restored.report["warnings"] == list(said.values())
+    assert [record.getMessage() for record in caplog.records if record.name == "twinshot"] == list(said.values())
 
 
 def test_frames_that_do_not_go_together_are_left_to_the_fallback(frames, photo, model):
@@ -223,7 +232,7 @@ def test_frames_that_do_not_go_together_are_left_to_the_fallback(frames, photo, 
     assert twinshot.restore(*frames, model=backed).report["model"] == "twin"
     report = twinshot.restore(frames[0], other, model=backed).report
     assert report["model"] == "merger"
-    assert "the first array is restored alone" in report["warnings"][0]
+    assert "so only the first array was denoised" in report["warnings"][0]
     assert len(set(report["gain"])) == 1  # the other scene's colours are not this one's
 
 
@@ -235,7 +244,7 @@ def test_exif_gain_and_order_from_files(files, frames, model):
         camera[ExifTags.Base.FNumber] = 2.0
         Image.open(path).save(path, exif=block.tobytes())
     report = twinshot.restore(*files, model=model).report
-    assert report["gain_source"] != "none"
+    assert report["tone"] != "none"
     assert report["warnings"] == []
     swapped = twinshot.restore(*files[::-1], model=model).report
     assert "0.25 s against 0.0167 s" in swapped["swapped"]
@@ -369,3 +378,42 @@ def test_encoded_for_a_stream(tmp_path, restored):
     )
     assert restored.encoded(".JPG").startswith(b"\xff\xd8")
     assert restored.encoded("").startswith(b"\x89PNG")
+
+
+# Kinds of pairs
+
+
+def scene_of(photo):
+    """Linear light, (256, 352, 3)."""
+    return to_linear(np.ascontiguousarray(photo[:256, :352]) / np.float32(255))
+
+
+def shot(light, noise=0.0, seed=0):
+    """What a file holds of linear light, with noise."""
+    grain = np.random.default_rng(seed).normal(0, 1, light.shape) * noise * np.sqrt(0.2 + light)
+    return np.round(to_srgb((light + grain).astype(np.float32)).clip(0, 1) * 255).astype(np.uint8)
+
+
+def streak(light):
+    return cv2.filter2D(light, -1, np.eye(9) / 9)
+
+
+def test_row_noise_costs_little(photo, model):
+    """A quarter of the pixel noise, on every row."""
+    scene = scene_of(photo)
+    long, rows = shot(streak(scene)), np.random.default_rng(1).normal(0, 0.25 * 0.0025 * 0.66, (256, 1, 1))
+    plain, striped = (
+        psnr(twinshot.restore(short, long, model=model).image, to_srgb(scene))
+        for short in (shot(scene / 8, 0.0025), shot(scene / 8 + rows, 0.0025))
+    )
+    assert striped > plain - 1
+
+
+@pytest.mark.parametrize("exposure", [0.5, 8.0, 160.0])
+def test_a_nearly_black_picture_stays_as_dark_as_it_is(photo, model, exposure):
+    """Twice as bright, whatever EXIF says."""
+    dark = scene_of(photo) / 60
+    frames = shot(dark / 2, 0.0018), shot(streak(dark), 0.0018, seed=1)
+    pair = twinshot.Pair(twinshot.Frame(frames[0], exposure=1.0), twinshot.Frame(frames[1], exposure=exposure))
+    light = [to_linear(image).mean() for image in (twinshot.restore(pair, model=model).image, as_float(frames[1]))]
+    assert light[0] == pytest.approx(light[1], rel=0.15)

@@ -15,7 +15,8 @@ from .picture.pair import Frame, Pair
 if TYPE_CHECKING:
     from .batch import restore_many
     from .engines.loading import Model, load_model
-    from .restoration import Caution, Restored, restore
+    from .match.prepare import Caution
+    from .restoration import Restored, restore
 
 __all__ = [
     "Caution",
@@ -39,7 +40,11 @@ if not TYPE_CHECKING:  # for a type checker every name would be one of the modul
 
     def __getattr__(name: str) -> Any:
         """Load OpenCV and the rest only when a picture is restored: `import twinshot` stays instant."""
-        if name in ("Caution", "Restored", "restore"):
+        if name == "Caution":
+            from .match.prepare import Caution
+
+            return Caution
+        if name in ("Restored", "restore"):
             from . import restoration
 
             return getattr(restoration, name)

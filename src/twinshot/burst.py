@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .baselines.hdrplus import noise_share
-from .match import align, tone
+from .match import align
 from .picture.encoding import Image
 from .picture.errors import InputError, MismatchError
 from .picture.pair import Frame, as_float
@@ -34,7 +34,6 @@ _PROBES = 8  # strips that noise is measured on
 _SHARPNESS_SIDE, _SHARPNESS_BAND = 1440, (1.5, 4.0)
 _QUIET = 20  # percentile of differences that is taken for noise: where detail is misplaced, they are larger
 _LEAST_CONFIDENCE = 0.1  # of registration: below it a frame shows something else, or noise alone
-_UNCHANGED = tone.Exposure((1.0, 1.0, 1.0), "linear", "none")
 
 
 def merge(frames: Sequence[Frame]) -> Frame:
@@ -111,7 +110,7 @@ class _Other:
 
 def _registered(reference: Pixels, pixels: Pixels) -> _Other | None:
     """None for a frame that does not go with the reference."""
-    found = align.estimate(reference, pixels, _UNCHANGED)
+    found = align.estimate(reference, pixels)
     if not found.alike or found.confidence < _LEAST_CONFIDENCE:
         return None
     return _Other(pixels, found.matrix if found.applied else None)

@@ -20,7 +20,9 @@ from .engines import tile
 from .engines.loading import Model, load_model
 from .files import atomic, io
 from .files.pairs import Source, carried, carried_alone, in_one_profile, notes_on, paths_of, read_pair
-from .match import align, swap, tone
+from .match import tone
+from .match.consistency import blended
+from .match.prepare import Caution, Prepared, prepare
 from .picture.encoding import Image
 from .picture.errors import InputError, MismatchError, ModelError
 from .picture.pair import Frame, Metadata, Pair, as_float
@@ -37,22 +39,9 @@ Progress = Callable[[int, int], None]
 
 LARGEST_TILE = 1280
 OVERLAP = 160
-_LARGEST_RISE, _LEAST_RISE = 1.5, 0.02  # of the exposure's misfit: frames laid on each other agree better, not worse
+_SHOWN_KNOTS = 9  # of the tone curve, in the report
+_MATCHED = ("tone", "tone_error", "tone_curve", "gain", "shift", "registered", "confidence")
 MARGIN = 64  # of a tile's edge, px, that lacks context and is not used
-
-
-@dataclass(frozen=True)
-class Caution:
-    """A doubt about a pair.
-
-    Attributes:
-        code: "swapped", the frames look as if given the wrong way round, and the order was kept; "no_gain", nothing
-            tells how much darker the noisy one is; "not_one_scene", hardly anything of one frame is found in the other.
-        text: a sentence for people, which says what was done about it.
-    """
-
-    code: str
-    text: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +50,7 @@ class Restored:
 
     Attributes:
         pixels: uint16 (H, W, 3), RGB, sRGB-encoded, in the noisy frame's geometry.
-        report: gain, shift and confidence, model, seconds a stage, warnings: plain values, ready for JSON.
+        report: tone, shift and confidence, model, seconds a stage, warnings: plain values, ready for JSON.
         metadata: of the noisy frame, with the blurry one's profile, and the bit depth to save with.
         warnings: what a user would want to know; also in the report, and told to the logger "twinshot".
         sources: files it was made of, which it is never saved over.
@@ -249,30 +238,21 @@ def restore_pair(
     clock: Clock | None = None,
     settings: Settings = AS_FOUND,
 ) -> Restored:
-    """The same for frames that were read: exposure, registration, network. Stages add to `clock`.
+    """The same for frames that were read: match, network. Stages add to `clock`.
 
     Frames that do not go together are left to the network's fallback, which sees the noisy one alone.
     """
     clock = clock or Clock()
-    ordered = swap.order(pair, settings.keep_order)
-    pair = ordered.pair
-    match = tone.estimate(pair.noisy.pixels, pair.blurry.pixels, tone.exif_gain(pair))
-    clock.lap("exposure")
-    registered, match = register(pair, match)
-    clock.lap("align")
-    unlike = _unlike(pair, registered, network)
-    if unlike:
-        network, match = network.fallback, tone.colourless(match)
-    pixels = _run(pair, match, registered, network, progress)
+    ready = prepare(pair, settings.keep_order)
+    clock.lap("match")
+    network = network if ready.same_scene else network.fallback
+    pixels, taken = _run(ready, network, progress)
     clock.lap("restore")
-    said = {"swapped": ordered.doubt, "no_gain": _unmatched(pair, match), "not_one_scene": unlike}
-    cautions = tuple(Caution(code, text) for code, text in said.items() if text)
-    for caution in cautions:
+    for caution in ready.cautions:
         _log.warning(caution.text)
-    report = _report(pair.noisy, pair.blurry, match, registered, network, clock.seconds, cautions)
-    report["swapped"] = ordered.swapped
-    history = f"{pair.noisy.name} with {pair.blurry.name}, model {network.name}"
-    return Restored(pixels, report, carried(pair, history), cautions)
+    report = _report(ready.pair.noisy, network, clock.seconds, ready, taken)
+    history = f"{ready.pair.noisy.name} with {ready.pair.blurry.name}, model {network.name}"
+    return Restored(pixels, report, carried(ready.pair, history), ready.cautions)
 
 
 def restore_alone(
@@ -280,7 +260,6 @@ def restore_alone(
 ) -> Restored:
     """A short frame without a long one, by the network's fallback: as bright as it is."""
     clock, network = clock or Clock(), network.fallback
-    match = tone.Exposure((1.0, 1.0, 1.0), "linear", "none")
 
     def parts(top: int, left: int, size: tuple[int, int]) -> tuple[Image, Image]:
         short = as_float(window(frame.pixels, top, left, size))
@@ -288,61 +267,43 @@ def restore_alone(
 
     pixels = over_tiles(network, frame.size, parts, progress)
     clock.lap("restore")
-    report = _report(frame, None, match, align.left_alone(0.0), network, clock.seconds, ())
+    report = _report(frame, network, clock.seconds)
     return Restored(pixels, report, carried_alone(frame, f"{frame.name}, model {network.name}"))
 
 
-def register(pair: Pair, match: tone.Exposure) -> tuple[align.Alignment, tone.Exposure]:
-    """How the blurry frame is read at the noisy one's pixels, and the exposure as registered frames tell it."""
-    registered = align.estimate(pair.noisy.pixels, pair.blurry.pixels, match)
-    if not registered.applied:
-        return registered, match
-    again = tone.estimate(pair.noisy.pixels, pair.blurry.pixels, tone.exif_gain(pair), registered.matrix)
-    if again.misfit > _LARGEST_RISE * match.misfit + _LEAST_RISE:
-        return align.left_alone(registered.confidence), match
-    return registered, again
-
-
-def _unmatched(pair: Pair, match: tone.Exposure) -> str | None:
-    """A sentence that says that nothing tells the gain, so that the noisy frame is used as it is; or None."""
-    if match.source != "none":
-        return None
-    return (
-        f"how much darker {pair.noisy.name} is than {pair.blurry.name} cannot be told: no EXIF, and hardly anything is "
-        "neither black nor clipped in both; it is used as bright as it is"
-    )
-
-
-def _unlike(pair: Pair, registered: align.Alignment, network: Model) -> str | None:
-    """A sentence that says why the frames look as if they did not go together, and what is done of it; or None."""
-    if registered.alike:
-        return None
-    done = "" if network.fallback is network else f"; {pair.noisy.name} is restored alone"
-    return (
-        f"hardly anything in {pair.blurry.name} is found again in {pair.noisy.name} (confidence "
-        f"{registered.confidence:.2f}){done}: do they show one scene, both upright, neither black nor white?"
-    )
-
-
-def _run(
-    pair: Pair, match: tone.Exposure, registered: align.Alignment, model: Model, progress: Progress | None
-) -> NDArray[np.uint16]:
-    """The network over the pair, matched and registered a tile at a time."""
-    matrix = registered.matrix if registered.applied else None
+def _run(ready: Prepared, model: Model, progress: Progress | None) -> tuple[NDArray[np.uint16], float]:
+    """The network over the pair, matched and registered a tile at a time; and the share taken from the long frame."""
+    noisy, blurry = ready.pair.noisy.pixels, ready.pair.blurry.pixels
+    matrix = ready.alignment.matrix if ready.alignment.applied else None
+    shares: list[float] = []
 
     def parts(top: int, left: int, size: tuple[int, int]) -> tuple[Image, Image]:
-        short = tone.apply(window(pair.noisy.pixels, top, left, size), match)
-        return short, as_float(window(pair.blurry.pixels, top, left, size, matrix)).clip(0, 1)
+        short = tone.apply(window(noisy, top, left, size), ready.tone)
+        return short, as_float(window(blurry, top, left, size, matrix)).clip(0, 1)
 
-    return over_tiles(model, pair.noisy.size, parts, progress)
+    def checked(short: Image, long: Image, restored: Image) -> Image:
+        if not (model.card.checked and ready.same_scene):
+            return restored
+        result, share = blended(short, long, restored)
+        shares.append(float(share.mean()))
+        return result
+
+    pixels = over_tiles(model, ready.pair.noisy.size, parts, progress, checked)
+    return pixels, float(np.mean(shares)) if shares else 0.0
 
 
 Parts = Callable[[int, int, tuple[int, int]], tuple[Image, Image]]
 """(top, left, size) -> what a network sees there of the noisy and of the blurry frame."""
+After = Callable[[Image, Image, Image], Image]
+"""(short, long, restored) tile -> what is kept of it."""
 
 
 def over_tiles(
-    model: Model, size: tuple[int, int], parts: Parts, progress: Progress | None = None
+    model: Model,
+    size: tuple[int, int],
+    parts: Parts,
+    progress: Progress | None = None,
+    after: After = lambda short, long, restored: restored,
 ) -> NDArray[np.uint16]:
     """The network over a picture of any size, band by band; memory stays bounded where `parts` keeps it so.
 
@@ -351,6 +312,7 @@ def over_tiles(
         size: height and width of the picture.
         parts: called for each tile; tiles may reach over the picture's edge.
         progress: called after each tile.
+        after: what is done to each tile that the network made.
     """
     height, width = size
     rows, columns = (tile.plan(side, LARGEST_TILE, OVERLAP, model.multiple) for side in size)
@@ -363,7 +325,7 @@ def over_tiles(
         done += 1
         if progress:
             progress(done, count)
-        return np.asarray(cv2.merge(list(out)), np.float32)
+        return after(short, long, np.asarray(cv2.merge(list(out)), np.float32))
 
     pixels = np.empty((height, width, 3), np.uint16)
     for top, band in tile.bands(rows, columns, one, MARGIN):
@@ -387,31 +349,44 @@ def _eight_bit(pixels: NDArray[np.uint16]) -> NDArray[np.uint8]:
 
 
 def _report(
-    noisy: Frame,
-    blurry: Frame | None,
-    match: tone.Exposure,
-    registered: align.Alignment,
-    model: Model,
-    seconds: dict[str, float],
-    cautions: tuple[Caution, ...],
+    short: Frame, model: Model, seconds: dict[str, float], ready: Prepared | None = None, taken: float = 0.0
 ) -> dict[str, Any]:
+    """Plain values; what is said of a pair is null where there was none."""
+    frames = (ready.pair.noisy, ready.pair.blurry) if ready else (short,)
     return {
-        "noisy": noisy.name,
-        "blurry": blurry.name if blurry else None,
-        "frames": 1.0 if noisy.count is None else round(float(noisy.count.mean()), 2),
-        "size": list(noisy.size[::-1]),
-        "gain": [round(gain, 4) for gain in match.gain],
-        "gain_light": match.light,
-        "gain_source": match.source,
-        "shift": [round(move, 2) for move in registered.shift],
-        "registered": registered.applied,
-        "confidence": round(registered.confidence, 4),
+        "noisy": short.name,
+        "blurry": ready.pair.blurry.name if ready else None,
+        "frames": 1.0 if short.count is None else round(float(short.count.mean()), 2),
+        "size": list(short.size[::-1]),
+        **(_matched(ready) if ready else dict.fromkeys(_MATCHED)),
+        "from_long_frame": round(taken, 4),
         "model": model.name,
         "model_sha256": model.card.sha256,
         "engine": model.engine,
         "arithmetic": model.loaded.arithmetic,
         "seconds": seconds,
-        "swapped": "",
-        "notes": notes_on(*filter(None, (noisy, blurry))),
-        "warnings": [caution.text for caution in cautions],
+        "swapped": ready.swapped if ready else "",
+        "notes": notes_on(*frames),
+        "warnings": [caution.text for caution in ready.cautions] if ready else [],
     }
+
+
+def _matched(ready: Prepared) -> dict[str, Any]:
+    """How the two frames were brought together."""
+    found, registered = ready.tone, ready.alignment
+    return {
+        "tone": found.model,
+        "tone_error": round(found.error, 4),
+        "tone_curve": _knots(found),
+        "gain": [round(gain, 4) for gain in found.gain],
+        "shift": [round(move, 2) for move in registered.shift],
+        "registered": registered.applied,
+        "confidence": round(registered.confidence, 4),
+    }
+
+
+def _knots(found: tone.Tone) -> list[list[float]]:
+    """Encoded value of the short frame, then what R, G and B become, at some values from black to white."""
+    values = np.linspace(0, 1, _SHOWN_KNOTS) ** 2
+    curve = tone.apply(np.repeat(values.astype(np.float32)[None, :, None], 3, axis=2), found)[0]
+    return [[round(float(value), 4) for value in (x, *rgb)] for x, rgb in zip(values, curve, strict=True)]

@@ -10,15 +10,12 @@ import pytest
 from skimage import data
 
 from twinshot.match import align, tone
-from twinshot.match.tone import Exposure
 from twinshot.picture.encoding import to_linear, to_srgb
-from twinshot.picture.pair import Frame, Pair, as_float
+from twinshot.picture.pair import as_float
 from twinshot.picture.window import window
-from twinshot.restoration import register
 
 SIZE = (340, 380)
 CORNERS = np.array([[0, 0, 1], [379, 0, 1], [0, 339, 1], [379, 339, 1]], np.float64).T
-SAME = Exposure((1.0, 1.0, 1.0), "linear", "none")
 
 
 def shifted(x: float, y: float) -> np.ndarray:
@@ -58,7 +55,7 @@ def error(found, wanted) -> float:
 
 @pytest.mark.parametrize(("x", "y"), [(7.0, -5.0), (-18.5, 11.25), (3.4, 0.0)])
 def test_shifts(x, y):
-    found = align.estimate(*frames(shifted(x, y)), SAME)
+    found = align.estimate(*frames(shifted(x, y)))
     assert found.applied
     assert found.confidence > 0.8
     assert found.shift == pytest.approx((x, y), abs=0.5)
@@ -67,37 +64,36 @@ def test_shifts(x, y):
 
 @pytest.mark.parametrize("matrix", [turned(1.5, 1.01, 4, -3), turned(-0.8, 0.99, -6, 2, 1.2e-5)], ids=["turn", "tilt"])
 def test_homographies(matrix):
-    found = align.estimate(*frames(matrix), SAME)
+    found = align.estimate(*frames(matrix))
     assert found.applied
     assert error(found.matrix, matrix) < 1.2
     assert error(np.eye(3), matrix) > 6  # what is found is far from nothing
 
 
 def test_a_dark_frame():
-    gain = Exposure((8.0, 8.0, 8.0), "linear", "exif")
-    found = align.estimate(*frames(shifted(9, 6), gain=8, noise=0.02), gain)
+    found = align.estimate(*frames(shifted(9, 6), gain=8, noise=0.02))
     assert found.applied
     assert error(found.matrix, shifted(9, 6)) < 1.5
 
 
 def test_frames_larger_than_the_working_size():
     noisy, blurry = (cv2.resize(frame, None, fx=4, fy=4) for frame in frames(shifted(5, -3)))
-    found = align.estimate(noisy, blurry, SAME)
+    found = align.estimate(noisy, blurry)
     # Centres of pixels: scaling by 4 moves the origin by 1.5.
     assert found.shift == pytest.approx((20, -12), abs=2)
 
 
 def test_all_types_of_pixels_agree():
     noisy, blurry = frames(shifted(7, -5))
-    eight = align.estimate(noisy, blurry, SAME)
-    deep = align.estimate(noisy.astype(np.uint16) * 257, blurry.astype(np.uint16) * 257, SAME)
-    real = align.estimate(noisy / np.float32(255), blurry / np.float32(255), SAME)
+    eight = align.estimate(noisy, blurry)
+    deep = align.estimate(noisy.astype(np.uint16) * 257, blurry.astype(np.uint16) * 257)
+    real = align.estimate(noisy / np.float32(255), blurry / np.float32(255))
     assert error(eight.matrix, deep.matrix) < 0.1
     assert error(eight.matrix, real.matrix) < 0.1
 
 
 def test_frames_in_place_are_not_moved_much():
-    found = align.estimate(*frames(np.eye(3)), SAME)
+    found = align.estimate(*frames(np.eye(3)))
     assert error(found.matrix, np.eye(3)) < 0.6
 
 
@@ -105,7 +101,7 @@ def test_frames_in_place_are_not_moved_much():
 def test_unrelated_frames_are_left_alone(other):
     noisy, _ = frames(np.eye(3))
     picture = cv2.resize(getattr(data, other)(), SIZE[::-1])
-    found = align.estimate(noisy, cv2.blur(picture, (7, 7)), SAME)
+    found = align.estimate(noisy, cv2.blur(picture, (7, 7)))
     assert not found.applied
     assert found.confidence < 0.5
     assert found.shift == (0.0, 0.0)
@@ -116,14 +112,14 @@ def test_unrelated_frames_are_left_alone(other):
 @pytest.mark.parametrize("side", [192, 340])
 def test_noise_alone_does_not_make_frames_unlike(side, noise):
     noisy, blurry = (np.ascontiguousarray(frame[:side, :side]) for frame in frames(np.eye(3), noise=noise, blur=21))
-    assert align.estimate(noisy, blurry, SAME).alike
+    assert align.estimate(noisy, blurry).alike
     for other in (*pictures()[1:], blurry[::-1]):
         unrelated = cv2.blur(cv2.resize(other, (side, side)), (7, 7))
-        assert not align.estimate(noisy, unrelated, SAME).alike
+        assert not align.estimate(noisy, unrelated).alike
 
 
 def test_frames_in_strong_noise_are_registered_by_what_they_are_in_the_large():
-    found = align.estimate(*frames(shifted(6, -4), noise=3.0, blur=15), SAME)
+    found = align.estimate(*frames(shifted(6, -4), noise=3.0, blur=15))
     assert found.confidence < 0.5
     assert found.applied
     assert found.shift == pytest.approx((6, -4), abs=2)
@@ -136,7 +132,7 @@ def test_unrelated_frames_of_full_size_are_left_alone(noise):
     scenes = [cv2.resize(np.ascontiguousarray(picture), size) for picture in pictures()[:2]]
     for first, second in permutations(scenes):
         noisy = (first / 255 + rng.normal(0, noise, first.shape)).clip(0, 1)
-        found = align.estimate(np.round(noisy * 255).astype(np.uint8), cv2.blur(second, (15, 1)), SAME)
+        found = align.estimate(np.round(noisy * 255).astype(np.uint8), cv2.blur(second, (15, 1)))
         assert not found.applied
         assert not found.alike
 
@@ -144,20 +140,20 @@ def test_unrelated_frames_of_full_size_are_left_alone(noise):
 @pytest.mark.parametrize(("x", "y"), [(70, 0), (-60, 55)])
 def test_far_shifts(x, y):
     """A hand moves far between two shots; phase correlation alone loses what leaves the frame."""
-    found = align.estimate(*frames(shifted(x, y)), SAME)
+    found = align.estimate(*frames(shifted(x, y)))
     assert found.applied
     assert found.shift == pytest.approx((x, y), abs=2)
 
 
 def test_a_move_too_large_to_be_one_is_left_alone():
-    found = align.estimate(*frames(shifted(130, 0)), SAME)
+    found = align.estimate(*frames(shifted(130, 0)))
     assert not found.applied
 
 
 @pytest.mark.parametrize("level", [0, 90, 255])
 def test_flat_frames_are_left_alone(level):
     flat = np.full((*SIZE, 3), level, np.uint8)
-    found = align.estimate(flat, flat, SAME)
+    found = align.estimate(flat, flat)
     assert not found.applied
     assert np.isfinite(found.confidence)
 
@@ -166,7 +162,7 @@ def test_flat_frames_are_left_alone(level):
 def test_any_size(size):
     rng = np.random.default_rng(0)
     noisy = rng.integers(0, 256, (*size, 3), np.uint8)
-    found = align.estimate(noisy, cv2.blur(noisy, (5, 5)), SAME)
+    found = align.estimate(noisy, cv2.blur(noisy, (5, 5)))
     assert found.matrix.shape == (3, 3)
     assert np.isfinite(found.matrix).all()
     assert abs(found.shift[0]) < 2
@@ -175,7 +171,7 @@ def test_any_size(size):
 
 def test_the_registered_frame_lies_on_the_other():
     noisy, blurry = map(as_float, frames(shifted(6, -4)))
-    found = align.registered(noisy, blurry, SAME)
+    found = align.registered(noisy, blurry)
     still, _ = map(as_float, frames(np.eye(3), noise=0.0))
     inside = (slice(20, -20), slice(20, -20))
     assert np.abs(found - still)[inside].mean() < 0.6 * np.abs(blurry - still)[inside].mean()
@@ -187,7 +183,7 @@ def test_the_registered_frame_lies_on_the_other():
 def test_a_frame_that_cannot_be_registered_comes_back_as_it_is():
     flat = np.full((64, 64, 3), 0.5, np.float32)
     noisy, _ = map(as_float, frames(np.eye(3)))
-    assert align.registered(noisy[:64, :64], flat, SAME) is flat
+    assert align.registered(noisy[:64, :64], flat) is flat
 
 
 @pytest.mark.parametrize(("seed", "blur", "move"), [(4, 9, 1), (5, 9, 3), (7, 3, 1)])
@@ -197,29 +193,53 @@ def test_of_places_that_look_alike_the_nearest_is_taken(seed, blur, move):
     pattern = cv2.GaussianBlur(np.tile(rng.random((24, 24, 3), np.float32), (40, 50, 1)), (0, 0), 2.4)
     noisy, blurry = pattern[20:260, 16:336], cv2.blur(pattern, (blur, 1))[20:260, 16 - move : 336 - move]
     noisy = (noisy + rng.normal(0, 0.1, noisy.shape)).clip(0, 1).astype(np.float32)
-    found = align.estimate(noisy, np.ascontiguousarray(blurry), SAME)
+    found = align.estimate(noisy, np.ascontiguousarray(blurry))
     assert np.hypot(*found.shift) < move + 2.5
 
 
-def sky_with_a_mover(centre, axes, noise, seed):
-    """A smooth sky with faint stains, and a bright thing before it; uint8."""
-    stains = cv2.GaussianBlur(np.random.default_rng(9).normal(0, 1, (256, 256)), (0, 0), 2) * 0.06
-    mover = cv2.ellipse(np.zeros((256, 256)), centre, axes, 0, 0, 360, 1, -1)
-    picture = np.where(mover > 0, 0.9, np.linspace(0.15, 0.6, 256)[:, None] + stains)[..., None].repeat(3, 2)
-    picture += np.random.default_rng(seed).normal(0, noise, picture.shape)
-    return np.round(picture.clip(0, 1) * 255).astype(np.uint8)
+# Once the tone is known
 
 
-def test_a_mover_does_not_take_the_frame_with_it():
-    """It moves and shrinks, and is all that correlates; laid on each other by it, the frames no longer agree."""
-    noisy = sky_with_a_mover((100, 140), (55, 25), 0.03, 1)
-    blurry = cv2.blur(sky_with_a_mover((110, 100), (40, 22), 0, 2), (5, 1))
-    pair = Pair(Frame(noisy, "noisy"), Frame(blurry, "blurry"))
-    match = tone.estimate(noisy, blurry)
-    tempting = align.estimate(noisy, blurry, match)
-    assert tempting.applied
-    assert np.linalg.norm(tempting.matrix[:2, 0]) == pytest.approx(1, abs=0.2)  # no hand zooms
-    found, again = register(pair, match)
+def refined(pair, gain=1.0):
+    """What two frames are registered by in the end, where the gain between them is known."""
+    noisy, blurry = pair
+    return align.refined(noisy, blurry, align.estimate(noisy, blurry), tone.known((gain,) * 3))
+
+
+@pytest.mark.parametrize(("x", "y"), [(0.75, -0.5), (3.3, 2.6), (-18.5, 11.25)])
+@pytest.mark.parametrize("blur", [1, 5, 9])
+def test_a_quarter_of_a_pixel(x, y, blur):
+    found = refined(frames(shifted(x, y), noise=0.04, blur=blur))
+    assert found.applied
+    assert found.shift == pytest.approx((x, y), abs=0.25)
+
+
+@pytest.mark.parametrize("matrix", [turned(1.5, 1.01, 4, -3), turned(-0.8, 0.99, -6, 2, 1.2e-5)], ids=["turn", "tilt"])
+def test_a_turn_to_a_fraction_of_a_pixel(matrix):
+    found = refined(frames(matrix, noise=0.04))
+    assert error(found.matrix, matrix) < 0.7
+
+
+def test_a_quarter_of_a_pixel_in_the_dark():
+    found = refined(frames(shifted(2.5, -1.75), gain=8, noise=0.01), gain=8)
+    assert found.shift == pytest.approx((2.5, -1.75), abs=0.25)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.05, 0.2])
+@pytest.mark.parametrize("blur", [1, 9])
+def test_frames_that_lie_on_each_other_are_left_as_they_are(blur, noise):
+    """Every warp costs some sharpness."""
+    found = refined(frames(np.eye(3), noise=noise, blur=blur))
     assert not found.applied
-    assert found.shift == (0.0, 0.0)
-    assert again == match
+    np.testing.assert_array_equal(found.matrix, np.eye(3))
+
+
+def test_finer_detail_does_not_undo_what_was_found_in_strong_noise():
+    pair = tuple(frames(shifted(6, -4), noise=1.0, blur=15))
+    assert refined(pair).shift == pytest.approx((6, -4), abs=2)
+
+
+def test_a_flat_frame_has_no_finer_detail():
+    flat = np.full((64, 64, 3), 90, np.uint8)
+    found = refined((flat, flat))
+    assert not found.applied

@@ -1,4 +1,4 @@
-"""The gain between two frames: known ones are found again, through noise, blur, clipping and small shifts."""
+"""The tone between two frames: known gains, offsets and curves are found again, through noise, blur and clipping."""
 
 from __future__ import annotations
 
@@ -7,157 +7,230 @@ import numpy as np
 import pytest
 
 from twinshot.match import tone
-from twinshot.match.tone import Exposure
+from twinshot.match.tone import Tone
 from twinshot.picture.encoding import to_linear, to_srgb
 from twinshot.picture.pair import Frame, Metadata, Pair, as_float
 
-GAINS = (6.0, 8.0, 9.5)
+TINT = np.float32([0.85, 1, 1.2])  # R, G and B of a gain differ between two frames of a camera
+BLACK = 0.01
 
 
-def pair_of(photo, gains, light="linear", noise=0.004, brighter=1.0, seed=0):
-    """(noisy, blurry) of a photograph: the noisy one divided by the gains in `light`, both float32."""
+def stored(image, dtype=np.float32):
+    """Pixels of a type, clipped as a file clips them."""
+    if dtype == np.float32:
+        return image.clip(0, 1).astype(np.float32)
+    top = np.iinfo(dtype).max
+    return np.round(image.clip(0, 1) * top).astype(dtype)
+
+
+def darker(light, gain):
+    return to_srgb(light / (gain * TINT))
+
+
+def tinted(light, gain):
+    return to_srgb(light / (gain * TINT) + np.float32(BLACK))
+
+
+def curved(light, gain):
+    """As a camera writes it whose curve has a gamma of its own, and a toe."""
+    encoded = to_srgb((light / (gain * TINT)).clip(0, 1))
+    return 0.9 * encoded**1.25 + 0.1 * encoded**3
+
+
+def scaled(light, gain):
+    return to_srgb(light) / gain
+
+
+def sized(photo, side):
+    """The scene in linear light, its longer side `side`."""
+    shrink = side < 420
+    interpolation = cv2.INTER_AREA if shrink else cv2.INTER_LINEAR
+    picture = photo[:, 60:360] if shrink else photo
+    size = (side, side * picture.shape[0] // picture.shape[1])
+    return to_linear(cv2.resize(picture / np.float32(255), size, interpolation=interpolation))
+
+
+def pair_of(light, shown, gain, dtype=np.float32, noise=0.002, seed=0, bright=1.0):
+    """(short, long) of a scene in linear light: `shown` says how the short frame's file shows light."""
     rng = np.random.default_rng(seed)
-    encoded = photo / np.float32(255)
-    scene = to_linear(encoded) * np.float32(brighter) if light == "linear" else encoded
-    long, short = cv2.GaussianBlur(scene, (0, 0), 4), scene / np.float32(gains) + rng.normal(0, noise, scene.shape)
-    if light == "linear":
-        long, short = to_srgb(long), to_srgb(short)
-    return short.clip(0, 1).astype(np.float32), long.clip(0, 1)
+    grain = rng.normal(0, noise / np.sqrt(gain), light.shape)
+    short = shown(np.maximum(light * np.float32(bright) + gain * grain, 0).astype(np.float32), gain)
+    blur = max(light.shape) / 105
+    long = to_srgb(light * np.float32(bright)) if shown is scaled else light * np.float32(bright)
+    long = cv2.GaussianBlur(long, (0, 0), blur)
+    return stored(short, dtype), stored(long if shown is scaled else to_srgb(long), dtype)
 
 
-@pytest.mark.parametrize("gains", [(1.0, 1.0, 1.0), (2.0, 1.8, 2.3), GAINS])
-def test_gain_in_linear_light(photo, gains):
-    found = tone.estimate(*pair_of(photo, gains))
-    assert (found.light, found.source) == ("linear", "estimated")
-    assert found.gain == pytest.approx(gains, rel=0.05)
+def off_by(found, short, light):
+    """Mean difference between what a tone makes of a short frame and the scene, encoded, both smooth.
+
+    White does not count, in either: what was clipped is lost.
+    """
+    sigma = max(light.shape) / 50
+    made, wanted = (
+        to_srgb(cv2.GaussianBlur(each, (0, 0), sigma)) for each in (to_linear(tone.apply(short, found)), light)
+    )
+    white = cv2.GaussianBlur((as_float(short) > 0.98).astype(np.float32), (0, 0), sigma) > 0.02
+    return float(np.abs(made - wanted)[~white & (wanted < 0.95)].mean())
 
 
-def test_gain_in_encoded_values(photo):
-    found = tone.estimate(*pair_of(photo, (2.5, 2.5, 2.5), "srgb", noise=0.03))
-    assert (found.light, found.source) == ("srgb", "estimated")
-    assert found.gain == pytest.approx((2.5, 2.5, 2.5), rel=0.05)
+# Each model of the ladder
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("side", [420, 2000])
+@pytest.mark.parametrize("gain", [1.0, 3.0, 8.0, 30.0])
+def test_a_plain_gain(photo, gain, side, dtype):
+    if side == 2000 and dtype != np.uint8:
+        pytest.skip("types are told apart on small frames")
+    found = tone.estimate(*pair_of(sized(photo, side), darker, gain, dtype))
+    assert (found.model, found.light) == ("gain", "linear")
+    assert found.gain == pytest.approx(tuple(gain * TINT), rel=0.03)
+    assert found.offset == (0, 0, 0)
+    assert found.error < 0.006
+    assert not found.doubtful
 
 
 def test_large_gains_are_never_taken_for_encoded_ones(photo):
-    assert tone.estimate(*pair_of(photo, (6.0, 6.0, 6.0), "srgb")).light == "linear"
+    assert tone.estimate(*pair_of(sized(photo, 420), scaled, 6.0)).model != "encoded gain"
 
 
-def test_clipped_highlights_do_not_count(photo):
-    noisy, blurry = pair_of(photo, (8.0, 8.0, 8.0), brighter=2.5)
-    assert (blurry > 0.99).mean() > 0.15
-    assert tone.estimate(noisy, blurry).gain == pytest.approx((8, 8, 8), rel=0.12)
+@pytest.mark.parametrize("gain", [3.0, 8.0, 30.0])
+def test_a_gain_and_a_black_offset(photo, gain):
+    light = sized(photo, 420) * np.float32(0.8)  # of which no channel clips in the short frame
+    found = tone.estimate(*pair_of(light, tinted, gain, np.uint8))
+    assert found.model == "offset"
+    assert found.gain == pytest.approx(tuple(gain * TINT), rel=0.05)
+    assert np.divide(found.offset, -BLACK * gain * TINT) == pytest.approx(1, abs=0.2)
+
+
+@pytest.mark.parametrize("gain", [1.0, 3.0, 8.0])
+def test_a_curve(photo, gain):
+    light = sized(photo, 420)
+    short, long = pair_of(light, curved, gain, np.uint8)
+    found = tone.estimate(short, long)
+    assert found.model == "curve"
+    assert len(found.knots) == found.values.shape[1]
+    plain = tone.estimate(short, long, models=("gain",))
+    assert off_by(found, short, light) < min(0.012, 0.5 * off_by(plain, short, light))
+
+
+@pytest.mark.parametrize("shown", [darker, tinted, curved])
+@pytest.mark.parametrize("side", [64, 420, 2000])
+@pytest.mark.parametrize("gain", [0.5, 8.0, 200.0])
+def test_whatever_the_model_the_light_is_right(photo, shown, side, gain):
+    light = sized(photo, side)
+    short, long = pair_of(light, shown, gain, np.uint16, noise=0.001)
+    assert off_by(tone.estimate(short, long), short, light) < 0.02
+
+
+@pytest.mark.parametrize("shown", [darker, tinted, curved, scaled])
+@pytest.mark.parametrize("gain", [2.0, 20.0])
+def test_more_light_never_becomes_less(photo, shown, gain):
+    found = tone.estimate(*pair_of(sized(photo, 420), shown, gain, np.uint8, noise=0.01))
+    codes = np.linspace(0, 1, 4097, dtype=np.float32)[None, :, None].repeat(3, 2)
+    made = tone.apply(codes, found)
+    assert (np.diff(made, axis=1) >= -1e-6).all()
+    assert 0 <= made.min() <= made.max() <= 1
+
+
+def test_a_richer_model_has_to_earn_its_place(photo):
+    for seed in range(4):
+        short, long = pair_of(sized(photo, 420), darker, 4.0, np.uint8, noise=0.01, seed=seed)
+        assert tone.estimate(short, long).model == "gain"
+
+
+def test_a_ladder_can_be_cut_short(photo):
+    short, long = pair_of(sized(photo, 420), curved, 4.0)
+    assert tone.estimate(short, long, models=("gain",)).model == "gain"
+    assert tone.estimate(short, long, models=("gain", "offset")).model in ("gain", "offset")
+
+
+# What disturbs
+
+
+def test_large_black_areas_do_not_count(photo):
+    light = sized(photo, 420)
+    light[:, :250] = 0
+    found = tone.estimate(*pair_of(light, darker, 8.0, np.uint8))
+    assert found.gain == pytest.approx(tuple(8 * TINT), rel=0.1)
 
 
 def test_a_small_shift_and_a_mover_do_little(photo):
-    noisy, blurry = pair_of(photo, GAINS)
-    blurry = np.roll(blurry, (4, -5), (0, 1))
-    blurry[40:110, 60:140] = 0.9
-    assert tone.estimate(noisy, blurry).gain == pytest.approx(GAINS, rel=0.1)
+    light = sized(photo, 420)
+    short, long = pair_of(light, darker, 8.0)
+    long = np.roll(long, (4, -5), (0, 1))
+    long[40:110, 60:140] = 0.9
+    assert tone.estimate(short, long).gain == pytest.approx(tuple(8 * TINT), rel=0.1)
 
 
 def test_the_matrix_undoes_a_large_shift(photo):
-    noisy, blurry = pair_of(photo, GAINS)
-    moved = np.roll(blurry, (60, 80), (0, 1))
+    short, long = pair_of(sized(photo, 420), darker, 8.0)
+    moved = np.roll(long, (60, 80), (0, 1))
     matrix = np.array([[1, 0, 80], [0, 1, 60], [0, 0, 1]], np.float64)
-    there = tone.estimate(noisy, moved, matrix=matrix)
-    assert there.gain == pytest.approx(GAINS, rel=0.08)
-    assert there.misfit < tone.estimate(noisy, moved).misfit
+    there = tone.estimate(short, moved, matrix=matrix)
+    assert there.gain == pytest.approx(tuple(8 * TINT), rel=0.05)
+    assert there.error < 0.5 * tone.estimate(short, moved).error
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_all_types_of_pixels_agree(photo, dtype):
-    frames = pair_of(photo, (2.0, 2.2, 1.8))
-    top = np.iinfo(dtype).max
-    stored = [np.round(frame * top).astype(dtype) for frame in frames]
-    assert tone.estimate(*stored).gain == pytest.approx(tone.estimate(*frames).gain, rel=0.01)
+    frames = pair_of(sized(photo, 420), darker, 2.0)
+    found = tone.estimate(*(stored(frame, dtype) for frame in frames))
+    assert found.gain == pytest.approx(tone.estimate(*frames).gain, rel=0.01)
+
+
+def test_a_large_frame_tells_what_a_small_one_tells(photo):
+    frames = pair_of(sized(photo, 420), darker, 8.0)
+    large = [cv2.resize(frame, None, fx=8, fy=8, interpolation=cv2.INTER_NEAREST) for frame in frames]
+    assert tone.estimate(*large).gain == pytest.approx(tone.estimate(*frames).gain, rel=0.02)
+
+
+def test_a_channel_that_nothing_is_known_of_follows_the_others(photo):
+    short, long = (frame.copy() for frame in pair_of(sized(photo, 420), darker, 8.0))
+    short[..., 2] = long[..., 2] = 0
+    found = tone.estimate(short, long, models=("gain",)).gain
+    assert found[:2] == pytest.approx(tuple(8 * TINT[:2]), rel=0.05)
+    assert 6 < found[2] < 9
+
+
+def test_another_picture_is_doubtful(photo):
+    short, _ = pair_of(sized(photo, 420), darker, 8.0)
+    other = np.ascontiguousarray(photo[::-1, ::-1]) / np.float32(255)
+    assert tone.estimate(short, other).doubtful
+
+
+# Where there is little light
 
 
 def test_nothing_to_compare():
     dark = np.zeros((64, 64, 3), np.uint8)
-    assert tone.estimate(dark, dark + 3) == Exposure((1.0, 1.0, 1.0), "linear", "none")
-    assert tone.estimate(dark, dark + 3, 5.0) == Exposure((5.0, 5.0, 5.0), "linear", "exif")
-    white = np.full((64, 64, 3), 255, np.uint8)
-    assert tone.estimate(white - 100, white).source == "none"
-
-
-@pytest.mark.parametrize("size", [(16, 16), (17, 33), (20, 1000), (16, 5000)])
-def test_any_size(size):
-    rng = np.random.default_rng(0)
-    scene = rng.uniform(0.2, 0.6, (*size, 3)).astype(np.float32)
-    found = tone.estimate(to_srgb(to_linear(scene) / 2), scene)
-    assert found.gain == pytest.approx((2, 2, 2), rel=0.02)
-
-
-def test_exif_is_refined_by_the_pixels(photo):
-    found = tone.estimate(*pair_of(photo, GAINS), exif_gain=7.0)
-    assert (found.light, found.source) == ("linear", "exif, refined")
-    assert found.gain == pytest.approx(GAINS, rel=0.05)
-
-
-def test_exif_keeps_the_light_linear(photo):
-    noisy, blurry = pair_of(photo, (2.5, 2.5, 2.5), "srgb")
-    assert tone.estimate(noisy, blurry).light == "srgb"
-    assert tone.estimate(noisy, blurry, exif_gain=5.0).light == "linear"
-
-
-def test_pixels_overrule_an_exif_that_is_far_off(photo):
-    found = tone.estimate(*pair_of(photo, (1.0, 1.0, 1.0)), exif_gain=16.0)
-    assert found.source == "estimated"
-    assert found.gain == pytest.approx((1, 1, 1), rel=0.05)
-
-
-def test_exif_alone_where_the_pixels_do_not_agree_among_themselves(photo):
-    noisy, _ = pair_of(photo, (8.0, 8.0, 8.0))
-    other = np.ascontiguousarray(photo[::-1, ::-1]) / np.float32(255)
-    assert tone.estimate(noisy, other, exif_gain=8.0) == Exposure((8.0, 8.0, 8.0), "linear", "exif")
-
-
-def night_scene(photo):
-    """Linear light: lamps beyond white, all else at 1/60."""
-    light = to_linear(photo / np.float32(255))
-    return np.where(light > np.quantile(light, 0.97), 1.5, light / 60).astype(np.float32)
-
-
-def night_pair(scene, gain, seed=0):
-    """(noisy, blurry) of a scene in linear light, uint8: noise is cut off at black, as a file cuts it off."""
-    rng = np.random.default_rng(seed)
-    long = cv2.blur(scene, (15, 1)) + rng.normal(0, 0.002, scene.shape)
-    short = scene / gain + rng.normal(0, 0.0014, scene.shape)
-    return tuple((to_srgb(frame.clip(0, 1).astype(np.float32)) * 255 + 0.5).astype(np.uint8) for frame in (short, long))
-
-
-def test_a_night_scene_has_a_gain_without_exif(photo):
-    found = tone.estimate(*night_pair(night_scene(photo), 8))
-    assert (found.light, found.source) == ("linear", "estimated")
-    assert found.gain == pytest.approx((8, 8, 8), rel=0.3)
-
-
-def test_what_is_half_noise_does_not_overrule_exif(photo):
-    pair = night_pair(to_linear(photo / np.float32(255)) / 30, 30)
-    assert max(tone.estimate(*pair).gain) < 24  # what was cut off at black is missing from the noise's mean
-    assert tone.estimate(*pair, exif_gain=30.0) == Exposure((30.0, 30.0, 30.0), "linear", "exif")
+    assert (tone.estimate(dark, dark).model, tone.estimate(dark, dark).gain) == ("none", (1.0, 1.0, 1.0))
+    assert (tone.estimate(dark, dark, 5.0).model, tone.estimate(dark, dark, 5.0).gain) == ("exif", (5.0, 5.0, 5.0))
 
 
 def test_noise_cut_off_at_black_does_not_look_like_scaled_values(photo):
-    """It lifts dark blocks as adding an offset would, or a gain in encoded values."""
+    """It lifts dark cells as adding an offset would, or a gain in encoded values."""
     for seed in range(5):
-        noisy, blurry = pair_of(photo, (3.5, 3.5, 3.5), noise=0.04, seed=seed)
-        assert (noisy == 0).mean() > 0.1
-        assert tone.estimate(noisy, blurry).light == "linear"
+        short, long = pair_of(sized(photo, 420), darker, 3.5, noise=0.05, seed=seed)
+        assert (short == 0).mean() > 0.02
+        assert tone.estimate(short, long).light == "linear"
 
 
-def test_a_channel_that_nothing_is_known_of_follows_the_others(photo):
-    noisy, blurry = pair_of(photo, (8.0, 8.0, 8.0))
-    noisy[..., 2] = blurry[..., 2] = 0
-    assert tone.estimate(noisy, blurry).gain == pytest.approx((8, 8, 8), rel=0.05)
+def test_a_night_scene(photo):
+    """Lamps beyond white, all else at 1/60."""
+    light = sized(photo, 420)
+    light = np.where(light > np.quantile(light, 0.97), 1.5, light / 60).astype(np.float32)
+    short, long = pair_of(light, darker, 8.0, np.uint8, noise=0.001)
+    assert off_by(tone.estimate(short, long), short, light.clip(0, 1)) < 0.012
 
 
-def test_an_unsure_channel_stays_near_the_others(photo):
-    noisy, blurry = pair_of(photo, (4.0, 4.0, 4.0))
-    blurry[..., 2] = blurry[::-1, ::-1, 2] * 0.8  # another picture, and darker
-    found = tone.estimate(noisy, blurry).gain
-    assert found[:2] == pytest.approx((4, 4), rel=0.05)
-    assert found[2] == pytest.approx(4, rel=0.2)
+# EXIF
+
+
+def test_exif_counts_where_pixels_say_nothing(photo):
+    black = np.zeros((64, 64, 3), np.uint8)
+    assert tone.estimate(black, stored(sized(photo, 64), np.uint8), 8.0).gain == (8.0, 8.0, 8.0)
 
 
 def test_exposure_of_a_pair_by_exif():
@@ -173,28 +246,57 @@ def test_exposure_of_a_pair_by_exif():
     assert tone.exif_gain(pair(2.0, None)) is None
 
 
+# What is made of it
+
+
+@pytest.mark.parametrize("size", [(16, 16), (17, 33), (20, 1000), (16, 5000)])
+def test_any_size(size):
+    rng = np.random.default_rng(0)
+    scene = rng.uniform(0.2, 0.6, (*size, 3)).astype(np.float32)
+    found = tone.estimate(to_srgb(to_linear(scene) / 2), scene)
+    assert np.abs(tone.apply(to_srgb(to_linear(scene) / 2), found) - scene).mean() < 0.01
+
+
 def test_apply():
     image = np.full((2, 2, 3), 0.5, np.float32)
-    linear = tone.apply(image, Exposure((1.0, 2.0, 40.0), "linear", "exif"))
+    linear = tone.apply(image, tone.known((1, 2, 40)))
     np.testing.assert_allclose(linear[0, 0], [0.5, float(to_srgb(np.float32(0.4280822))), 1], atol=1e-4)
-    encoded = tone.apply(image, Exposure((1.0, 1.5, 3.0), "srgb", "exif"))
+    encoded = tone.apply(image, tone.known((1.0, 1.5, 3.0), "srgb"))
     np.testing.assert_allclose(encoded[0, 0], [0.5, 0.75, 1], atol=1e-6)
     assert linear.dtype == encoded.dtype == np.float32
+    np.testing.assert_array_equal(tone.apply(image, tone.IDENTITY), image)
+
+
+def test_apply_with_an_offset_and_by_a_curve():
+    image = np.full((1, 1, 3), 0.5, np.float32)
+    light = float(to_linear(np.float32(0.5)))
+    lower = tone.apply(image, Tone("offset", (2, 2, 2), (0, -0.1, -1)))[0, 0]
+    np.testing.assert_allclose(to_linear(lower), [2 * light, 2 * light - 0.1, 0], atol=1e-4)
+    knots, values = np.array([0, 0.4, 1]), np.array([[0, 0.2, 1], [0, 0.4, 1], [0, 1, 1]])
+    bent = tone.apply(image, Tone("curve", (1, 1, 1), knots=knots, values=values))[0, 0]
+    np.testing.assert_allclose(to_linear(bent), [0.2 + 0.8 / 6, 0.5, 1], atol=1e-3)
+
+
+def test_multiplied_keeps_what_is_brighter_than_white():
+    image = np.full((1, 1, 3), 0.8, np.float32)
+    match = tone.known((1, 2, 3))
+    assert tone.apply(image, match)[0, 0, 2] == 1
+    made = to_linear(tone.multiplied(image, match))[0, 0]
+    np.testing.assert_allclose(made, float(to_linear(np.float32(0.8))) * np.float32([1, 2, 3]), rtol=1e-3)
+
+
+def test_brightness_alone():
+    assert tone.brightness_alone(tone.known((2, 9, 3))).gain == (3, 3, 3)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-@pytest.mark.parametrize("light", ["linear", "srgb"])
-def test_apply_to_stored_pixels_is_apply_to_their_values(photo, dtype, light):
-    match = Exposure((2.0, 3.0, 0.7), light, "estimated")
+@pytest.mark.parametrize("model", ["gain", "encoded gain", "offset", "curve"])
+def test_apply_to_stored_pixels_is_apply_to_their_values(photo, dtype, model):
     pixels = photo.astype(dtype) * dtype(np.iinfo(dtype).max // 255)
-    np.testing.assert_allclose(tone.apply(pixels, match), tone.apply(as_float(pixels), match), atol=1e-6)
-
-
-def test_a_lattice_of_a_large_frame_tells_what_a_small_one_tells(photo):
-    noisy, blurry = pair_of(photo, GAINS)
-    large = [cv2.resize(frame, None, fx=12, fy=12, interpolation=cv2.INTER_NEAREST) for frame in (noisy, blurry)]
-    moved = np.roll(large[1], (300, -240), (0, 1))
-    matrix = np.array([[1, 0, -240], [0, 1, 300], [0, 0, 1]], np.float64)
-    expected = tone.estimate(noisy, blurry).gain
-    assert tone.estimate(*large).gain == pytest.approx(expected, rel=0.02)
-    assert tone.estimate(large[0], moved, matrix=matrix).gain == pytest.approx(expected, rel=0.03)
+    found = {
+        "gain": tone.known((2.0, 3.0, 0.7)),
+        "encoded gain": tone.known((2.0, 3.0, 0.7), "srgb"),
+        "offset": Tone("offset", (2.0, 3.0, 0.7), (-0.01, 0.0, 0.02)),
+        "curve": Tone("curve", (1, 1, 1), knots=np.array([0, 0.3, 1]), values=np.array([[0, 0.5, 1]] * 3)),
+    }[model]
+    np.testing.assert_allclose(tone.apply(pixels, found), tone.apply(as_float(pixels), found), atol=1e-6)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,12 @@ import PIL
 
 from ..baselines.system import Shot
 from ..files.io import read
-from ..files.pairs import Source, read_pair
+from ..files.pairs import read_pair
 from ..machine import processor, threads
 from ..match import tone
-from ..match.align import warped
+from ..match.prepare import prepare
 from ..picture.encoding import Image
-from ..picture.pair import TwinshotError, as_float
-from ..restoration import register
+from ..picture.pair import Pair, TwinshotError, as_float
 from ..synth.triples import KINDS
 from .rows import code_checksum
 
@@ -40,6 +39,11 @@ class Triple:
     meta: dict[str, Any]
 
     @property
+    def shown(self) -> bool:
+        """Whether a report may show its pictures; else they are for measuring alone."""
+        return bool(self.meta.get("shown", True))
+
+    @property
     def files(self) -> tuple[Path, ...]:
         """All that figures depend on."""
         return (self.noisy, self.blurry, self.sharp, *self.burst, *self.truths)
@@ -51,33 +55,28 @@ class Triple:
     def shot(self, burst: bool = False) -> Shot:
         """What systems get; see `shot_of`. The burst is read only where it is asked for."""
         frames = tuple(as_float(read(path).pixels) for path in self.burst) if burst else ()
-        return shot_of(self.noisy, self.blurry, frames, self.truth())
+        return shot_of(read_pair(self.noisy, self.blurry), frames, self.truth())
 
 
-def shot_of(noisy: Source, blurry: Source, burst: Sequence[Image], truth: Image) -> Shot:
+def shot_of(pair: Pair, burst: Sequence[Image], truth: Image) -> Shot:
     """What systems get: every short frame is brought to the blurry frame's exposure, as `restore` does it.
 
     Args:
-        noisy, blurry: as `restore` takes them.
+        pair: the frames as their files have them.
         burst: short frames, exposed as `noisy`.
         truth: what the noisy frame's error is measured against.
 
     Raises:
-        TwinshotError: a frame cannot be read, or they are not of one size.
+        TwinshotError: frames are not of one size.
     """
-    pair = read_pair(noisy, blurry)
     for name, image in [("the sharp frame", truth), *(("a frame of the burst", frame) for frame in burst)]:
         if image.shape != pair.noisy.pixels.shape:
             raise TwinshotError(f"{pair.noisy.name}: has another size than {name}; all frames of a set's case need one")
-    match = tone.estimate(pair.noisy.pixels, pair.blurry.pixels, tone.exif_gain(pair))
-    alignment, match = register(pair, match)
-    matched = tone.apply(pair.noisy.pixels, match)
-    blurry_pixels = pair.blurry.pixels
+    ready = prepare(pair, keep_order=True)
+    matched = ready.short
     sigma = float(np.sqrt(np.mean((matched - truth) ** 2)))
-    frames = tuple(tone.apply(frame, match) for frame in burst)
-    return Shot(
-        pair, matched, as_float(blurry_pixels), warped(blurry_pixels, alignment), frames, sigma, alignment.alike
-    )
+    frames = tuple(tone.apply(frame, ready.tone) for frame in burst)
+    return Shot(pair, matched, as_float(pair.blurry.pixels), ready.long, frames, sigma, ready.same_scene)
 
 
 def triples_in(folder: Path) -> list[Triple]:
@@ -98,6 +97,12 @@ def triples_in(folder: Path) -> list[Triple]:
         raise TwinshotError(f"{kinds[2]}: holds no pictures")
     meta, truths = _meta(folder / "meta.jsonl"), _truths(folder / "truths.json")
     return [_triple(name, kinds, truths.get(name, []), meta.get(name, {})) for name in names]
+
+
+def left_out(folder: Path) -> dict[str, str]:
+    """What could not become a triple of a set, and why, as its meta.jsonl says."""
+    rows = _meta(folder / "meta.jsonl").values()
+    return {str(row["source"]): str(row["left_out"]) for row in rows if "left_out" in row}
 
 
 def fingerprint(triples: Sequence[Triple]) -> str:
@@ -127,23 +132,23 @@ class Seen:
         sha256: over its files and what becomes of them, and which are left to a fallback; code that leaves that alone
             may change. A frame of a burst is
             brought to its exposure as the noisy one is, so that its file will do.
-        sigmas: the noisy frames' errors, by the triples' names.
+        facts: what was measured of each, by the triples' names.
     """
 
     sha256: str
-    sigmas: dict[str, float]
+    facts: dict[str, dict[str, float]]
 
 
-def look(triples: Sequence[Triple]) -> Seen:
-    """Match and register a whole set."""
-    total, sigmas = hashlib.sha256(), {}
+def look(triples: Sequence[Triple], measure: Callable[[Triple, Shot], dict[str, float]]) -> Seen:
+    """Match and register a whole set, and measure what systems are shown."""
+    total, facts = hashlib.sha256(), {}
     for triple in triples:
         shot = triple.shot()
         parts = [path.read_bytes() for path in triple.files] + [shot.noisy.tobytes(), shot.registered.tobytes()]
         parts += [] if shot.same_scene else [b"left to the fallback"]
         total.update(b"".join(hashlib.sha256(part).digest() for part in parts))
-        sigmas[triple.name] = shot.sigma
-    return Seen(total.hexdigest(), sigmas)
+        facts[triple.name] = measure(triple, shot)
+    return Seen(total.hexdigest(), facts)
 
 
 def _triple(name: str, kinds: list[Path], truths: list[str], meta: dict[str, Any]) -> Triple:

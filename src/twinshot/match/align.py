@@ -1,7 +1,8 @@
 """Registration of the blurry frame to the noisy one: translation, then a homography or a turn, or left alone.
 
-It works on small gain-matched grey copies: there the noise averages out and the blur is short. The result says how
-sure it is; an unsure one is dropped, since the network copes with a few pixels better than with a wrong warp.
+It works on small grey copies of one distribution of brightness: there the noise averages out, the blur is short, and it
+matters little how dark one frame is. The result says how sure it is; an unsure one is dropped, since the network copes
+with a few pixels better than with a wrong warp.
 """
 
 from __future__ import annotations
@@ -10,22 +11,30 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from ..picture.encoding import Image
 from ..picture.pair import as_float
 from ..picture.window import Matrix, Pixels, window
-from .tone import Exposure, apply
+from . import tone as tone_match
+from .tone import Tone
 
 _WORKING_SIDE = 720  # px of the longer side
+_LEAST_TO_HALVE = 64  # px of the shorter side of what is searched at half the size
 _LEAST_WORKING_SIDE = 16  # px of the shorter one, which a strip would lose
-_FINE, _COARSE = (2.0, 16.0), (6.0, 32.0)  # px of the working copy: sigmas of what is looked at
+_FINEST, _FINE, _COARSE = (1.0, 8.0), (2.0, 16.0), (6.0, 32.0)  # px of the working copy: sigmas of what is looked at
 # Least correlations: fine, and in the large, which strong noise leaves standing and a search finds no way around.
 _LEAST_CORRELATION = 0.5  # of frames that were registered, whatever they do in the large
 _LEAST_FAINT, _LEAST_IN_THE_LARGE = 0.15, 0.6  # of such that noise hides, both
 _LEAST_LIKENESS, _LEAST_LIKENESS_IN_THE_LARGE = 0.25, 0.4  # of frames of one scene as they are, either
 _LEAST_GAIN = 0.001  # rise of the correlation that makes a warp worth its resampling
+_LEAST_FINE_GAIN = 0.001  # the same, of the finest detail
 _LARGEST_SHARE = 0.3  # of the longer side: a larger corner shift is a mistake
 _LARGEST_STRETCH = 1.2  # of a length, anywhere: what moves in the scene asks for more, a hand does not
+_FEW_STEPS = 25  # of ECC from a start that is right but for a fraction of a pixel
+_EVEN = 0.01  # deviation of the values in a line of a border
+_LEAST_WITHIN = 0.5  # share of a side: less is no picture in a frame
+_RANKS = 65  # of brightness that the frames are brought together at
 _TEMPLATE = 0.5  # share of the sides that is looked for where phase correlation fails
 
 
@@ -48,12 +57,15 @@ class Alignment:
     alike: bool = True
 
 
-def estimate(noisy: Pixels, blurry: Pixels, exposure: Exposure) -> Alignment:
-    """Register two frames of one size, uint8, uint16 or float32; `exposure` brings the noisy one to the other's."""
-    scale = min(1.0, max(_WORKING_SIDE / max(noisy.shape[:2]), _LEAST_WORKING_SIDE / min(noisy.shape[:2])))
-    frames = apply(_small(noisy, scale), exposure), _small(blurry, scale)
-    before, best, confidence = _search(*(_prepared(frame, _FINE) for frame in frames))
-    matrix = _at_full_size(best, scale)
+def estimate(noisy: Pixels, blurry: Pixels) -> Alignment:
+    """Register two frames of one size, uint8, uint16 or float32, however dark either is."""
+    scale = _working_scale(noisy.shape)
+    short, long, corner = _within_borders(_grey(_small(noisy, scale)), _grey(_small(blurry, scale)))
+    frames = short, long
+    half = 0.5 if min(frames[0].shape) >= _LEAST_TO_HALVE else 1.0  # what is so smooth loses nothing by it
+    before, found_at, confidence = _search(*(_halved(frame, half) for frame in _prepared(*frames, _FINE)))
+    best = _at_full_size(found_at, half)
+    matrix = _at_full_size(np.linalg.inv(corner) @ best @ corner, scale)
     shift, largest = _corner_shift(matrix, noisy.shape[:2])
     found = confidence >= _LEAST_CORRELATION or (
         confidence >= _LEAST_FAINT and _in_the_large(*frames, best) >= _LEAST_IN_THE_LARGE
@@ -64,14 +76,37 @@ def estimate(noisy: Pixels, blurry: Pixels, exposure: Exposure) -> Alignment:
     return Alignment(matrix, shift, confidence, True)
 
 
+def refined(noisy: Pixels, blurry: Pixels, found: Alignment, tone: Tone) -> Alignment:
+    """The alignment to a fraction of a pixel, by finer detail, once `tone` brings the noisy frame to the other's light.
+
+    It stays as it was where finer detail says nothing; frames that lie on each other as they are are left alone, since
+    every warp costs some sharpness.
+    """
+    scale = _working_scale(noisy.shape)
+    whole = _grey(tone_match.apply(_small(noisy, scale), tone)), _grey(_small(blurry, scale))
+    short, long, corner = _within_borders(*whole)
+    fixed, moving = (_band(frame, _FINEST) for frame in (short, long))
+    start = corner @ _at_working_size(found.matrix, scale) @ np.linalg.inv(corner)
+    matrix = _ecc(fixed, moving, start, cv2.MOTION_HOMOGRAPHY, _FEW_STEPS)
+    options = [(_correlation(fixed, moving, each), each) for each in (np.eye(3), start, matrix)]
+    best, best_matrix = max(options, key=lambda option: option[0])
+    if best < options[0][0] + _LEAST_FINE_GAIN:
+        return Alignment(np.eye(3), (0.0, 0.0), found.confidence, False, found.alike)
+    full = _at_full_size(np.linalg.inv(corner) @ best_matrix @ corner, scale)
+    shift, largest = _corner_shift(full, noisy.shape[:2])
+    if largest > _LARGEST_SHARE * max(noisy.shape[:2]) or _stretch(best_matrix, fixed.shape) > _LARGEST_STRETCH:
+        return found
+    return Alignment(full, shift, found.confidence, True, found.alike)
+
+
 def left_alone(confidence: float, alike: bool = True) -> Alignment:
     """Frames that are used as they are."""
     return Alignment(np.eye(3), (0.0, 0.0), confidence, False, alike)
 
 
-def registered(noisy: Image, blurry: Image, exposure: Exposure) -> Image:
+def registered(noisy: Image, blurry: Image) -> Image:
     """The blurry frame at the noisy one's pixels, as `warped` gives it."""
-    return warped(blurry, estimate(noisy, blurry, exposure))
+    return warped(blurry, estimate(noisy, blurry))
 
 
 def warped(blurry: Pixels, found: Alignment) -> Image:
@@ -81,15 +116,62 @@ def warped(blurry: Pixels, found: Alignment) -> Image:
     return as_float(window(blurry, 0, 0, (blurry.shape[0], blurry.shape[1]), found.matrix)).clip(0, 1)
 
 
+def _working_scale(shape: tuple[int, ...]) -> float:
+    return min(1.0, max(_WORKING_SIDE / max(shape[:2]), _LEAST_WORKING_SIDE / min(shape[:2])))
+
+
 def _small(pixels: Pixels, scale: float) -> Image:
+    """A small copy, (h, w, 3)."""
     return as_float(cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
 
 
-def _prepared(image: Image, band: tuple[float, float]) -> Image:
-    """Grey, smooth, and without slow changes of brightness, which correlate however badly one registers."""
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+def _grey(image: Image) -> Image:
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.float32)
+
+
+def _within_borders(noisy: Image, blurry: Image) -> tuple[Image, Image, Matrix]:
+    """What lies within even borders, which stay where they are as all else moves, and the map to its coordinates."""
+    top, left, bottom, right = 0, 0, *noisy.shape
+    for grey in (noisy, blurry):
+        (first, last), (start, end) = (_edges(grey.std(axis=axis) > _EVEN) for axis in (1, 0))
+        top, left, bottom, right = max(top, first), max(left, start), min(bottom, last), min(right, end)
+    if bottom - top < _LEAST_WITHIN * noisy.shape[0] or right - left < _LEAST_WITHIN * noisy.shape[1]:
+        return noisy, blurry, np.eye(3)
+    corner = np.array([[1, 0, -left], [0, 1, -top], [0, 0, 1]], np.float64)
+    return noisy[top:bottom, left:right], blurry[top:bottom, left:right], corner
+
+
+def _edges(lively: NDArray[np.bool_]) -> tuple[int, int]:
+    """From the first to behind the last line that holds anything; all of them where none does."""
+    found = np.flatnonzero(lively)
+    return (int(found[0]), int(found[-1]) + 1) if len(found) else (0, len(lively))
+
+
+def _halved(grey: Image, scale: float) -> Image:
+    if scale == 1.0:
+        return grey
+    return np.asarray(cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _band(grey: Image, band: tuple[float, float]) -> Image:
+    """Detail between two sigmas."""
     flat: Image = cv2.GaussianBlur(grey, (0, 0), band[0]) - cv2.GaussianBlur(grey, (0, 0), band[1])
     return flat
+
+
+def _prepared(noisy: Image, blurry: Image, band: tuple[float, float]) -> tuple[Image, Image]:
+    """Both grey frames smooth, of one brightness, without slow changes of it, which correlate wherever one looks."""
+    smooth, long = (np.asarray(cv2.GaussianBlur(frame, (0, 0), band[0]), np.float32) for frame in (noisy, blurry))
+    short = _as_bright(smooth, long)
+    first, second = (np.asarray(frame - cv2.GaussianBlur(frame, (0, 0), band[1])) for frame in (short, long))
+    return first, second
+
+
+def _as_bright(frame: Image, other: Image) -> Image:
+    """The frame's values, each in the place of the other frame's of the same rank: no curve need be known for that."""
+    ranks = np.linspace(0, 1, _RANKS)
+    values, wanted = (np.quantile(each.ravel()[:: max(1, each.size // 20_000)], ranks) for each in (frame, other))
+    return np.interp(frame, values + ranks * 1e-6, wanted).astype(np.float32)
 
 
 def _search(fixed: Image, moving: Image) -> tuple[float, Matrix, float]:
@@ -108,7 +190,7 @@ def _search(fixed: Image, moving: Image) -> tuple[float, Matrix, float]:
 
 def _in_the_large(noisy: Image, blurry: Image, matrix: Matrix) -> float:
     """Correlation where more of the noise averages out."""
-    return _correlation(_prepared(noisy, _COARSE), _prepared(blurry, _COARSE), matrix)
+    return _correlation(*_prepared(noisy, blurry, _COARSE), matrix)
 
 
 def _translation(fixed: Image, moving: Image) -> Matrix:
@@ -139,9 +221,9 @@ def _refined(fixed: Image, moving: Image, start: Matrix) -> Matrix:
     return _ecc(fixed, moving, start, cv2.MOTION_EUCLIDEAN)
 
 
-def _ecc(fixed: Image, moving: Image, start: Matrix, model: int) -> Matrix:
+def _ecc(fixed: Image, moving: Image, start: Matrix, model: int, steps: int = 60) -> Matrix:
     """Evangelidis and Psarakis 2008; `start` where it does not converge."""
-    criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 60, 1e-5)
+    criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, steps, 3e-5)
     rows = 3 if model == cv2.MOTION_HOMOGRAPHY else 2
     try:
         # The frames are smooth already: no mask, and a Gaussian of one pixel, which is none.
@@ -176,6 +258,10 @@ def _correlation(fixed: Image, moving: Image, matrix: Matrix) -> float:
         return -1.0
     a, b = fixed[inside] - fixed[inside].mean(), warped[inside] - warped[inside].mean()
     return float((a * b).sum() / max(np.sqrt((a * a).sum() * (b * b).sum()), 1e-12))
+
+
+def _at_working_size(matrix: Matrix, scale: float) -> Matrix:
+    return _at_full_size(matrix, 1 / scale)
 
 
 def _at_full_size(matrix: Matrix, scale: float) -> Matrix:

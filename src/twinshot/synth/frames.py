@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..match.align import registered
-from ..match.tone import Exposure
 from ..picture.encoding import Image, to_linear, to_srgb
 from ..picture.pair import SMALLEST_SIDE, TwinshotError
 from . import motion
@@ -24,7 +23,6 @@ from .motion import Array, Scene, Shutter, blur_extent
 from .profiles import Light, Timing
 
 WINDOW = 11  # frames: 1 sharp, 1 dropped, 9 averaged (2058 train and 1111 test windows in GOPRO_Large_all)
-_UNCHANGED = Exposure((1.0, 1.0, 1.0), "srgb", "known")
 _ALIKE = 0.5  # least correlation of a film's first two frames, shrunk
 _EVEN = 1e-3  # largest deviation of a frame that shows nothing
 _MOST_KEPT = 1_000_000_000  # bytes of pictures in memory: six hundred small ones, or thirty of 12 megapixels
@@ -76,7 +74,7 @@ class FrameWindow:
         if len({frame.shape for frame in long}) > 1:
             raise TwinshotError(f"{self.frames[0].parent}: frames of several sizes; keep one film in a folder")
         sharp, blurry = self._read(self.frames[first]), encode(np.mean(long, axis=0, dtype=np.float32), light)
-        return sharp, registered(sharp, blurry, _UNCHANGED) if self.registered and timing == "before" else blurry
+        return sharp, registered(sharp, blurry) if self.registered and timing == "before" else blurry
 
     def follow(self, light: Light, rng: np.random.Generator, count: int) -> tuple[Image, ...]:
         """See `Window`. Raises TwinshotError where the window has fewer frames."""

@@ -1,0 +1,130 @@
+"""A pair is made ready for a network: which frame is which, registration, tone. The one place where that is done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..picture.encoding import Image
+from ..picture.pair import Pair
+from ..picture.window import Matrix
+from . import align, swap, tone
+
+_SMALL_SHIFT = 0.02  # of the longer side: what moves in the scene hardly drags the registration less far
+_GAINS: tuple[tone.ToneModel, ...] = ("encoded gain", "gain")
+_LARGEST_RISE = 0.05  # of the share that gains leave off: frames laid on each other agree better, not worse
+
+
+@dataclass(frozen=True)
+class Caution:
+    """A doubt about a pair.
+
+    Attributes:
+        code: "swapped", the frames look as if given the wrong way round, and the order was kept; "not_one_scene",
+            hardly anything of one frame is found in the other; "no_gain", nothing tells how much darker the short one
+            is; "tone", even the best match leaves much of the picture off.
+        text: a sentence for people, which says what was done about it.
+    """
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A pair that is ready for a network.
+
+    Attributes:
+        pair: the frames, the short one first whatever the order they came in.
+        tone: brings the short frame to the long one's light.
+        alignment: how the long frame is read at the short one's pixels.
+        swapped: a sentence that says why the frames changed places; empty where they did not.
+        cautions: what a user would want to know of it.
+    """
+
+    pair: Pair
+    tone: tone.Tone
+    alignment: align.Alignment
+    swapped: str = ""
+    cautions: tuple[Caution, ...] = ()
+
+    @property
+    def same_scene(self) -> bool:
+        """Whether the frames look as if they went together."""
+        return self.alignment.alike
+
+    @property
+    def short(self) -> Image:
+        """The whole short frame in the long one's light, float32 (H, W, 3) in [0, 1]."""
+        return tone.apply(self.pair.noisy.pixels, self.tone)
+
+    @property
+    def long(self) -> Image:
+        """The whole long frame at the short one's pixels, float32 (H, W, 3) in [0, 1]."""
+        return align.warped(self.pair.blurry.pixels, self.alignment)
+
+
+def prepare(pair: Pair, keep_order: bool = False) -> Prepared:
+    """Match a pair: order, registration, tone, and registration again where the tone tells more.
+
+    Args:
+        pair: two frames.
+        keep_order: whether the first frame is the short one even where it does not look like it.
+    """
+    ordered = swap.order(pair, keep_order)
+    pair = ordered.pair
+    alignment, found = _tone(pair, align.estimate(pair.noisy.pixels, pair.blurry.pixels))
+    if alignment.alike:
+        alignment = align.refined(pair.noisy.pixels, pair.blurry.pixels, alignment, found)
+    else:
+        found = tone.brightness_alone(found)
+    said = {
+        "swapped": ordered.doubt,
+        "not_one_scene": _unlike(pair, alignment),
+        "no_gain": _unmatched(pair, found),
+        "tone": _badly_matched(found),
+    }
+    cautions = tuple(Caution(code, text) for code, text in said.items() if text)
+    return Prepared(pair, found, alignment, ordered.swapped, cautions)
+
+
+def _tone(pair: Pair, alignment: align.Alignment) -> tuple[align.Alignment, tone.Tone]:
+    """The tone, and the alignment unless the frames agree less on their light with it than without."""
+    frames, exif = (pair.noisy.pixels, pair.blurry.pixels), tone.exif_gain(pair)
+
+    def off(matrix: Matrix | None) -> float:
+        """How much of the picture gains alone leave off: a curve fits whatever it is given."""
+        return tone.estimate(*frames, exif, matrix, _GAINS).off
+
+    moved = alignment.applied and float(np.hypot(*alignment.shift)) > _SMALL_SHIFT * max(pair.noisy.size)
+    if moved and off(alignment.matrix) > off(None) + _LARGEST_RISE:
+        alignment = align.left_alone(alignment.confidence)
+    return alignment, tone.estimate(*frames, exif, alignment.matrix if alignment.applied else None)
+
+
+def _unmatched(pair: Pair, found: tone.Tone) -> str:
+    if found.model != "none":
+        return ""
+    return (
+        f"Cannot tell how much darker {pair.noisy.name} is than {pair.blurry.name}: one of them is all black or all "
+        f"white, and there is no EXIF exposure. {pair.noisy.name} was used as bright as it is."
+    )
+
+
+def _badly_matched(found: tone.Tone) -> str:
+    if not found.doubtful:
+        return ""
+    return (
+        f"The frames' brightness and colours could not be matched well: {found.off:.0%} of the picture is off by more "
+        "than a tenth. Check the colours of the result."
+    )
+
+
+def _unlike(pair: Pair, registered: align.Alignment) -> str:
+    if registered.alike:
+        return ""
+    return (
+        f"{pair.blurry.name} does not match {pair.noisy.name} (confidence {registered.confidence:.2f}), so only "
+        f"{pair.noisy.name} was denoised. Check that both show the same scene, the same way up."
+    )
