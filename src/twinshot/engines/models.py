@@ -81,6 +81,7 @@ class Card(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, 
         int8: the graph in 8-bit integers, if there is one.
         trained_on, licence: of the data and the weights, in words.
         quality: by set, "PSNR dB / SSIM".
+        checked: whether its pictures give way to the long frame where that one is sharp (`match.consistency`).
         fallback: the model that restores the noisy frame alone, for pairs whose other frame is no use.
         safetensors: checksum of the weights for torch, if they are kept.
         folder: where the manifest was found; not in the file.
@@ -98,6 +99,7 @@ class Card(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, 
     trained_on: str
     licence: str
     quality: dict[str, str]
+    checked: bool = False
     fallback: str | None = None
     safetensors: Sha256 | None = None
     folder: str = ""

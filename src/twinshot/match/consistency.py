@@ -1,0 +1,122 @@
+"""Do no harm: where the long frame is sharp, it is what the user gets.
+
+A network that was handed a short frame with hardly any light may trust it all the same. Whether the long frame is sharp
+is seen over some area, not in a pixel. It is where, in the two finest octaves of detail, it agrees with the restored
+picture, has hardly less of it, and has no less than the short frame supports; and where it shows little noise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..picture.encoding import Image
+
+Array = NDArray[np.float64]
+
+_CELL = 32  # px a side of what one share is for
+_NEAR, _WIDE = 1.5, 6.0  # cells: sigmas of the windows that detail is compared over; what moves is seen in the near one
+_FLOOR = 1e-8  # of a band's power: less is rounding
+_FLAT = 0.1  # share of the cells, the flattest, that tell the long frame's noise
+
+# From where on the long frame is taken for blurred, and from where on for sharp; `docs/notebook.md`, Real pairs.
+_AGREES_FINEST, _AGREES, _AGREES_NEAR = (0.85, 0.95), (0.93, 0.98), (0.85, 0.95)  # correlations with the restored one
+_LOSES = (-0.25, -0.1)  # log of its finest detail over the restored picture's
+_SUPPORTS = (-0.15, -0.05)  # log of its detail over what of it the short frame shows
+_NOISE = (-0.011, -0.007)  # of its noise's sigma, encoded values
+
+
+@dataclass(frozen=True, eq=False)
+class _Powers:
+    """Of a band of detail, mean squares and products by cell, (rows, columns)."""
+
+    long: Array
+    restored: Array
+    short_long: Array
+    restored_long: Array
+
+    def pooled(self, reach: float) -> _Powers:
+        """Over a window of neighbours."""
+        return _Powers(
+            *(_over(each, reach) for each in (self.long, self.restored, self.short_long, self.restored_long))
+        )
+
+    @property
+    def agreement(self) -> Array:
+        """Correlation of the long frame with the restored picture."""
+        return self.restored_long / np.sqrt((self.long + _FLOOR) * (self.restored + _FLOOR))
+
+    @property
+    def excess(self) -> Array:
+        """Log of the long frame's amplitude over the restored picture's."""
+        return 0.5 * np.log((self.long + _FLOOR) / (self.restored + _FLOOR))
+
+    @property
+    def support(self) -> Array:
+        """Log of the long frame's amplitude over what of it the short frame shows, whatever that one's noise."""
+        return np.log((self.long + _FLOOR) / np.maximum(self.short_long, 0.02 * self.long + _FLOOR))
+
+
+def share_of_long(short: Image, long: Image, restored: Image) -> Image:
+    """How much of the long frame to take in each cell of 32 px, in [0, 1], (rows, columns).
+
+    Args:
+        short: the short frame in the long one's light, (H, W, 3).
+        long: the long frame at the short one's pixels.
+        restored: what the network made of them.
+    """
+    greys = [np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), np.float32) for frame in (short, long, restored)]
+    size = max(1, greys[0].shape[0] // _CELL), max(1, greys[0].shape[1] // _CELL)
+    finest, smaller = _octave(greys, size)
+    finer, _ = _octave(smaller, size)
+    wide, wider = finest.pooled(_WIDE), finer.pooled(_WIDE)
+    shares = (
+        _between(wide.agreement, _AGREES_FINEST),
+        _between(wider.agreement, _AGREES),
+        _between(finer.pooled(_NEAR).agreement, _AGREES_NEAR),
+        _between(wide.excess, _LOSES),
+        _between(wider.support, _SUPPORTS),
+        _between(np.full(size, -_noise(greys[1])), _NOISE),
+    )
+    return np.asarray(np.prod(shares, axis=0), np.float32)
+
+
+def blended(short: Image, long: Image, restored: Image) -> tuple[Image, Image]:
+    """The restored picture with the long frame where that is sharp, and its shares by cell; as `share_of_long`."""
+    share = share_of_long(short, long, restored)
+    full = cv2.resize(share, restored.shape[1::-1], interpolation=cv2.INTER_LINEAR)[..., None]
+    return np.asarray(restored + full * (long - restored), np.float32), share
+
+
+def _octave(greys: list[Image], size: tuple[int, int]) -> tuple[_Powers, list[Image]]:
+    """The finest octave's powers, and the pictures at half the size."""
+    smaller = [np.asarray(cv2.pyrDown(grey), np.float32) for grey in greys]
+    short, long, restored = (
+        grey - np.asarray(cv2.pyrUp(small, dstsize=grey.shape[::-1]), np.float32)
+        for grey, small in zip(greys, smaller, strict=True)
+    )
+    products = (long * long, restored * restored, short * long, restored * long)
+    cells = (np.asarray(cv2.resize(each, size[::-1], interpolation=cv2.INTER_AREA), np.float64) for each in products)
+    return _Powers(*cells), smaller
+
+
+def _noise(grey: Image) -> float:
+    """Sigma of what is finest in the flattest cells: the median of the Haar wavelet's diagonal coefficients."""
+    diagonal = np.abs(grey[:-1:2, :-1:2] - grey[:-1:2, 1::2] - grey[1::2, :-1:2] + grey[1::2, 1::2]) / 2
+    side = min(_CELL // 2, *diagonal.shape)
+    rows, columns = (length // side for length in diagonal.shape)
+    cells = diagonal[: rows * side, : columns * side].reshape(rows, side, columns, side)
+    return float(np.quantile(np.median(cells, axis=(1, 3)), _FLAT)) / 0.6745
+
+
+def _over(cells: Array, reach: float) -> Array:
+    return np.asarray(cv2.GaussianBlur(cells, (0, 0), reach, borderType=cv2.BORDER_REFLECT), np.float64)
+
+
+def _between(values: Array, bounds: tuple[float, float]) -> Array:
+    """0 below the first bound, 1 above the second, smooth between."""
+    at = np.clip((values - bounds[0]) / (bounds[1] - bounds[0]), 0, 1)
+    return np.asarray(at * at * (3 - 2 * at))
