@@ -7,7 +7,7 @@ from dataclasses import FrozenInstanceError, replace
 import numpy as np
 import pytest
 
-from twinshot.match.tone import Exposure, apply
+from twinshot.match import tone
 from twinshot.picture.pair import TwinshotError
 from twinshot.synth.frames import StillWindow
 from twinshot.synth.motion import MotionRange
@@ -24,8 +24,7 @@ def spoiled(profile, seed=0, sharp=FLAT, blurry=FLAT):
 
 
 def matched(found):
-    gain = tuple(found.meta["gain"])
-    return apply(found.noisy, Exposure(gain, found.meta["gain_light"], "known"))
+    return tone.apply(found.noisy, tone.known(found.meta["gain"], found.meta["gain_light"]))
 
 
 def is_eight_bit(image) -> bool:

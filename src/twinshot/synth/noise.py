@@ -45,7 +45,27 @@ def sensor(linear: Image, shot: float, read: float, rng: np.random.Generator) ->
     return np.asarray(linear + sigma * _normal(linear.shape, rng), np.float32)
 
 
-def through_mosaic(linear: Image, shot: float, read: float, black: float, rng: np.random.Generator) -> Image:
+@dataclass(frozen=True)
+class Faults:
+    """What a sensor adds beside noise that is independent from pixel to pixel.
+
+    Attributes:
+        rows: sigma of an offset that each row of the mosaic has.
+        hot: share of the pixels that are bright whatever they see.
+        edge_aware: whether demosaicing goes along edges; otherwise it is bilinear.
+    """
+
+    rows: float = 0.0
+    hot: float = 0.0
+    edge_aware: bool = True
+
+
+NO_FAULTS = Faults()
+
+
+def through_mosaic(
+    linear: Image, shot: float, read: float, black: float, rng: np.random.Generator, faults: Faults = NO_FAULTS
+) -> Image:
     """Sensor noise on the Bayer mosaic, then demosaicing, which correlates it. Linear light in and out, in [0, 2].
 
     Args:
@@ -53,6 +73,7 @@ def through_mosaic(linear: Image, shot: float, read: float, black: float, rng: n
         shot, read: as in `sensor`.
         black: negative values survive down to -black, as on a sensor with a black offset.
         rng: the source of the noise.
+        faults: what else the sensor adds.
     """
     height, width = linear.shape[:2]
     mosaic = np.empty((height, width), np.float32)
@@ -60,12 +81,22 @@ def through_mosaic(linear: Image, shot: float, read: float, black: float, rng: n
     mosaic[0::2, 1::2] = linear[0::2, 1::2, 1]
     mosaic[1::2, 0::2] = linear[1::2, 0::2, 1]
     mosaic[1::2, 1::2] = linear[1::2, 1::2, 2]
-    noisy = sensor(mosaic, shot, read, rng)
+    noisy = _with_faults(sensor(mosaic, shot, read, rng), faults, rng)
     scale = np.float32(65535 / (_HEADROOM + black))
     levels = np.clip((noisy + np.float32(black)) * scale, 0, 65535).astype(np.uint16)
     # OpenCV names a pattern by its second row and column: this is RGGB, read as R, G, B.
-    developed = cv2.cvtColor(levels, cv2.COLOR_BayerBG2RGB_EA)
+    developed = cv2.cvtColor(levels, cv2.COLOR_BayerBG2RGB_EA if faults.edge_aware else cv2.COLOR_BayerBG2RGB)
     return np.asarray(developed / scale - np.float32(black), np.float32)
+
+
+def _with_faults(mosaic: Image, faults: Faults, rng: np.random.Generator) -> Image:
+    if faults.rows:
+        mosaic = mosaic + rng.normal(size=(len(mosaic), 1)).astype(np.float32) * np.float32(faults.rows)
+    if faults.hot:
+        count = rng.poisson(faults.hot * mosaic.size)
+        at = rng.integers(mosaic.size, size=count)
+        mosaic.ravel()[at] += rng.exponential(np.exp(rng.uniform(-4, -0.5)), count).astype(np.float32)
+    return mosaic
 
 
 @dataclass(frozen=True)

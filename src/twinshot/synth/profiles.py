@@ -1,4 +1,4 @@
-"""Named ways to spoil a clean pair: `paper` (GOPRO2), `camera`, `sensors` and `phone` (real files), and two for rivals.
+"""Named ways to spoil a clean pair: `paper` (GOPRO2); `camera`, `sensors`, `phone`, `bracket` (files); two for rivals.
 
 A profile is a frozen record of ranges with one method, `degrade`. It says in which light a long exposure is averaged
 and where in time its sharp frame lies, so that a window can be exposed before any noise is drawn.
@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import cv2
 import numpy as np
 
 from ..picture.encoding import Image, to_linear, to_srgb
 from ..picture.pair import TwinshotError
 from . import noise
+from .cameras import ToneCurve, black_offset, colour_matrix, uneven_light
 
 Light = Literal["srgb", "linear"]
 Timing = Literal["before", "middle"]
@@ -137,7 +139,72 @@ class GaussianProfile:
         return Sample(noisy, _eight_bit(blurry), _eight_bit(sharp), meta, further)
 
 
-Profile = PaperProfile | CameraProfile | GaussianProfile
+@dataclass(frozen=True)
+class BracketProfile:
+    """The short and the long file of a camera, each with its tone curve, as brackets and lifted night shots have them.
+
+    The long file's values are the truth. Light is what the camera's curve makes of them, backwards; the short file is a
+    share of that light, with the sensor's noise, through the same curve: eight times the exposure are 12 to 37 times in
+    linearised sRGB, R, G and B go apart, and dark tones are crushed and lie on a few 8-bit steps.
+    """
+
+    name: str = "bracket"
+    light: Light = "linear"
+    timing: Timing = "before"
+    ratio: Range = (2.5, 128.0)
+    shot: Range = (2e-5, 4e-3)  # of the short frame's own full scale: full wells of 50,000 to 250 electrons
+    read: Range = (1e-4, 4e-3)
+    cast: float = 0.12
+    mosaic: float = 0.85
+    jpeg: float = 0.85
+    quality: tuple[int, int] = (62, 98)
+    developed: float = 0.6  # share whose camera reduces noise itself, and sharpens
+    clean: float = 0.6  # share whose long frame shows no noise of its own
+    uneven: float = 0.15  # share whose short frame is lit otherwise: flicker bands, vignetting, local tone
+
+    def degrade(self, sharp: Image, blurry: Image, rng: np.random.Generator, burst: Sequence[Image] = ()) -> Sample:
+        """Both frames as files, 8-bit levels; `meta` has no gain, since none would do."""
+        curve, ratio = ToneCurve.random(rng), float(np.exp(rng.uniform(*np.log(self.ratio))))
+        shot, read = (float(np.exp(rng.uniform(*np.log(bounds)))) for bounds in (self.shot, self.read))
+        faults = noise.Faults(
+            rows=read * rng.uniform(0, 0.5) if rng.random() < 0.2 else 0.0,
+            hot=rng.uniform(0, 0.002) if rng.random() < 0.3 else 0.0,
+            edge_aware=rng.random() < 0.6,
+        )
+        mosaic, matrix = rng.random() < self.mosaic, colour_matrix(rng.uniform(0, 0.6))
+        quality = int(rng.integers(*self.quality)) if rng.random() < self.jpeg else 0
+        process = _strong_development(rng) if rng.random() < self.developed else None
+        exposure = np.exp(rng.uniform(-self.cast, self.cast, 3)).astype(np.float32) / np.float32(ratio)
+        field = uneven_light(sharp.shape[:2], rng) if rng.random() < self.uneven else np.float32(1)
+        black = black_offset(curve.light(sharp[::4, ::4]) * exposure, rng)
+
+        def file(light: Image, share: float, offset: Any) -> Image:
+            """What the camera writes of light that it takes in; its colour matrix spreads noise over the channels."""
+            seen = (
+                noise.through_mosaic(light, shot, read * share, 0.25, rng, faults)
+                if mosaic
+                else noise.sensor(light, shot, read * share, rng)
+            )
+            seen = light + (seen - light) @ matrix + offset
+            return _file(curve.encoded(np.maximum(seen, 0)), quality, process)
+
+        def short(frame: Image) -> Image:
+            return file(curve.light(frame) * exposure * field, 1.0, black)
+
+        noisy = short(sharp)
+        long = blurry if rng.random() < self.clean else file(curve.light(blurry), 1.0, 0)
+        meta: dict[str, Any] = {"ratio": ratio, "shot": shot, "read": read, "mosaic": mosaic, "jpeg": quality}
+        return Sample(noisy, _eight_bit(long), _eight_bit(sharp), meta, tuple(map(short, burst)))
+
+    def context(self, sharp: Image, rng: np.random.Generator) -> Image:
+        """Patches of colour beside a small view, as the rest of a picture would hold them: (H, 96, 3)."""
+        rows = max(2, sharp.shape[0] // 16)
+        patches = rng.random((rows, 6, 1)) ** 1.5 * rng.uniform(0.5, 1, (rows, 6, 3))
+        spread = cv2.resize(patches.astype(np.float32), (96, sharp.shape[0]), interpolation=cv2.INTER_NEAREST)
+        return np.asarray(spread, np.float32)
+
+
+Profile = PaperProfile | CameraProfile | GaussianProfile | BracketProfile
 PROFILES: dict[str, Profile] = {
     "paper": PaperProfile(),
     "camera": CameraProfile(),
@@ -145,6 +212,7 @@ PROFILES: dict[str, Profile] = {
     "sensors": CameraProfile("sensors", apart=True),
     "gopro": PaperProfile("gopro", timing="middle", frames=0),
     "gaussian": GaussianProfile(),
+    "bracket": BracketProfile(),
 }
 
 
@@ -164,6 +232,11 @@ def _capture(linear: Image, shot: float, read: float, black: float, mosaic: bool
     if mosaic:
         return noise.through_mosaic(linear, shot, read, black, rng)
     return np.maximum(noise.sensor(linear, shot, read, rng), -np.float32(black))
+
+
+def _strong_development(rng: np.random.Generator) -> noise.Development:
+    """Up to what a camera does to a frame with hardly any light."""
+    return noise.Development(float(rng.uniform(0.5, 6.0)), float(rng.uniform(0.5, 8.0)), float(rng.uniform(0, 0.8)))
 
 
 def _development(rng: np.random.Generator) -> noise.Development:

@@ -18,16 +18,17 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
+from ..match import tone
 from ..match.align import registered
-from ..match.tone import Exposure, apply, multiplied
 from ..picture.encoding import Image
 from ..picture.pair import TwinshotError
 from ..synth.frames import WINDOW, FrameWindow, StillWindow, Window, images_in, read_photo, scenes_in, windows_of
 from ..synth.gopro2 import GOPRO2, FilmPlan, evenly, films, in_turn
 from ..synth.motion import MotionRange
-from ..synth.profiles import Sample, profile_named
+from ..synth.profiles import BracketProfile, Sample, profile_named
 from ..synth.sample import sample
-from ..synth.shards import Kind, ShardPlan, Sources, kinds_for, open_shards, render_missing
+from ..synth.shards import TRAINING_MOTION, Kind, ShardPlan, Sources, kinds_for, open_shards, render_missing
+from .brackets import bracket_triple
 from .config import DataConfig, Recipe, Source
 from .pool import CPU, Pictures, Pool, Triple
 
@@ -41,6 +42,8 @@ class ShardDataset(Dataset[Triple]):
     def __init__(self, data: DataConfig, shards: Sequence[Path], seed: int) -> None:
         self.data, self.paths, self.seed = data, tuple(shards), seed
         self.profiles = [profile_named(name) for name in data.profiles]
+        if data.target == "noisy" and any(isinstance(profile, BracketProfile) for profile in self.profiles):
+            raise TwinshotError('target = "noisy": the profile bracket has no second frame to aim at; name others')
 
     @cached_property
     def shards(self) -> dict[Kind, list[NDArray[np.uint16]]]:
@@ -53,6 +56,8 @@ class ShardDataset(Dataset[Triple]):
         rng = np.random.default_rng([self.seed, number])
         profile = self.profiles[number % len(self.profiles)]
         sharp, blurry = self._pair(self.shards[profile.light, profile.timing], rng, number)
+        if isinstance(profile, BracketProfile):
+            return bracket_triple(profile, sharp, blurry, rng)
         twice = self.data.target == "noisy"
         spoiled = profile.degrade(sharp, blurry, rng, (sharp,) if twice else ())
         error = np.exp(rng.normal(size=3) * self.data.gain_error)
@@ -76,13 +81,13 @@ class ShardDataset(Dataset[Triple]):
 
 def matched(spoiled: Sample, error: NDArray[Any] | float = 1.0) -> Image:
     """The noisy frame brought to the blurry frame's exposure by the known gain, times `error`."""
-    return apply(spoiled.noisy, known(spoiled, error))
+    return tone.apply(spoiled.noisy, known(spoiled, error))
 
 
-def known(spoiled: Sample, error: NDArray[Any] | float = 1.0) -> Exposure:
+def known(spoiled: Sample, error: NDArray[Any] | float = 1.0) -> tone.Tone:
     """What brings the noisy frame to the blurry frame's exposure, times `error`."""
     gain = np.asarray(spoiled.meta["gain"]) * error
-    return Exposure(tuple(gain.tolist()), spoiled.meta["gain_light"], "known")
+    return tone.known(gain.tolist(), spoiled.meta["gain_light"])
 
 
 def noisy_target(spoiled: Sample, error: NDArray[Any] | float = 1.0) -> Sample:
@@ -91,7 +96,7 @@ def noisy_target(spoiled: Sample, error: NDArray[Any] | float = 1.0) -> Sample:
     It is not clipped again, which would darken its mean near white. Where noise is even in linear light, as `camera`'s,
     encoding darkens the mean all the same, by 0.01 at middle values.
     """
-    return replace(spoiled, sharp=multiplied(spoiled.burst[0], known(spoiled, error)))
+    return replace(spoiled, sharp=tone.multiplied(spoiled.burst[0], known(spoiled, error)))
 
 
 def as_triple(spoiled: Sample, error: NDArray[Any] | float = 1.0) -> Triple:
@@ -200,7 +205,7 @@ def validation(
         windows = [window for scene in scenes_in(frames) for window in windows_of(scene)]
         if not windows:
             raise TwinshotError(f"{frames}: no {WINDOW} frames in a row to validate on; add some, or remove the folder")
-        groups["real"] = _of_films(windows, profiles[0])
+        groups["real"] = _of_films(windows, "paper")
     return Validation(groups)
 
 
@@ -228,8 +233,23 @@ def calibration(root: Path, profiles: Sequence[str], count: int = 12, side: int 
 
 
 def _of_photographs(photos: tuple[Path, ...], profile: str, count: int, side: int) -> list[Triple]:
+    if isinstance(bracket := profile_named(profile), BracketProfile):
+        return _brackets(photos, bracket, count, side)
     stills = [StillWindow(photos[i % len(photos)], photos, (side, side), MotionRange()) for i in range(count)]
     return _triples(stills, profile)
+
+
+def _brackets(photos: tuple[Path, ...], profile: BracketProfile, count: int, side: int) -> list[Triple]:
+    """As they are trained on: what registration leaves is simulated, too."""
+    triples = []
+    for i in range(count):
+        rng, still = (
+            np.random.default_rng([7, i]),
+            StillWindow(photos[i % len(photos)], photos, (side, side), TRAINING_MOTION),
+        )
+        sharp, blurry = still.expose(profile.light, rng)
+        triples.append(bracket_triple(profile, sharp, blurry, rng))
+    return triples
 
 
 def _triples(windows: Sequence[Window], profile: str) -> list[Triple]:
@@ -237,4 +257,4 @@ def _triples(windows: Sequence[Window], profile: str) -> list[Triple]:
     spoiled = (sample(w, profile_named(profile), [7, i]) for i, w in enumerate(windows))
     if profile_named(profile).timing == "middle":
         return [as_triple(each) for each in spoiled]
-    return [as_triple(replace(each, blurry=registered(each.noisy, each.blurry, known(each)))) for each in spoiled]
+    return [as_triple(replace(each, blurry=registered(each.noisy, each.blurry))) for each in spoiled]
