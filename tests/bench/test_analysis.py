@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from twinshot.bench.analysis import fusion_gain, fusion_gains, ratio
+from twinshot.bench.analysis import fusion_gain, fusion_gains, harm, ratio
 
 
 def set_of(gains, blur, sigma):
@@ -53,6 +53,17 @@ def test_how_sure_a_gain_is():
     for facts in results["cases"].values():
         facts["source"] = "a"
     assert fusion_gain(results, "twin", "twin-noisy").error is None
+
+
+def test_harm_by_hand():
+    cases = {"a": {"best_psnr": 30.0, "best_ssim": 0.9}, "b": {"best_psnr": 25.0, "best_ssim": 0.8}}
+    a, b = {"name": "a", "psnr": 28.0, "ssim_paper": 0.896}, {"name": "b", "psnr": 24.95, "ssim_matlab": 0.7}
+    scores = [{"ssim_matlab": 0.1, **a}, b]
+    found = harm({"cases": scores}, cases)
+    assert found == pytest.approx({"harm_psnr": 0.5, "worst_psnr": 2.0, "harm_ssim": 0.5, "worst_ssim": 0.1})
+    better = {"cases": [{**score, "psnr": 40.0, "ssim_paper": 0.95} for score in scores]}
+    assert set(harm(better, cases).values()) == {0}
+    assert harm({"error": "out of luck"}, cases) == {}
 
 
 def test_cases_of_one_blur_stay_in_their_order():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from twinshot.bench.metrics import CONVENTIONS, checkerboard, psnr, ssim, ssim_matlab, ssim_skimage
+from twinshot.bench.metrics import CONVENTIONS, checkerboard, colour, detail, psnr, ssim, ssim_matlab, ssim_skimage
 from twinshot.picture.pair import TwinshotError
 
 
@@ -72,6 +72,32 @@ def test_equal_pictures(photo):
 def test_known_value():
     truth = np.zeros((32, 32, 3), np.float32)
     assert psnr(truth + np.float32(0.2), truth) == pytest.approx(20 * np.log10(1 / 0.2), abs=1e-6)
+
+
+def test_colour_is_no_matter_of_detail(photo):
+    truth = photo / np.float32(255)
+    grain = np.where(np.indices(truth.shape[:2]).sum(0) % 2, 0.02, -0.02)[..., None] * (truth > 0.1) * (truth < 0.9)
+    assert colour(truth, truth) == 0
+    assert colour(np.float32(truth + grain), truth) < 0.3
+    assert colour(truth * np.float32([1, 1, 0.6]), truth) > 3
+    assert colour(truth[:16, :20] * np.float32(0.7), truth[:16, :20]) > 3  # smaller than the Gaussian
+
+
+def test_colour_of_a_known_difference():
+    """Two greys, L* 50 and 60: CIEDE2000 weighs their difference by 1 + 0.015 (L - 50)^2 / sqrt(20 + (L - 50)^2)."""
+    greys = [np.full((32, 32, 3), level / 255, np.float32) for level in (119, 145)]
+    assert colour(*greys) == pytest.approx(9.5, abs=0.4)
+
+
+def test_detail_is_no_matter_of_light(photo):
+    truth = photo / np.float32(255)
+    assert detail(truth, truth) == float("inf")
+    faint, lifted = truth * np.float32(0.8), truth * np.float32(0.8) + np.float32(0.1)
+    assert detail(truth * np.float32(0.9), truth) > psnr(truth * np.float32(0.9), truth) + 8
+    assert detail(lifted, faint) > 50
+    assert psnr(lifted, faint) < 21
+    blurred = cv2.GaussianBlur(truth, (0, 0), 2)
+    assert detail(blurred, truth) == pytest.approx(psnr(blurred, truth), abs=1.5)
 
 
 @pytest.mark.parametrize("kind", KINDS)

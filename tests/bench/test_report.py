@@ -125,6 +125,22 @@ def test_the_best_figures_are_bold_but_never_the_inputs(written, results):
     assert "<b>0.00</b>" not in text
 
 
+def test_harm_detail_and_colour(written, results):
+    found = results["sets"]["mine"]
+    harmed = {"harm_psnr": 0.25, "worst_psnr": 1.5, "harm_ssim": 0.5, "worst_ssim": 0.0123}
+    found["systems"]["twin"] |= {"psnr_p5": 27.125, "detail": 33.5, "colour": 0.875, **harmed}
+    found["systems"]["registered"] = row_of("pair", 50.0, ["a.png"])
+    found["left_out"] = {"night/1.jpg": "too far apart"}
+    page = Page(text := written(results))
+    figures = ["27.12", "0.9500", "", "0.9300", "33.50", "0.88", "25%", "1.50", "50%", "0.012", "0.25", "0.25"]
+    assert page.row("twin") == ["twin", "pair", "32.50", *figures]
+    assert "left out, as they could not be registered: 1" in text
+    assert "<b>50.00</b>" not in text  # an input, nobody restored it
+    assert "| **27.12** | **0.9500** | **33.50** | **0.88** | **25%** | **1.50** | **50%** | **0.012** |" in markdown(
+        results
+    )
+
+
 def test_published_figures_stand_beside_ours(written, results):
     page = Page(written(results))
     rows = [row for row in page.rows if row and row[0] == "rnn"]

@@ -13,7 +13,8 @@ from skimage import data
 from twinshot.bench.metrics import psnr
 from twinshot.bench.robustness import AXES, Conditions, curve, large_enough, pairs_along, simulated, table
 from twinshot.bench.systems import system
-from twinshot.picture.pair import TwinshotError
+from twinshot.picture.encoding import to_linear, to_srgb
+from twinshot.picture.pair import TwinshotError, as_float
 
 EASY = Conditions(blur=0, noise=0)
 
@@ -86,6 +87,53 @@ def test_as_much_is_clipped_as_asked(picture, share):
     assert truth.max() <= 1
 
 
+def filed(picture, **conditions):
+    """The short frame's file, linear light."""
+    shot, _ = simulated(picture, replace(EASY, **conditions), [0, 0])
+    return to_linear(as_float(shot.pair.noisy.pixels))
+
+
+@pytest.mark.parametrize("gain", [2, 50])
+def test_a_darker_file_of_the_same_noise(picture, gain):
+    darkness = filed(picture).mean() / filed(picture, gain=gain).mean()
+    assert darkness == pytest.approx(gain / 8, rel=0.1)
+    usual, other = (simulated(picture, Conditions(gain=each), [0, 0])[0] for each in (8, gain))
+    assert other.sigma == pytest.approx(usual.sigma, rel=0.35)
+    np.testing.assert_array_equal(other.blurry, usual.blurry)
+
+
+def test_a_lifted_black(picture):
+    assert (filed(picture, black=0.02) - filed(picture)).mean() == pytest.approx(0.02, abs=0.001)
+
+
+def test_a_tone_curve_between_the_frames(picture):
+    plain, bent = (to_srgb(filed(picture, gamma=gamma)) for gamma in (1.0, 0.8))
+    np.testing.assert_allclose(bent, plain**0.8, atol=1 / 255)
+
+
+@pytest.mark.parametrize("factor", [0.25, 1, 4])
+def test_exif_says_a_ratio(picture, factor):
+    pair = simulated(picture, replace(EASY, exif=factor, ratio=4), [0, 0])[0].pair
+    assert pair.blurry.metadata.exposure / pair.noisy.metadata.exposure == pytest.approx(4 * factor)
+    assert simulated(picture, EASY, [0, 0])[0].pair.noisy.metadata.exposure is None
+
+
+def test_hot_pixels(picture):
+    difference = filed(picture, hot=0.002) - filed(picture)
+    spots = (difference > 0.01).any(-1)
+    count, _ = cv2.connectedComponents(spots.astype(np.uint8))
+    assert 0.5 < (count - 1) / (0.002 * spots.size) < 1.3
+    assert (difference[spots] > 0.01).sum(-1).max() <= 2  # of one colour each, where two do not touch
+
+
+def test_an_axis_under_other_conditions(picture):
+    axis = next(axis for axis in AXES if axis.key == "blur-at-night")
+    assert (axis.field, axis.usual.noise, axis.values[-1]) == ("blur", 1, 2)
+    [[(shot, _)]] = pairs_along(replace(axis, values=(2,)), [picture], 0)
+    usual, _ = simulated(picture, Conditions(blur=2), [0, 0])
+    assert shot.sigma > 1.5 * usual.sigma
+
+
 def test_a_scene_is_as_bright_whatever_its_blur(picture):
     truths = [simulated(picture, replace(EASY, blur=blur), [0, 0])[1] for blur in (0.0, 60.0)]
     np.testing.assert_allclose(*truths, atol=1e-6)
@@ -111,6 +159,7 @@ def test_photographs_must_hold_the_view(large, photos):
 
 def test_every_axis_is_a_condition():
     assert {axis.field for axis in AXES} <= set(Conditions.__dataclass_fields__)
-    usual = Conditions()
     for axis in AXES:
-        assert getattr(usual, axis.field) in axis.values or axis.field == "blur"
+        assert getattr(axis.usual, axis.field) in axis.values or axis.field == "blur"
+    assert len({axis.key for axis in AXES}) == len(AXES)
+    assert robustness.SIDE % 16 == 0

@@ -13,11 +13,12 @@ from helpers import bytes_of, save
 
 from twinshot.bench import datasets, systems
 from twinshot.bench.datasets import triples_in
-from twinshot.bench.metrics import CONVENTIONS, psnr
+from twinshot.bench.metrics import CONVENTIONS, colour, detail, psnr
 from twinshot.bench.run import Bench, run
 from twinshot.bench.systems import Plain
 from twinshot.files.io import read
-from twinshot.picture.pair import TwinshotError, as_float
+from twinshot.match.align import Alignment
+from twinshot.picture.pair import TwinshotError
 
 
 @pytest.fixture
@@ -48,14 +49,50 @@ def test_figures(bench, triple, frames):
     row = found["systems"]["blurry"]
     blurry = frames[1] / np.float32(255)
     pairs = [(blurry, triple.sharp), (blurry[:80], triple.sharp[:80])]
-    metrics = {"psnr": psnr, **{f"ssim_{name}": convention.ssim for name, convention in CONVENTIONS.items()}}
+    metrics = {
+        "psnr": psnr,
+        "detail": detail,
+        "colour": colour,
+        **{f"ssim_{name}": convention.ssim for name, convention in CONVENTIONS.items()},
+    }
     for key, metric in metrics.items():
         wanted = [metric(*pair) for pair in pairs]
-        assert [case[key] for case in row["cases"]] == pytest.approx(wanted, abs=1e-4)
-        assert row[key] == pytest.approx(np.mean(wanted), abs=1e-4)
+        assert [case[key] for case in row["cases"]] == pytest.approx(wanted, abs=1e-3)
+        assert row[key] == pytest.approx(np.mean(wanted), abs=1e-3)
+    assert row["psnr_p5"] == pytest.approx(np.percentile([case["psnr"] for case in row["cases"]], 5), abs=1e-4)
     assert abs(row["checkerboard"]) < 3
     assert [case["name"] for case in row["cases"]] == ["a.png", "b.png"]
     assert row["takes"] == "blurry"
+
+
+def test_harm_is_against_the_better_of_the_inputs(bench, add, triple):
+    add("perfect", lambda shot: triple.sharp[: len(shot.noisy)])
+    add("black", lambda shot: np.zeros_like(shot.noisy))
+    found = bench("noisy", "blurry", "registered", "perfect", "black")
+    rows, inputs = found["systems"], ("noisy", "blurry", "registered")
+    for place, (name, case) in enumerate(found["cases"].items()):
+        scores = [rows[system]["cases"][place] for system in inputs]
+        assert scores[0]["name"] == name
+        assert case["best_psnr"] == max(score["psnr"] for score in scores)
+        assert case["best_ssim"] == max(score["ssim_paper"] for score in scores)
+    assert (rows["perfect"]["harm_psnr"], rows["perfect"]["worst_ssim"]) == (0, 0)
+    assert (rows["black"]["harm_psnr"], rows["black"]["harm_ssim"]) == (1, 1)
+    losses = [
+        case["best_psnr"] - row["psnr"]
+        for case, row in zip(found["cases"].values(), rows["black"]["cases"], strict=True)
+    ]
+    assert rows["black"]["worst_psnr"] == pytest.approx(max(losses), abs=1e-4)
+
+
+def test_what_is_not_to_be_shown_is_measured_alone(bench, folder, tmp_path):
+    rows = [{"name": "a.png", "shown": False}, {"name": "b.png", "shown": False}]
+    rows.append({"name": "c.png", "source": "night/7.jpg", "left_out": "too far apart"})
+    (folder / "meta.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = bench("blurry")
+    assert len(found["systems"]["blurry"]["cases"]) == 2
+    assert found["left_out"] == {"night/7.jpg": "too far apart"}
+    assert bench("blurry") == found  # where the rows are kept, nothing is drawn either
+    assert not (tmp_path / "out" / "pictures").exists()
 
 
 def test_results_are_on_disk_with_the_first_pictures(bench, tmp_path, triple):
@@ -123,8 +160,11 @@ def test_a_killed_benchmark_goes_on(bench, add):
     assert "error" not in both["systems"]["noisy"]
 
 
-def unlike(alignment, match):
-    return replace(alignment, alike=False), match
+MOVED = Alignment(np.array([[1.0, 0, 4], [0, 1, 0], [0, 0, 1]]), (4.0, 0.0), 0.9, True)
+
+
+def unlike(ready):
+    return replace(ready, alignment=replace(ready.alignment, alike=False))
 
 
 @pytest.mark.parametrize("change", ["set", "shown", "decided", "measured", "system", "failed"])
@@ -133,16 +173,15 @@ def test_rows_of_another_set_or_system_are_made_again(bench, folder, tmp_path, m
     path = tmp_path / "out" / "results.json"
     results = json.loads(path.read_text())
     row = results["sets"]["night"]["systems"]["blurry"]
-    row["psnr"] = -1.0
+    row["psnr"], kept = -1.0, datasets.prepare
     if change == "set":
         save(folder / "noisy" / "a.png", np.zeros((160, 224, 3), np.uint8) + 9)
     elif change == "shown":  # the same files, registered in another way by other code
         monkeypatch.setattr("twinshot.bench.run.fingerprint", lambda _: "newer")
-        monkeypatch.setattr("twinshot.bench.datasets.warped", lambda pixels, found: as_float(pixels)[::-1])
+        monkeypatch.setattr(datasets, "prepare", lambda *pair, **how: replace(kept(*pair, **how), alignment=MOVED))
     elif change == "decided":  # the same frames, now left to the fallback
         monkeypatch.setattr("twinshot.bench.run.fingerprint", lambda _: "newer")
-        kept = datasets.register
-        monkeypatch.setattr(datasets, "register", lambda *frames: unlike(*kept(*frames)))
+        monkeypatch.setattr(datasets, "prepare", lambda *pair, **how: unlike(kept(*pair, **how)))
     elif change == "measured":
         monkeypatch.setattr("twinshot.bench.run.measures", lambda: "newer")
     elif change == "system":

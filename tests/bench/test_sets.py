@@ -75,6 +75,19 @@ def test_koehler_has_all_truths_of_a_trajectory(koehler, tmp_path, photo):
     np.testing.assert_array_equal(read(row.blurry).pixels, photo[:64, :80])
 
 
+@pytest.mark.parametrize("name", ["lowlight", "brackets"])
+def test_sets_of_real_pairs(tmp_path, photo, name):
+    short = (photo / 6).astype(np.uint8)
+    for folder, pixels in (("low", short), ("high", photo)):
+        (tmp_path / "data" / name / folder).mkdir(parents=True)
+        save(tmp_path / "data" / name / folder / "1.png", pixels)
+    assert available(tmp_path / "data") == [*EXAMPLES, name]
+    found = triples_in(prepare(name, tmp_path / "data", tmp_path / "sets", 5, quick=True))
+    assert [(row.meta["source"], row.meta["seed"], row.shown) for row in found] == [("low/1.png", 5, False)]
+    assert found[0].truth().shape == (160, 160, 3)
+    np.testing.assert_array_equal(read(found[0].noisy).pixels, short[70:230, 130:290])
+
+
 def test_quick_sets_do_not_mix_with_whole_ones(gopro, tmp_path):
     quick, whole = (prepare("gopro", gopro, tmp_path / "sets", 0, quick) for quick in (True, False))
     assert (quick.name, whole.name) == ("gopro-quick", "gopro")

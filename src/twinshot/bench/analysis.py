@@ -121,6 +121,38 @@ def fusion_gains(set_results: Mapping[str, Any]) -> list[FusionGain]:
     return [gain for gain in found if gain]
 
 
+HARM_PSNR, HARM_SSIM = 0.1, 0.005
+"""dB, and SSIM: a picture that loses more than that against the better of its inputs has been harmed."""
+
+
+def harm(row: Mapping[str, Any], cases: Mapping[str, Any]) -> dict[str, float]:
+    """How often, and by how much at worst, a system's pictures are worse than the better of their inputs.
+
+    The inputs are the matched short frame, the long frame as it is, and the long frame laid on the short one.
+
+    Args:
+        row: of a system, with its cases.
+        cases: of the set, each with `best_psnr` and `best_ssim` of its inputs.
+
+    Returns:
+        Shares in [0, 1], `harm_psnr` and `harm_ssim`, and the largest losses, `worst_psnr` in dB and `worst_ssim`,
+        at least 0; nothing where the row has no figures. SSIM is that of the convention `paper` or, where the set has
+        but that, `matlab`.
+    """
+    scored = [(case, cases[case["name"]]) for case in row.get("cases", [])]
+    if not scored:
+        return {}
+    losses = {
+        "psnr": [best["best_psnr"] - case["psnr"] for case, best in scored],
+        "ssim": [best["best_ssim"] - case.get("ssim_paper", case["ssim_matlab"]) for case, best in scored],
+    }
+    found = {}
+    for key, least in (("psnr", HARM_PSNR), ("ssim", HARM_SSIM)):
+        found[f"harm_{key}"] = round(fmean(loss > least for loss in losses[key]), 4)
+        found[f"worst_{key}"] = round(max(0.0, *losses[key]), 4)
+    return found
+
+
 _BLURS = ((0.0, 2.0, "under 2 px"), (2.0, 6.0, "2 to 6 px"), (6.0, inf, "6 px and more"), (0.0, inf, "all"))
 
 

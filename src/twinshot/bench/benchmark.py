@@ -217,9 +217,9 @@ def _draw_curves(results: Results, options: Options, systems: Sequence[str], say
     curves = results.setdefault("robustness", {})
     for axis in robustness.AXES:
         empty = {**robustness.table(axis, len(chosen)), "made": made}
-        if any(curves.get(axis.field, {}).get(key) != empty[key] for key in ("values", "pictures", "made")):
-            curves[axis.field] = empty
-        found = curves[axis.field]
+        if any(curves.get(axis.key, {}).get(key) != empty[key] for key in ("values", "pictures", "made")):
+            curves[axis.key] = empty
+        found = curves[axis.key]
         late = [name for name in drawn if found["versions"].get(name) != _whole(name)]
         pairs = robustness.pairs_along(axis, chosen, options.seed) if late else []
         for name in late:

@@ -87,6 +87,7 @@ CLASSICAL: dict[str, Plain] = {
     for found in (
         Plain("noisy", "noisy", lambda shot: shot.noisy),
         Plain("blurry", "blurry", lambda shot: shot.blurry),
+        Plain("registered", "pair", lambda shot: shot.registered),
         Plain("nlm", "noisy", _nlm),
         Plain("bm3d", "noisy", _bm3d),
         Plain("wavelet", "noisy", _wavelet),

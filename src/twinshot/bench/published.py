@@ -58,6 +58,7 @@ _CONTROL = "DeblurMerger on the small budget of the ablations"
 SYSTEMS = {
     "noisy": Described("the short frame at the blurry frame's exposure, as it is", "input"),
     "blurry": Described("the long frame as it is", "input"),
+    "registered": Described("the long frame laid on the short one as twinshot does it, nothing else", "input"),
     "nlm": Described("non-local means, told the true noise", "Buades, Coll, Morel, CVPR 2005; OpenCV's code"),
     "bm3d": Described(
         "BM3D in its colour form, told the true noise",

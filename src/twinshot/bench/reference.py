@@ -22,6 +22,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.linalg import LinearOperator, cg
 
 from ..baselines.system import System
+from ..files.pairs import read_pair
 from ..picture.encoding import Image, to_linear, to_srgb
 from ..synth.frames import StillWindow, images_in
 from ..synth.motion import MotionRange, Scene, Shutter, homography
@@ -80,7 +81,8 @@ def _sample(photo: Path, pair: System, alone: System, seed: Sequence[int]) -> Kn
     scene, _, long = window.opened("linear", rng)
     sharp, blurry = window.expose("linear", np.random.default_rng(seed))
     found = profile_named("camera").degrade(sharp, blurry, rng)
-    shot = shot_of(quantise(found.noisy), quantise(found.blurry), (), found.sharp)
+    frames = read_pair(quantise(found.noisy), quantise(found.blurry))
+    shot = shot_of(frames, (), found.sharp)
     denoised = alone.restore(shot)
     reference = solve(denoised, shot.blurry, found.sharp, forward(scene, long))
     pictures = (denoised, pair.restore(shot), reference)

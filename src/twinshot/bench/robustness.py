@@ -7,6 +7,7 @@ moves in the scene, frames registered.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
@@ -17,7 +18,7 @@ import numpy as np
 
 from ..baselines.system import Shot, System
 from ..picture.encoding import Image, to_linear, to_srgb
-from ..picture.pair import TwinshotError
+from ..picture.pair import Frame, Pair, TwinshotError
 from ..synth.frames import StillWindow, images_in, read_photo
 from ..synth.motion import MotionRange
 from ..synth.noise import quantise
@@ -27,7 +28,9 @@ from .metrics import psnr
 
 SIDE = 192
 _MARGIN = 48  # px around the view, so that a moved long frame still covers it
+_USUAL_RATIO = 8.0
 _BRIGHTEST = 0.9  # of what a frame can hold, in linear light, where nothing is to be clipped
+_BILINEAR = np.array([[0.25, 0.5, 0.25], [0.5, 1, 0.5], [0.25, 0.5, 0.25]])
 _INNER = np.s_[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
 
 
@@ -36,30 +39,63 @@ class Conditions:
     """Of one simulated pair.
 
     Attributes:
-        ratio: of the exposure times; the short frame's noise grows with it.
+        ratio: of the exposure times; the short frame's noise grows with it, and its file darkens.
         blur: extent of the camera's blur, px.
         shift: of the long frame against the short one, px.
         turn: the same in degrees.
         noise: level of the `camera` profile at a ratio of 8, 0 (light) to 1 (night).
         clipped: share of the long frame's pixels with a channel at its limit: the scene is brightened until it is.
+        gain: what brings the short file to the long one's light at a ratio of 8; its noise, then, is the same.
+        black: added to the short frame in linear light, whose white is 1.
+        gamma: of the tone curve between the frames: the short file's encoded values are raised to it.
+        exif: what EXIF makes of the ratio, over the true one; 0: there is no EXIF.
+        hot: share of the short frame's pixels that are hot.
     """
 
-    ratio: float = 8.0
+    ratio: float = _USUAL_RATIO
     blur: float = 8.0
     shift: float = 0.0
     turn: float = 0.0
     noise: float = 0.5
     clipped: float = 0.0
+    gain: float = _USUAL_RATIO
+    black: float = 0.0
+    gamma: float = 1.0
+    exif: float = 0.0
+    hot: float = 0.0
+
+    @property
+    def darkness(self) -> float:
+        """How much darker the short file is than the long one."""
+        return self.gain * self.ratio / _USUAL_RATIO
+
+
+_USUAL = Conditions()
 
 
 @dataclass(frozen=True)
 class Axis:
-    """One difficulty: the field of `Conditions` that varies, and over what."""
+    """One difficulty: the field of `Conditions` that varies, over what, and under which others.
+
+    Attributes:
+        field: of `Conditions`.
+        label, unit: for people.
+        values: of the field.
+        usual: all other conditions.
+        name: in the results, where it is not the field's.
+    """
 
     field: str
     label: str
     unit: str
     values: tuple[float, ...]
+    usual: Conditions = _USUAL
+    name: str = ""
+
+    @property
+    def key(self) -> str:
+        """What it is called in the results."""
+        return self.name or self.field
 
 
 AXES = (
@@ -69,8 +105,13 @@ AXES = (
     Axis("turn", "misregistration", "degrees", (0, 0.5, 1, 2, 3)),
     Axis("noise", "noise level", "of the profile camera", (0, 0.25, 0.5, 0.75, 1)),
     Axis("clipped", "brightening", "until this share of the long frame is clipped", (0, 0.05, 0.1, 0.2, 0.4)),
+    Axis("gain", "gain", "times, noise the same after it", (2, 8, 20, 50, 100)),
+    Axis("black", "black offset", "of the short frame, linear light", (0, 0.005, 0.01, 0.02)),
+    Axis("gamma", "tone curve", "gamma between the frames", (0.8, 0.9, 1, 1.1, 1.25)),
+    Axis("exif", "EXIF's exposure ratio", "times the true one; 0: none", (0, 0.25, 0.5, 1, 2, 4)),
+    Axis("hot", "hot pixels", "share of the short frame's", (0, 0.0005, 0.001, 0.002)),
+    Axis("blur", "blur length at the strongest noise", "px", (0, 0.5, 1, 2), Conditions(noise=1.0), "blur-at-night"),
 )
-_USUAL = Conditions()
 
 
 def large_enough(folder: Path) -> list[Path]:
@@ -88,8 +129,8 @@ def large_enough(folder: Path) -> list[Path]:
 
 def pairs_along(axis: Axis, photos: Sequence[Path], seed: int) -> list[list[tuple[Shot, Image]]]:
     """For each of the axis's values, a pair and its truth a photograph; motion and noise are drawn alike along it."""
-    usual = [replace(_USUAL, **{axis.field: value}) for value in axis.values]
-    return [[simulated(photo, case, [seed, i]) for i, photo in enumerate(photos)] for case in usual]
+    cases = [replace(axis.usual, **{axis.field: value}) for value in axis.values]
+    return [[simulated(photo, case, [seed, i]) for i, photo in enumerate(photos)] for case in cases]
 
 
 def curve(system: System, pairs: Sequence[Sequence[tuple[Shot, Image]]]) -> list[float] | None:
@@ -121,8 +162,38 @@ def simulated(photo: Path, conditions: Conditions, seed: Sequence[int]) -> tuple
     brighter = _brightening(sharp, blurry, conditions.clipped)
     frames = (sharp, _moved(blurry, conditions, rng))
     sharp, blurry = (to_srgb((to_linear(frame) * brighter).clip(0, 1))[_INNER] for frame in frames)
-    found = _profile(conditions).degrade(sharp, blurry, rng)
-    return shot_of(quantise(found.noisy), quantise(found.blurry), (), found.sharp), found.sharp
+    # The same draws twice: the gain darkens the short file, and leaves the long one's noise as it is.
+    dark, found = (
+        _profile(conditions, darkness).degrade(sharp, blurry, deepcopy(rng))
+        for darkness in (conditions.darkness, conditions.ratio)
+    )
+    noisy = _as_filed(dark.noisy, conditions, np.random.default_rng([*seed, 1]))
+    return shot_of(_pair(noisy, found.blurry, conditions), (), found.sharp), found.sharp
+
+
+def _as_filed(noisy: Image, conditions: Conditions, rng: np.random.Generator) -> Image:
+    """The short frame with a camera's hot pixels, black and tone curve."""
+    if conditions.hot or conditions.black:
+        linear = _with_hot_pixels(to_linear(noisy), conditions.hot, rng) + np.float32(conditions.black)
+        noisy = to_srgb(linear).clip(0, 1)
+    return noisy ** np.float32(conditions.gamma)
+
+
+def _with_hot_pixels(linear: Image, share: float, rng: np.random.Generator) -> Image:
+    """Spots of one colour, as demosaicing makes of a photosite that gathers charge in the dark, up to half of white."""
+    height, width = linear.shape[:2]
+    there = rng.random((height, width)) < share
+    charge = np.where(there, rng.uniform(0.02, 0.5, (height, width)), 0)
+    rows, columns = np.indices((height, width))
+    spots = np.stack([np.where((rows % 2) + (columns % 2) == colour, charge, 0) for colour in range(3)], -1)
+    return np.asarray(linear + cv2.filter2D(spots.astype(np.float32), -1, _BILINEAR), np.float32)
+
+
+def _pair(noisy: Image, blurry: Image, conditions: Conditions) -> Pair:
+    """Two files, with EXIF where the conditions name some; the long frame's exposure stands for 1."""
+    exposures = (1 / (conditions.exif * conditions.darkness), 1.0) if conditions.exif else (None, None)
+    frames = zip((noisy, blurry), ("the short frame", "the long frame"), exposures, strict=True)
+    return Pair(*(Frame(quantise(image), name, exposure=exposure) for image, name, exposure in frames))
 
 
 def _moved(frame: Image, conditions: Conditions, rng: np.random.Generator) -> Image:
@@ -146,13 +217,13 @@ def _brightening(sharp: Image, blurry: Image, share: float) -> np.float32:
     return np.float32(1 / max(np.quantile(peaks, 1 - share), 1e-3))
 
 
-def _profile(conditions: Conditions) -> CameraProfile:
+def _profile(conditions: Conditions, darkness: float) -> CameraProfile:
     """The camera at a fixed noise level; a shorter frame gathers less light, so that noise grows with the ratio."""
     usual = CameraProfile()
-    factor = conditions.ratio / _USUAL.ratio
+    factor = conditions.ratio / _USUAL_RATIO
     return replace(
         usual,
-        ratio=(conditions.ratio, conditions.ratio),
+        ratio=(darkness, darkness),
         level=(conditions.noise, conditions.noise),
         shot=(usual.shot[0] * factor, usual.shot[1] * factor),
         read=(usual.read[0] * factor, usual.read[1] * factor),

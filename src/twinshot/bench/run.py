@@ -13,15 +13,16 @@ from typing import Any
 import numpy as np
 
 from .._version import __version__
-from ..baselines.system import System
+from ..baselines.system import Shot, System
 from ..files import atomic, io
 from ..machine import opencv_threads, processor, threads
 from ..picture import errors, pair
 from ..picture.encoding import Image
 from ..picture.pair import Metadata, TwinshotError, as_float
 from . import koehler, metrics
-from .datasets import Triple, fingerprint, look, triples_in
-from .metrics import CONVENTIONS, checkerboard
+from .analysis import harm
+from .datasets import Triple, fingerprint, left_out, look, triples_in
+from .metrics import CONVENTIONS, checkerboard, colour, detail
 from .rows import code_checksum
 from .systems import key_of, system
 
@@ -75,14 +76,19 @@ def _run(bench: Bench, say: Callable[[str], None]) -> Results:
     for name, folder in bench.sets.items():
         triples = triples_in(folder)[: bench.limit]
         found = results["sets"][name] = _same_set(results["sets"].get(name, {}), triples)
+        found["left_out"] = left_out(folder)
+        for source, why in found["left_out"].items():
+            say(f"{name}: {source} is left out: {why}")
         for chosen in bench.systems:
             row, pictures = found["systems"].get(chosen, {}), bench.out / "pictures" / name
             if row.get("version") != str(key_of(chosen)):
                 row = row_of(chosen, triples, pictures)
+            else:
+                _draw_missing(chosen, _shown(triples), pictures, say)
+            row = {**row, **harm(row, found["cases"])}
+            if row != found["systems"].get(chosen):
                 found["systems"][chosen] = row
                 keep_results(results, bench.out)
-            else:
-                _draw_missing(chosen, triples[:SHOWN], pictures, say)
             say(f"{name}: {chosen} {row.get('error') or '{psnr:.2f} dB'.format(**row)}")
     keep_results(results, bench.out)
     return results
@@ -99,12 +105,19 @@ def _same_set(before: Results, triples: Sequence[Triple]) -> Results:
     known = {triple.name: {"blur": triple.meta.get("blur"), "source": _origin(triple.meta)} for triple in triples}
     if before.get("files") == files:
         return {**before, "cases": _with(known, before["cases"])}
-    seen = look(triples)
+    seen = look(triples, _of_inputs)
     checksum = f"{seen.sha256[:16]} {measures()}"
     if before.get("sha256") == checksum:
         return {**before, "files": files, "cases": _with(known, before["cases"])}
-    cases = _with(known, {name: {"sigma": round(sigma, 5)} for name, sigma in seen.sigmas.items()})
+    cases = _with(known, seen.facts)
     return {"sha256": checksum, "files": files, "pictures": len(triples), "cases": cases, "systems": {}}
+
+
+def _of_inputs(triple: Triple, shot: Shot) -> dict[str, float]:
+    """The noisy frame's error, and how near to the truth the better of the inputs is: nothing may be worse."""
+    truth, given = triple.truth(), (shot.noisy, shot.blurry, shot.registered)
+    psnrs, ssims = zip(*(_closeness(picture, triple, truth).values() for picture in given), strict=True)
+    return {"sigma": round(shot.sigma, 5), "best_psnr": max(psnrs), "best_ssim": max(ssims)}
 
 
 def _with(known: dict[str, Results], cases: dict[str, Results]) -> dict[str, Results]:
@@ -150,13 +163,15 @@ def row_of(name: str, triples: Sequence[Triple], pictures: Path) -> dict[str, An
     cases: list[dict[str, Any]] = []
     try:
         chosen = system(name)
-        for index, triple in enumerate(triples):
-            cases.append(_case(chosen, triple, pictures if index < SHOWN else None))
+        shown = _shown(triples)
+        for triple in triples:
+            cases.append(_case(chosen, triple, pictures if triple in shown else None))
     except Exception as error:  # systems are others' code too, and raise what they like
         where = "" if isinstance(error, TwinshotError) else f"{triples[len(cases)].name}: "
         return {"error": f"{where}{reason(error)}"}
     shared = [key for key in cases[0] if key not in ("name", "seconds") and all(key in case for case in cases)]
     means = {key: round(fmean(case[key] for case in cases), 4) for key in shared}
+    means["psnr_p5"] = round(float(np.percentile([case["psnr"] for case in cases], 5)), 4)
     seconds = median(case["seconds"] for case in cases)
     made = {"version": str(key_of(name)), "machine": machine()}
     return {"takes": chosen.takes, **made, **means, "seconds": seconds, "cases": cases}
@@ -200,27 +215,42 @@ def _draw_missing(name: str, triples: Sequence[Triple], pictures: Path, say: Cal
 
 def _draw(picture: Image, chosen: System, triple: Triple, pictures: Path) -> None:
     """Keep what a system made of a case, and the truth beside it."""
-    _show(picture, _picture(pictures, triple, chosen.name))
-    _show(triple.truth(), _picture(pictures, triple, "sharp"))
+    _keep_middle(picture, _picture(pictures, triple, chosen.name))
+    _keep_middle(triple.truth(), _picture(pictures, triple, "sharp"))
 
 
 def score(picture: Image, triple: Triple, truth: Image) -> dict[str, float]:
-    """All measures of one picture: PSNR, SSIM by each convention, and the grid of period 2, 4, 8."""
+    """All measures of one picture: PSNR, SSIM by each convention, detail, colour, and the grid of period 2, 4, 8."""
+    found = _closeness(picture, triple, truth)
     if triple.truths:
-        psnr, ssim = koehler.score(picture, (as_float(io.read(path).pixels) for path in triple.truths))
-        return {"psnr": _finite(psnr), "ssim_matlab": round(ssim, 4)}
-    found = {"psnr": _finite(CONVENTIONS["paper"].psnr(picture, truth))}
-    found |= {f"ssim_{name}": round(convention.ssim(picture, truth), 4) for name, convention in CONVENTIONS.items()}
+        return found
+    others = [(name, convention) for name, convention in CONVENTIONS.items() if f"ssim_{name}" not in found]
+    found |= {f"ssim_{name}": round(convention.ssim(picture, truth), 4) for name, convention in others}
+    found |= {"detail": _finite(detail(picture, truth)), "colour": round(colour(picture, truth), 3)}
     if min(truth.shape[:2]) >= _SMALLEST_GRID:
         found["checkerboard"] = round(checkerboard(picture, truth), 3)
     return found
+
+
+def _closeness(picture: Image, triple: Triple, truth: Image) -> dict[str, float]:
+    """PSNR and SSIM by the convention `paper` or, where there are several truths, by Koehler's protocol."""
+    if triple.truths:
+        psnr, ssim = koehler.score(picture, (as_float(io.read(path).pixels) for path in triple.truths))
+        return {"psnr": _finite(psnr), "ssim_matlab": round(ssim, 4)}
+    paper = CONVENTIONS["paper"]
+    return {"psnr": _finite(paper.psnr(picture, truth)), "ssim_paper": round(paper.ssim(picture, truth), 4)}
+
+
+def _shown(triples: Sequence[Triple]) -> list[Triple]:
+    """The first ones that a report may show."""
+    return [triple for triple in triples if triple.shown][:SHOWN]
 
 
 def _finite(psnr: float) -> float:
     return round(min(psnr, IDENTICAL), 4)
 
 
-def _show(image: Image, path: Path) -> None:
+def _keep_middle(image: Image, path: Path) -> None:
     """Keep the middle of a picture at 100 %."""
     height, width = image.shape[:2]
     top, left = max(0, (height - CROP) // 2), max(0, (width - CROP) // 2)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..files import atomic, io
 from ..picture.pair import Metadata, TwinshotError
+from ..synth.brackets import BracketPlan, write_brackets
 from ..synth.frames import PublishedWindow, Window
 from ..synth.triples import KINDS, Plan, windows_in, write_windows
 from .gopro import Blur, Split, gopro_large
@@ -22,6 +23,10 @@ EXAMPLES = ("example", "example-paper")
 _PICTURES = ("astronaut", "chelsea", "coffee", "rocket")
 
 
+Make = Callable[[Path, Path, int, bool], None]
+"""(source, folder, seed, quick): makes what is missing of a set's folder; with quick, `QUICK` small cases of it."""
+
+
 @dataclass(frozen=True)
 class NamedSet:
     """A set and where it comes from.
@@ -29,16 +34,44 @@ class NamedSet:
     Attributes:
         what: in a few words.
         source: what it is made of under the data root; None: pictures of scikit-image.
-        windows: the windows in that source, given the plan's side.
-        plan: how they become triples; its seed is the benchmark's.
-        truths: for each window, the pictures a result may fit any of; None: it has one.
+        make: makes it.
     """
 
     what: str
     source: str | None
-    windows: Callable[[Path, int | None], Sequence[Window]]
-    plan: Plan
-    truths: Callable[[Path], list[tuple[Path, ...]]] | None = None
+    make: Make
+
+
+def _of_windows(
+    windows: Callable[[Path, int | None], Sequence[Window]],
+    plan: Plan,
+    truths: Callable[[Path], list[tuple[Path, ...]]] | None = None,
+) -> Make:
+    """Triples of windows.
+
+    Args:
+        windows: those in the source, given the plan's side.
+        plan: how they become triples; its seed is the benchmark's.
+        truths: for each window, the pictures a result may fit any of; None: it has one.
+    """
+
+    def make(source: Path, output: Path, seed: int, quick: bool) -> None:
+        asked = replace(plan, seed=seed)
+        if quick:
+            asked = replace(asked, count=QUICK, side=plan.side and _QUICK_SIDE)
+        write_windows(windows(source, asked.side), output, asked)
+        if truths:
+            found = [[str(path.resolve()) for path in paths] for paths in truths(source)]
+            table = {f"{index:06d}.png": paths for index, paths in enumerate(found)}
+            atomic.write_bytes(output / "truths.json", json.dumps(table).encode())
+
+    return make
+
+
+def _of_brackets(source: Path, output: Path, seed: int, quick: bool) -> None:
+    """Triples of real pairs, two blurs each."""
+    plan = BracketPlan(seed)
+    write_brackets(source, output, replace(plan, blurs=1, count=QUICK, side=_QUICK_SIDE) if quick else plan)
 
 
 def _gopro(root: Path, side: int | None) -> list[Window]:
@@ -68,27 +101,39 @@ def _trajectories(root: Path) -> list[tuple[Path, ...]]:
 
 
 SETS = {
-    "example": NamedSet("pictures of scikit-image, profile camera", None, windows_in, Plan("camera", 4, 0, 256, BURST)),
+    "example": NamedSet(
+        "pictures of scikit-image, profile camera", None, _of_windows(windows_in, Plan("camera", 4, 0, 256, BURST))
+    ),
     "example-paper": NamedSet(
-        "pictures of scikit-image, profile paper", None, windows_in, Plan("paper", 4, 0, 256, BURST)
+        "pictures of scikit-image, profile paper", None, _of_windows(windows_in, Plan("paper", 4, 0, 256, BURST))
     ),
     "camera": NamedSet(
-        "held-out photographs, profile camera", "photos/val", windows_in, Plan("camera", 100, 0, 256, BURST)
+        "held-out photographs, profile camera",
+        "photos/val",
+        _of_windows(windows_in, Plan("camera", 100, 0, 256, BURST)),
     ),
     "phone": NamedSet(
-        "held-out photographs, profile phone", "photos/val", windows_in, Plan("phone", 40, 0, 256, BURST)
+        "held-out photographs, profile phone", "photos/val", _of_windows(windows_in, Plan("phone", 40, 0, 256, BURST))
     ),
     "paper": NamedSet(
-        "held-out photographs, profile paper", "photos/val", windows_in, Plan("paper", 40, 0, 256, BURST)
+        "held-out photographs, profile paper", "photos/val", _of_windows(windows_in, Plan("paper", 40, 0, 256, BURST))
     ),
-    "blur": NamedSet("held-out photographs, blur without noise", "photos/val", windows_in, Plan("gopro", 40, 0, 256)),
+    "blur": NamedSet(
+        "held-out photographs, blur without noise", "photos/val", _of_windows(windows_in, Plan("gopro", 40, 0, 256))
+    ),
     "real": NamedSet(
-        "windows of high-speed frames, profile paper", "frames/val", windows_in, Plan("paper", burst=BURST)
+        "windows of high-speed frames, profile paper", "frames/val", _of_windows(windows_in, Plan("paper", burst=BURST))
     ),
-    "gopro": NamedSet("GOPRO_Large, blur", "GOPRO_Large", _gopro, Plan("gopro")),
-    "gopro-gamma": NamedSet("GOPRO_Large, blur_gamma", "GOPRO_Large", _gopro_gamma, Plan("gopro")),
-    "gopro2": NamedSet("GOPRO2 of GOPRO_Large_all", "GOPRO_Large_all/test", windows_in, Plan("paper", burst=BURST)),
-    "koehler": NamedSet("Koehler et al.", "Koehler", _koehler, Plan("gopro"), _trajectories),
+    "lowlight": NamedSet("real dark and bright files of a scene, blur simulated", "lowlight", _of_brackets),
+    "brackets": NamedSet(
+        "real short and long files of a scene by several cameras, blur simulated", "brackets", _of_brackets
+    ),
+    "gopro": NamedSet("GOPRO_Large, blur", "GOPRO_Large", _of_windows(_gopro, Plan("gopro"))),
+    "gopro-gamma": NamedSet("GOPRO_Large, blur_gamma", "GOPRO_Large", _of_windows(_gopro_gamma, Plan("gopro"))),
+    "gopro2": NamedSet(
+        "GOPRO2 of GOPRO_Large_all", "GOPRO_Large_all/test", _of_windows(windows_in, Plan("paper", burst=BURST))
+    ),
+    "koehler": NamedSet("Koehler et al.", "Koehler", _of_windows(_koehler, Plan("gopro"), _trajectories)),
 }
 
 
@@ -104,7 +149,7 @@ def prepare(name: str, data: Path | None, folder: Path, seed: int, quick: bool) 
         name: one of `SETS`, a folder of triples, or one in the layout of GOPRO_Large.
         data: where the named sets' sources are.
         folder: gets the sets that have to be made, a folder each.
-        seed: of the noise, and of the motion of photographs.
+        seed: of noise and motion that are simulated.
         quick: four triples at most, views of photographs small; a folder of triples is taken as it is.
 
     Raises:
@@ -112,11 +157,13 @@ def prepare(name: str, data: Path | None, folder: Path, seed: int, quick: bool) 
     """
     given, output = Path(name), folder / (f"{label_of(name)}-quick" if quick else label_of(name))
     if name in SETS:
-        return _made(SETS[name], _source(name, data, folder), output, seed, quick)
+        SETS[name].make(_source(name, data, folder), output, seed, quick)
+        return output
     if any((given / kind).is_dir() for kind in KINDS):
         return given
     if given.is_dir():
-        return _made(NamedSet(name, name, _gopro_layout, Plan("gopro")), given, output, seed, quick)
+        _of_windows(_gopro_layout, Plan("gopro"))(given, output, seed, quick)
+        return output
     raise TwinshotError(f"{name}: no such set; name a folder of triples or of GOPRO_Large, or one of {', '.join(SETS)}")
 
 
@@ -134,18 +181,6 @@ def _source(name: str, data: Path | None, folder: Path) -> Path:
     if not (data / source).is_dir():
         raise TwinshotError(f"{data / source}: no such folder; set {name!r} is made of it")
     return data / source
-
-
-def _made(found: NamedSet, source: Path, output: Path, seed: int, quick: bool) -> Path:
-    plan = replace(found.plan, seed=seed)
-    if quick:
-        plan = replace(plan, count=QUICK, side=plan.side and _QUICK_SIDE)
-    write_windows(found.windows(source, plan.side), output, plan)
-    if found.truths:
-        truths = [[str(path.resolve()) for path in paths] for paths in found.truths(source)]
-        table = {f"{index:06d}.png": paths for index, paths in enumerate(truths)}
-        atomic.write_bytes(output / "truths.json", json.dumps(table).encode())
-    return output
 
 
 def examples(folder: Path) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -80,18 +80,39 @@ def _write_missing(windows: Sequence[Window], output: Path, plan: Plan, profile:
     total = len(windows) if plan.count is None else plan.count
     if isinstance(windows[0], StillWindow):
         windows = [windows[i % len(windows)] for i in range(total)]
-    _check_output(output)
     settings = {key: value for key, value in asdict(plan).items() if key != "count"}
-    done = _lines(output / "meta.jsonl", [{**settings, "source": window.label} for window in windows])
+    wanted = [{**settings, "source": window.label} for window in windows]
+
+    def make(index: int) -> dict[str, Any]:
+        return {**settings, **_triple(windows[index], profile, plan, index, output)}
+
+    return write_missing(output, wanted, min(total, len(windows)), make)
+
+
+def write_missing(
+    output: Path, wanted: Sequence[dict[str, Any]], total: int, make: Callable[[int], dict[str, Any]]
+) -> int:
+    """Make what is missing of a set; returns how many lines its meta.jsonl then has.
+
+    Args:
+        output: the set's folder, which the caller has claimed.
+        wanted: what each line has to say of how it was made; a longer set may be there already.
+        total: lines to have, at most as many as are wanted.
+        make: writes the pictures of a line by its place, and returns what the line says, all that is wanted included.
+
+    Raises:
+        TwinshotError: `output` holds triples of other settings, or pictures of another origin.
+    """
+    _check_output(output)
+    done = _lines(output / "meta.jsonl", wanted)
     for kind in KINDS:
         (output / kind).mkdir(parents=True, exist_ok=True)
     # One thread, as pictures are small, and threads would wait for each other.
     with opencv_threads(1), (output / "meta.jsonl").open("a", encoding="utf-8") as file:
-        for index, window in list(enumerate(windows[:total]))[done:]:
-            row = {**settings, **_triple(window, profile, plan, index, output)}
-            file.write(json.dumps(row) + "\n")
+        for index in range(done, total):
+            file.write(json.dumps(make(index)) + "\n")
             file.flush()
-    return max(done, min(total, len(windows)))
+    return max(done, total)
 
 
 def _check_output(output: Path) -> None:
