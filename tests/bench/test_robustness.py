@@ -162,4 +162,3 @@ def test_every_axis_is_a_condition():
     for axis in AXES:
         assert getattr(axis.usual, axis.field) in axis.values or axis.field == "blur"
     assert len({axis.key for axis in AXES}) == len(AXES)
-    assert robustness.SIDE % 16 == 0
