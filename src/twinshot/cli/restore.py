@@ -222,7 +222,7 @@ def summary(output: str, report: dict[str, Any]) -> str:
     moved = "left as they were" if not report["registered"] else "shift {:+.1f}, {:+.1f} px".format(*report["shift"])
     seconds = sum(report["seconds"].values())
     return (
-        f"{output}: {report['size'][0]}x{report['size'][1]}, gain {gain} ({report['gain_source']}), frames {moved} "
+        f"{output}: {report['size'][0]}x{report['size'][1]}, brightness x {gain} ({report['tone']}), frames {moved} "
         f"(confidence {report['confidence']:.2f}), model {report['model']}, {seconds:.1f} s"
     )
 
