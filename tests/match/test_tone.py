@@ -170,7 +170,7 @@ def test_the_matrix_undoes_a_large_shift(photo):
     matrix = np.array([[1, 0, 80], [0, 1, 60], [0, 0, 1]], np.float64)
     there = tone.estimate(short, moved, matrix=matrix)
     assert there.gain == pytest.approx(tuple(8 * TINT), rel=0.05)
-    assert there.error < 0.5 * tone.estimate(short, moved).error
+    assert there.off < 0.5 * tone.estimate(short, moved).off
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])

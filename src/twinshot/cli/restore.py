@@ -218,13 +218,15 @@ def _write_report(report: Any, wish: _Wish) -> None:
 
 def summary(output: str, report: dict[str, Any]) -> str:
     """What was done, in a line."""
+    seconds = sum(report["seconds"].values())
+    done = f"model {report['model']}, {seconds:.1f} s"
+    size = f"{report['size'][0]}x{report['size'][1]}"
+    if report["tone"] is None:
+        return f"{output}: {size}, without a long frame, {done}"
     gain = "/".join(f"{value:.2f}" for value in report["gain"])
     moved = "left as they were" if not report["registered"] else "shift {:+.1f}, {:+.1f} px".format(*report["shift"])
-    seconds = sum(report["seconds"].values())
-    return (
-        f"{output}: {report['size'][0]}x{report['size'][1]}, brightness x {gain} ({report['tone']}), frames {moved} "
-        f"(confidence {report['confidence']:.2f}), model {report['model']}, {seconds:.1f} s"
-    )
+    sure = f"(confidence {report['confidence']:.2f})"
+    return f"{output}: {size}, brightness x {gain} ({report['tone']}), frames {moved} {sure}, {done}"
 
 
 def _many(given: Sequence[Path], pairs: Path | None, stop: bool, wish: _Wish) -> None:
