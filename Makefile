@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lint slow coverage clean
+.PHONY: demo test test-web lint slow coverage clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python demo/show.py
@@ -16,6 +16,14 @@ lint: $(VENV)/.developing
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The page's tests in a browser; `make test` runs them, too, where Chromium is there.
+test-web: $(VENV)/.developing $(VENV)/axe-core
+	command -v chromium || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; }
+	$(BIN)/python -m pytest tests/web
+
+$(VENV)/axe-core:
+	mkdir -p $@ && cd $@ && npm pack --silent axe-core@4 | xargs tar xzf
 
 coverage: $(VENV)/.developing
 	$(BIN)/coverage run -m pytest

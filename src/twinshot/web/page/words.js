@@ -1,0 +1,65 @@
+// What was decided, in plain words.
+
+const STAGES = {
+  waiting: "Waiting for its turn",
+  reading: "Reading the photographs",
+  matching: "Matching light and position",
+  restoring: "Restoring",
+  writing: "Almost done",
+};
+
+export const stage = (job) => STAGES[job.stage] ?? "Working";
+
+export function timeLeft(job) {
+  if (job.ahead > 0) return `${job.ahead} ${job.ahead === 1 ? "picture is" : "pictures are"} done first`;
+  if (!job.seconds_left) return "";
+  const seconds = Math.ceil(job.seconds_left);
+  return seconds < 90 ? `About ${seconds} s left` : `About ${Math.ceil(seconds / 60)} min left`;
+}
+
+/** Sentences on a report, each with how sure it is: "sure", "unsure" or "". */
+export function sentences(report) {
+  return [swapped(report), light(report), place(report), made(report)].filter(Boolean);
+}
+
+const sentence = (text) => text[0].toUpperCase() + text.slice(1) + (text.endsWith(".") ? "" : ".");
+
+function swapped(report) {
+  return report.swapped ? [sentence(report.swapped), "sure"] : null;
+}
+
+export const gain = (report) =>
+  Array.isArray(report.gain) ? report.gain.reduce((sum, value) => sum + value, 0) / report.gain.length : 1;
+
+function light(report) {
+  if (!report.gain) return null;
+  const times = gain(report);
+  const source = report.gain_source ?? "";
+  if (source === "none") return ["The short photograph was used as bright as it is.", "unsure"];
+  const why = source.startsWith("exif")
+    ? "by the camera's exposure data, checked against the pictures"
+    : "by comparing the two pictures";
+  if (times > 0.87 && times < 1.15) return ["Both are equally bright; only small differences in colour were evened out.", "sure"];
+  const factor = times >= 1 ? times : 1 / times;
+  const rounded = factor < 9.5 ? factor.toFixed(1).replace(/\.0$/, "") : Math.round(factor);
+  return [`The short one was made ${rounded} times ${times >= 1 ? "brighter" : "darker"} to match the long one, ${why}.`, "sure"];
+}
+
+function place(report) {
+  const confidence = report.confidence ?? 0;
+  if (!report.registered) return ["The photographs were used as they lie: no shift between them could be found.", "unsure"];
+  const [x, y] = report.shift;
+  const moved = Math.hypot(x, y);
+  const sure = confidence >= 0.5;
+  const how = confidence >= 0.8 ? "They fit well" : sure ? "They fit" : "They do not fit well";
+  const what = moved < 0.5 ? "The camera hardly moved" : `The camera moved by ${moved.toFixed(moved < 10 ? 1 : 0)} pixels`;
+  return [`${what}; the long one was laid over the short one. ${how} (${Math.round(100 * confidence)} %).`, sure ? "sure" : "unsure"];
+}
+
+function made(report) {
+  const seconds = Object.values(report.seconds ?? {}).reduce((sum, value) => sum + value, 0);
+  const [width, height] = report.size;
+  return [`${width} × ${height} pixels, made by “${report.model}” in ${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)}\u00a0s.`, ""];
+}
+
+export const warnings = (report) => (report.warnings ?? []).map(sentence);

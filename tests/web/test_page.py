@@ -1,0 +1,330 @@
+"""The page in a browser: what a photographer does, and what he is told."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+import re
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import save
+from PIL import Image
+
+playwright = pytest.importorskip("playwright.sync_api")
+CHROMIUM = shutil.which("chromium")
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no chromium; `make test-web` installs it")
+AXE = Path(os.environ.get("TWINSHOT_AXE", ".venv/axe-core/package/axe.min.js"))
+QUIET = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+]
+SOON, LATER = 10_000, 90_000  # ms
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as engine:
+        browser = engine.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def opened(browser, site):
+    """Opens the page in a new profile; at the end, nothing may have gone elsewhere and nothing have been complained."""
+    contexts, asked, complaints = [], [], []
+
+    def open_(url=site.url, **options):
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda line: complaints.append(line.text) if line.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.complaints = complaints
+        page.goto(url)
+        _until(page, "document.querySelector('#model').options.length || document.querySelector('dialog').open")
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    foreign = [url for url in asked if not url.startswith(("http://127.0.0.1:", "blob:", "data:"))]
+    assert foreign == []
+    assert [text for text in complaints if "Failed to load resource" not in text] == []
+
+
+def _until(page, condition, patience=LATER):
+    """Wait for a condition in JavaScript; the browser's own way to wait is what the page's policy forbids."""
+    deadline = time.monotonic() + patience / 1000
+    while not page.evaluate(condition):
+        assert time.monotonic() < deadline, condition
+        page.wait_for_timeout(50)
+
+
+def _give(page, *paths):
+    page.set_input_files("#files", [str(path) for path in paths])
+
+
+def _finished(page):
+    page.wait_for_selector("#done:not([hidden])", timeout=LATER)
+
+
+def _drop(page, *paths):
+    """What a browser does with files that are dropped."""
+    files = [[path.name, base64.b64encode(path.read_bytes()).decode()] for path in paths]
+    page.evaluate(
+        """async (files) => {
+            const transfer = new DataTransfer();
+            for (const [name, data] of files) {
+                const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+                transfer.items.add(new File([bytes], name));
+            }
+            for (const kind of ["dragover", "drop"]) {
+                const options = {dataTransfer: transfer, bubbles: true, cancelable: true};
+                document.body.dispatchEvent(new DragEvent(kind, options));
+            }
+        }""",
+        files,
+    )
+
+
+def test_drop_wait_compare_download(opened, command, pair, tmp_path):
+    page = opened()
+    _drop(page, *pair)
+    _finished(page)
+    assert page.inner_text("#words").count("\n") >= 2
+    assert page.inner_text("#tag-before") == "Long"
+    with page.expect_download() as saved:
+        page.click("#save-8")
+    assert saved.value.suggested_filename == "noisy-restored.png"
+    assert command("restore", *pair, "-o", tmp_path / "out.png").code == 0
+    assert Path(saved.value.path()).read_bytes() == (tmp_path / "out.png").read_bytes()
+    with page.expect_download() as saved:
+        page.click("#save-16")
+    assert Path(saved.value.path()).read_bytes()[24] == 16
+    page.select_option("#format", "jpeg")
+    assert page.is_hidden("#save-16")
+
+
+def test_the_slider_divides_the_pictures(opened, pair):
+    page = opened()
+    _give(page, *pair)
+    _finished(page)
+    page.wait_for_timeout(800)
+    seen = []
+    for value in ("0", "100"):
+        page.fill("#divider", value)
+        page.wait_for_timeout(500)
+        seen.append(_middle(page))
+    assert np.abs(seen[0] - seen[1]).mean() > 1
+    page.fill("#divider", "50")
+    handle, box = page.locator("[slot=handle]").bounding_box(), page.locator("#view").bounding_box()
+    page.mouse.move(handle["x"] + 22, handle["y"] + 22)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.8, handle["y"] + 22, steps=5)
+    page.mouse.up()
+    assert 75 < float(page.input_value("#divider")) < 85
+
+
+def _middle(page):
+    box = page.locator("#view").bounding_box()
+    x, y = box["x"] + box["width"] / 2 - 150, box["y"] + box["height"] / 2 - 100
+    data = page.screenshot(clip={"x": x, "y": y, "width": 120, "height": 60})
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(int)
+
+
+def test_zoom_and_pan_are_those_of_both_views(opened, large_pair):
+    page = opened()
+    _give(page, *large_pair)
+    _finished(page)
+    for button, shown in (("#full", "100 %"), ("#double", "200 %")):
+        page.click(button)
+        _until(page, f"document.querySelector('#zoom').textContent === '{shown}'", SOON)
+    box = page.locator("#view").bounding_box()
+    page.mouse.move(box["x"] + 200, box["y"] + 200)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 320, box["y"] + 260, steps=6)
+    page.mouse.up()
+    page.wait_for_timeout(900)
+    tiles = page.evaluate(
+        """performance.getEntriesByType("resource")
+            .map((one) => one.name).filter((name) => name.endsWith("shrink=1"))"""
+    )
+    assert {re.search(r"layer=(\w+)", url)[1] for url in tiles} >= {"long", "result"}
+    centres = page.evaluate(
+        """["before", "after"].map((id) => {
+            const canvas = document.getElementById(id).querySelector("canvas");
+            return canvas.width + "x" + canvas.height;
+        })"""
+    )
+    assert centres[0] == centres[1]
+    page.click("#fit")
+    _until(page, "parseInt(document.querySelector('#zoom').textContent) < 100", SOON)
+
+
+def test_progress_preview_and_cancel(opened, large_pair):
+    page = opened()
+    _give(page, *large_pair)
+    page.wait_for_selector("#quick:not([hidden])", timeout=LATER)
+    assert page.inner_text("#stage") in ("Reading the photographs", "Matching light and position", "Restoring")
+    page.click("#quick")
+    _until(
+        page,
+        "document.querySelector('#tag-after').textContent.startsWith('Preview')"
+        " || document.querySelector('#progress').hidden",
+    )
+    if page.is_visible("#cancel"):
+        page.click("#cancel")
+        page.wait_for_selector("#start:not([hidden])", timeout=SOON)
+
+
+def test_a_bad_file_is_named(opened, pair, tmp_path):
+    bad = tmp_path / "zebra.jpg"
+    bad.write_bytes(b"not a picture")
+    page = opened()
+    _give(page, pair[0], bad)
+    page.wait_for_selector("#problem:not([hidden])", timeout=LATER)
+    assert page.inner_text("#problem-detail").startswith("zebra.jpg: ")
+    page.click("#restart")
+    _give(page, *pair)
+    _finished(page)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_wrong_number_of_files(opened, pair, tmp_path, count):
+    paths = [save(tmp_path / f"{i}.png", np.asarray(Image.open(pair[0]))) for i in range(count)]
+    page = opened()
+    _give(page, *paths)
+    page.wait_for_selector("#problem:not([hidden])", timeout=SOON)
+    assert page.inner_text("#problem-title") in ("Two photographs are needed", "One photograph has no partner")
+
+
+def test_a_lost_server_is_said(serving, opened, pair):
+    site = serving()
+    page = opened(site.url)
+    site.running.should_exit = True
+    page.wait_for_timeout(1500)
+    _give(page, *pair)
+    page.wait_for_selector("#problem:not([hidden])", timeout=SOON)
+    assert page.inner_text("#problem-title") == "The server does not answer"
+    assert page.is_visible("#retry")
+
+
+def test_a_server_that_is_lost_in_the_middle(serving, opened, large_pair):
+    site = serving()
+    page = opened(site.url)
+    _give(page, *large_pair)
+    page.wait_for_selector("#quick:not([hidden])", timeout=LATER)
+    site.running.should_exit = True
+    page.wait_for_selector("#problem:not([hidden])", timeout=LATER)
+    assert "stopped" in page.inner_text("#problem-detail")
+
+
+def test_swapping_and_another_model(opened, pair):
+    page = opened()
+    _give(page, *pair)
+    _finished(page)
+    page.click("#adjust summary")
+    page.select_option("#model", "twin-large")
+    page.click("#again")
+    _until(page, "document.querySelector('#words').textContent.includes('twin-large')", LATER)
+    page.check("#swap")
+    page.click("#again")
+    _until(page, "document.querySelector('#warnings').children.length > 0", LATER)
+
+
+def test_a_folder_of_pairs(opened, pair, tmp_path):
+    for i in (1, 2):
+        for name, path in zip("ab", pair, strict=True):
+            shutil.copy(path, tmp_path / f"{i}{name}.png")
+    page = opened()
+    _give(page, *sorted(tmp_path.iterdir()))
+    _until(page, "document.querySelectorAll('#pairs .state').length === 2", SOON)
+    _until(page, "document.querySelector('#pairs').innerText.match(/Done/g)?.length === 2", LATER)
+    page.click("#pairs li:nth-child(2) button")
+    _finished(page)
+    with page.expect_download() as saved:
+        page.click("#save-8")
+    assert saved.value.suggested_filename == "2a-restored.png"
+
+
+def test_by_keyboard_alone(opened):
+    page = opened()
+    page.focus("#example")
+    page.keyboard.press("Enter")
+    _finished(page)
+    page.focus("#before-long")
+    page.keyboard.press("ArrowLeft")
+    assert page.inner_text("#tag-before") == "Short"
+    page.focus("#divider")
+    page.keyboard.press("Home")
+    assert page.input_value("#divider") == "0"
+    page.focus("#save-8")
+    page.keyboard.press("1")
+    _until(page, "document.querySelector('#zoom').textContent === '100 %'", SOON)
+    reached = set()
+    page.focus("body")
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.id"))
+    assert {"fit", "divider", "save-8", "save-16", "format", "new"} <= reached
+
+
+def test_a_phone(opened):
+    page = opened(viewport={"width": 390, "height": 844}, device_scale_factor=2, is_mobile=True, has_touch=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.tap("#example")
+    _finished(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    small = page.evaluate(
+        """[...document.querySelectorAll("button, a.button, select")].filter((one) => one.offsetParent)
+            .filter((one) => one.getBoundingClientRect().height < 24).map((one) => one.id)"""
+    )
+    assert small == []
+
+
+def test_signing_in(serving, opened):
+    token = "a long and secret word"
+    site = serving(token=token)
+    page = opened(site.url)
+    page.wait_for_selector("#sign-in[open]", timeout=SOON)
+    page.fill("#token", "wrong")
+    page.keyboard.press("Enter")
+    _until(page, "document.querySelector('#wrong').textContent", SOON)
+    page.fill("#token", token)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#sign-in:not([open])", state="attached", timeout=SOON)
+    page.click("#example")
+    _finished(page)
+    by_link = opened(f"{site.url}/#token={token.replace(' ', '%20')}")
+    _until(by_link, "document.querySelector('#model').options.length > 0", SOON)
+    assert by_link.url == f"{site.url}/"
+
+
+@pytest.mark.skipif(not AXE.exists(), reason="there is no axe-core; `make test-web` gets it")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_accessibility(opened, pair, tmp_path, scheme):
+    page = opened(color_scheme=scheme, bypass_csp=True)
+    page.add_script_tag(path=AXE)
+
+    def faults():
+        found = page.evaluate("axe.run().then((result) => result.violations)")
+        return [(one["id"], [node["html"][:90] for node in one["nodes"]]) for one in found if one["impact"] != "minor"]
+
+    assert faults() == []
+    _give(page, *pair)
+    _finished(page)
+    page.click("#adjust summary")
+    assert faults() == []
+    page.click("#new")
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(b"x")
+    _give(page, pair[0], bad)
+    page.wait_for_selector("#problem:not([hidden])", timeout=LATER)
+    assert faults() == []
