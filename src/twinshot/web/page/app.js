@@ -164,6 +164,7 @@ function showViewer() {
   state.compare ??= new Compare($("before"), $("after"), (times) => {
     $("zoom").textContent = `${Math.round(100 * times)} %`;
   });
+  window.compare = state.compare; // for tests, and for who looks into the console
 }
 
 /** The chosen photograph on the left, `layer` on the right. */

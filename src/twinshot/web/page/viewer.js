@@ -43,24 +43,26 @@ export class Compare {
     this.size = [1, 1];
     this.zoomed = zoomed;
     const labels = { before: "Picture before", after: "Picture after" };
+    this.leader = this.views.after;
     for (const [name, one] of Object.entries(this.views)) {
       one.canvas.setAttribute("role", "img");
       one.canvas.setAttribute("aria-label", `${labels[name]}; arrow keys move it, plus and minus zoom`);
       const other = name === "before" ? this.views.after : this.views.before;
-      one.addHandler("viewport-change", () => this.#follow(one, other));
+      for (const touch of ["press", "scroll", "pinch", "key", "double-click"]) {
+        one.addHandler(`canvas-${touch}`, () => (this.leader = one));
+      }
+      one.addHandler("viewport-change", () => {
+        if (this.leader === one) this.#copy(one, other); // the one that is touched leads, or they would pull at each other
+        this.zoomed(this.zoom());
+      });
     }
   }
 
-  #follow(one, other) {
-    if (this.leading && this.leading !== one) return;
-    this.leading = one;
-    if (other.world.getItemCount()) {
-      other.viewport.zoomTo(one.viewport.getZoom(true), undefined, true);
-      other.viewport.panTo(one.viewport.getCenter(true), true);
-      other.forceRedraw();
-    }
-    this.leading = null;
-    this.zoomed(this.zoom());
+  #copy(from, to) {
+    if (!to.world.getItemCount()) return;
+    to.viewport.zoomTo(from.viewport.getZoom(true), undefined, true);
+    to.viewport.panTo(from.viewport.getCenter(true), true);
+    to.forceRedraw();
   }
 
   /** Show a picture on one side; the place that is looked at stays, if the size does. */
@@ -85,8 +87,8 @@ export class Compare {
     for (const item of old) setTimeout(() => one.world.removeItem(item), 400); // no flash while the first tiles come
     if (!kept) {
       one.viewport.goHome(true);
-      const leader = side === "before" ? this.views.after : this.views.before;
-      if (leader.world.getItemCount()) this.#follow(leader, one);
+      const other = side === "before" ? this.views.after : this.views.before;
+      if (other.world.getItemCount()) this.#copy(other, one);
     }
   }
 
@@ -123,6 +125,7 @@ export class Compare {
   /** Zoom to `times` px of the screen for one of the picture; 0 shows the whole. */
   zoomTo(times) {
     const { viewport } = this.views.after;
+    this.leader = this.views.after;
     if (!times) {
       viewport.goHome();
       return;
