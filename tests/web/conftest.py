@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -107,3 +108,28 @@ def large_pair(tmp_path_factory: pytest.TempPathFactory, frames: tuple[Any, Any]
     folder = tmp_path_factory.mktemp("large")
     short, long = (np.tile(frame, (10, 10, 1)) for frame in frames)
     return save(folder / "noisy.png", short), save(folder / "blurry.png", long)
+
+
+def timeless(data: bytes) -> list[bytes]:
+    """A picture file's content without the moment it was written at, which its XMP holds."""
+    if not data.startswith(b"\x89PNG"):
+        return [_without_moment(data)]
+    chunks, place = [], 8
+    while place < len(data):
+        end = place + 8 + int.from_bytes(data[place : place + 4])
+        chunks.append(_without_moment(data[place + 4 : end]))
+        place = end + 4  # behind the checksum
+    return chunks
+
+
+def _without_moment(data: bytes) -> bytes:
+    return re.sub(rb'stEvt:when="[^"]*"', b"", data)
+
+
+Timeless = Callable[[bytes], list[bytes]]
+
+
+@pytest.fixture(name="timeless")
+def _timeless() -> Timeless:
+    """`timeless`, for tests."""
+    return timeless

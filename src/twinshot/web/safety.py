@@ -165,21 +165,26 @@ class BodyLimits:
 
     def _bounded(self, receive: Receive) -> Receive:
         size, whole = 0, False
+        refused: Problem | None = None
         deadline = time.monotonic() + self.settings.upload_seconds
 
         async def bounded() -> Message:
-            nonlocal size, whole
+            nonlocal size, whole, refused
+            if refused:  # who goes on reading would wait for a client that waits for the answer
+                raise refused
             if whole:  # what comes now is the end of the connection, whenever that is
                 return await receive()
             patience = min(self.settings.stall_seconds, deadline - time.monotonic())
             try:
                 message = await asyncio.wait_for(receive(), max(patience, 0))
             except TimeoutError as error:
-                raise Problem("body-too-slow", "Send the files again over a faster connection.") from error
+                refused = Problem("body-too-slow", "Send the files again over a faster connection.")
+                raise refused from error
             size += len(message.get("body", b""))
             whole = not message.get("more_body", False)
             if size > self.settings.upload_bytes:
-                raise self._too_large()
+                refused = self._too_large()
+                raise refused
             return message
 
         return bounded

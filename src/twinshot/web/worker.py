@@ -15,7 +15,6 @@ import queue
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -155,12 +154,16 @@ def _restore(task: Task, report: Report, say: Say) -> dict[str, Any]:
 
 def _read(task: Task) -> Ordered:
     """Both photographs in the client's names, the short one first, as `restore` would order them."""
-    from ..files import io
+    from ..files.pairs import read_pair
     from ..match import swap
     from ..picture.pair import Frame, Pair
 
-    read = [(io.read(Path(task["folder"], photo["file"])), photo["name"]) for photo in task["photos"]]
-    frames = [Frame(frame.pixels, name, frame.metadata) for frame, name in read]
+    first, second = (Path(task["folder"], photo["file"]) for photo in task["photos"])
+    read = read_pair(first, second)
+    frames = [
+        Frame(frame.pixels, photo["name"], frame.metadata)
+        for frame, photo in zip((read.noisy, read.blurry), task["photos"], strict=True)
+    ]
     return swap.order(Pair(*frames), task["keep_order"])
 
 
@@ -198,9 +201,8 @@ def _encode(task: Task, report: Report, say: Say) -> dict[str, Any]:
     folder = Path(task["folder"])
     with (folder / "restored.pickle").open("rb") as file:
         restored = pickle.load(file)
-    bits = task["bits"] or restored.metadata.bits
-    replace(restored, metadata=replace(restored.metadata, bits=bits)).save(folder / task["output"], force=True)
-    return {"bits": bits}
+    restored.save(folder / task["output"], force=True, bits=task["bits"])
+    return {}
 
 
 TASKS: dict[str, Callable[[Task, Report, Say], dict[str, Any]]] = {
