@@ -61,7 +61,7 @@ async def _load(url, process_id, pair):
     ends, beats, memory = Counter(), [], []
     files = [(name, path.read_bytes()) for name, path in zip(("short", "long"), pair, strict=True)]
     finish = time.monotonic() + SECONDS
-    health = [sys.executable, "-c", BEAT, f"{url}/healthz", str(SECONDS)]
+    health = [sys.executable, "-c", BEAT, f"{url}healthz", str(SECONDS)]
     limits = httpx.Limits(max_connections=CLIENTS + 5)
     async with httpx.AsyncClient(base_url=url, timeout=120, limits=limits, trust_env=False) as client:
 
