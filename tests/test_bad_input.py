@@ -330,7 +330,7 @@ def test_dtypes(frames, dtype):
         twinshot.restore(np.zeros(frames[0].shape, dtype), frames[1])
 
 
-@pytest.mark.parametrize("shape", [(160, 224), (160, 224, 1), (160, 224, 4), (1, 160, 224, 3), (3, 160, 224), (0,), ()])
+@pytest.mark.parametrize("shape", [(160, 224), (160, 224, 1), (160, 224, 2), (1, 160, 224, 3), (3, 160, 224), (0,), ()])
 def test_shapes(frames, shape):
     with pytest.raises(TwinshotError, match="the first array: has shape"):
         twinshot.restore(np.zeros(shape, np.float32), frames[1])
@@ -631,7 +631,7 @@ def test_what_is_replaced_keeps_its_rights(command, files, tmp_path):
     assert stat.S_IMODE(output.stat().st_mode) == 0o600
 
 
-@pytest.mark.parametrize("source", [3, b"\xff", Image.new("RGB", (32, 32))])
+@pytest.mark.parametrize("source", [3, b"\xff", {}])
 def test_what_is_neither_a_file_nor_an_array(frames, source):
     for pair in ((source, frames[1]), (frames[0], source)):
         with pytest.raises(TwinshotError, match="give a file's path, or a NumPy array"):

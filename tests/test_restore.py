@@ -140,6 +140,24 @@ def test_views_are_as_good_as_arrays(frames, restored, model):
     np.testing.assert_array_equal(other.pixels, restored.pixels)
 
 
+def test_pillow_images(files, frames, restored, model):
+    by_pillow = twinshot.restore(*(Image.fromarray(frame) for frame in frames), model=model)
+    np.testing.assert_array_equal(by_pillow.pixels, restored.pixels)
+    with Image.open(files[0]) as noisy, Image.open(files[1]) as blurry:
+        opened = twinshot.restore(noisy, blurry.convert("RGBA"), model=model)
+    np.testing.assert_array_equal(opened.pixels, restored.pixels)
+    with pytest.raises(twinshot.InputError, match="the first array: is a Pillow image of mode P; convert it to RGB"):
+        twinshot.restore(Image.new("P", (40, 40)), frames[1])
+
+
+def test_alpha_that_says_nothing(frames, restored, model):
+    opaque = [np.dstack([frame, np.full(frame.shape[:2], 255, np.uint8)]) for frame in frames]
+    np.testing.assert_array_equal(twinshot.restore(*opaque, model=model).pixels, restored.pixels)
+    opaque[0][0, 0, 3] = 0
+    with pytest.raises(twinshot.InputError, match="the first array: has transparent pixels"):
+        twinshot.restore(*opaque, model=model)
+
+
 def test_inputs_are_not_changed(frames, model):
     copies = [frame.copy() for frame in frames]
     for frame in copies:

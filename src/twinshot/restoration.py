@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from . import burst
 from .engines import tile
+from .engines.knobs import tuned
 from .engines.loading import Model, load_model
 from .files import atomic, io
 from .files.pairs import Source, carried, carried_alone, in_one_profile, notes_on, paths_of, read_pair
@@ -182,6 +183,7 @@ def restore_frames(
     settings: Settings = AS_FOUND,
 ) -> Restored:
     """The same for frames that were read: a pair, or the short frame of a burst alone."""
+    network = tuned(network, settings)
     if isinstance(frames, Pair):
         return restore_pair(frames, network, progress, clock, settings)
     return restore_alone(frames, network, progress, clock)

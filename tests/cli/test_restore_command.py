@@ -115,6 +115,16 @@ def test_quality(command, files, tmp_path):
     assert command("restore", *files, "--quality", 0).code == 2
 
 
+def test_strength(command, files, tmp_path):
+    assert command("restore", *files, "-o", tmp_path / "a.png").code == 0
+    assert command("restore", *files, "-o", tmp_path / "b.png", "--strength", 0.3).code == 0
+    grain = [np.std(np.diff(io.read(tmp_path / name).pixels.astype(float), axis=0)) for name in ("a.png", "b.png")]
+    assert grain[1] > 1.2 * grain[0]
+    result = command("restore", *files, "--strength", 2)
+    assert result.code == 2
+    assert "strength 2.0 is no share: it runs from 0 to 1" in result.err
+
+
 def test_several_short_frames(command, files, frames, tmp_path):
     rng = np.random.default_rng(0)
     more = np.clip(frames[0] + rng.normal(0, 2, frames[0].shape), 0, 255).astype(np.uint8)

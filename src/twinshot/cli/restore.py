@@ -94,6 +94,8 @@ def restore(
     bits: Annotated[
         int | None, typer.Option(help="8, 16, or 32 (linear light as float, TIFF); otherwise the inputs' depth.")
     ] = None,
+    strength: Annotated[float, typer.Option(help="Of the denoising, 0 to 1: below 1 some of the grain stays.")] = 1.0,
+    colour_strength: Annotated[float, typer.Option(help="The same for the colour of the grain.")] = 1.0,
     quality: Annotated[int | None, typer.Option(min=1, max=100, help="Of JPEG and WebP; otherwise 95.")] = None,
     strip: Annotated[bool, typer.Option("--strip", help="Write no metadata but the colour profile.")] = False,
     plan: Annotated[bool, typer.Option("--plan", help="Of folders: say what would be done, and stop.")] = False,
@@ -106,7 +108,7 @@ def restore(
     """Restore one picture from a pair, or every pair and burst of a folder."""
     from ..picture.settings import Settings
 
-    settings = Settings(keep_order=keep_order, accept_damaged=accept_damaged)
+    settings = Settings(keep_order, accept_damaged, strength, colour_strength)
     wish = _Wish(output, report, model, engine, settings, bits, strip, quality, quiet, force)
     if output == report == _STREAM:
         raise OutputError("the picture and the report cannot both go to standard output: give one of them a file")

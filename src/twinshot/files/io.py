@@ -49,7 +49,7 @@ Decoder = Callable[[bytes, str, bool], Stored]
 
 
 def read(
-    source: str | os.PathLike[str] | Pixels,
+    source: str | os.PathLike[str] | Pixels | Image.Image,
     name: str = "array",
     accept_damaged: bool = False,
     sensor: Sensor | None = None,
@@ -57,7 +57,7 @@ def read(
     """A frame from a file or an array.
 
     Args:
-        source: path, or pixels (H, W, 3).
+        source: path, pixels (H, W, 3), or (H, W, 4) where nothing is transparent, or a Pillow image.
         name: what messages call an array.
         accept_damaged: use what is left of a damaged JPEG.
         sensor: that of another raw frame, with whose white balance a raw file is developed.
@@ -67,7 +67,9 @@ def read(
             `check_frame`'s.
     """
     if isinstance(source, np.ndarray):
-        return check_frame(source, name)
+        return check_frame(_without_alpha(source, name), name)
+    if isinstance(source, Image.Image):
+        return _of_pillow(source, name)
     path = path_of(source, name)
     data = _bytes_of(path)
     with warnings.catch_warnings():
@@ -90,6 +92,25 @@ def read(
             raise InputError(f"{path}: {error}") from error
         except _DAMAGE as error:
             raise InputError(f"{path}: the file is damaged or cut short ({error}); copy it again") from error
+
+
+def _without_alpha(pixels: Pixels, name: str) -> Pixels:
+    if pixels.ndim != 3 or pixels.shape[2] != 4:
+        return pixels
+    opaque = np.iinfo(pixels.dtype).max if np.issubdtype(pixels.dtype, np.integer) else 1
+    if (pixels[..., 3] != opaque).any():
+        raise InputError(f"{name}: has transparent pixels; give it without an alpha channel")
+    return np.ascontiguousarray(pixels[..., :3])
+
+
+def _of_pillow(image: Image.Image, name: str) -> Frame:
+    """An image in memory, with its EXIF and profile; as it lies in memory, so that it is turned by nobody else."""
+    if image.mode not in ("RGB", "RGBA", "L"):
+        raise InputError(f"{name}: is a Pillow image of mode {image.mode}; convert it to RGB")
+    told = exif.parse(image.info.get("exif") or b"")
+    block = exif.serialise(told) if told else b""
+    profile = image.info.get("icc_profile") or b""
+    return frame_of(Stored(np.asarray(image), 8, exif.orientation_of(told), block, profile=profile), name)
 
 
 def _decoder(data: bytes, path: Path) -> Decoder:

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from ..picture.errors import MismatchError
 from ..picture.pair import Frame, Metadata, Pair
 from . import atomic, icc, io
 
-Source = str | os.PathLike[str] | NDArray[Any]
+Source = str | os.PathLike[str] | NDArray[Any] | Image.Image
 
 _NAMES = ("the first array", "the second array")
 
@@ -66,7 +67,7 @@ def _longer(one: Frame, other: Frame) -> bool:
 
 def paths_of(*sources: Source) -> tuple[Path, ...]:
     """Of sources, those that are files."""
-    return tuple(atomic.path_of(source) for source in sources if not isinstance(source, np.ndarray))
+    return tuple(atomic.path_of(source) for source in sources if not isinstance(source, (np.ndarray, Image.Image)))
 
 
 def carried(pair: Pair, history: str) -> Metadata:
