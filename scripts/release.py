@@ -17,7 +17,7 @@ from twinshot.export.release import record_quality
 ROOT = Path(__file__).parent.parent
 PACKAGE, FURTHER = ROOT / "src" / "twinshot" / "weights", ROOT / "weights"
 FALLBACKS = {"twin": "twin-noisy", "twin-large": "twin-noisy"}
-SETS = ("paper", "camera", "phone", "real", "blur")
+SETS = ("paper", "camera", "phone", "real", "blur", "lowlight", "brackets")
 TRAINED_ON = "409 photographs moved by a simulated camera; 88 frames of GOPRO_Large_all"
 LICENCE = "Apache-2.0 (weights); training data CC0, CC BY, CC BY-SA, Unsplash: see MODEL_CARD.md"
 

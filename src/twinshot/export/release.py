@@ -38,7 +38,8 @@ def add_to_manifest(
         weights: a folder of models, made where it is missing.
         safetensors: whether to keep the weights for torch, too, in NAME.safetensors.
         trained_on, licence: what to say of the data and the weights.
-        fallback: a model that restores the noisy frame alone, for pairs that do not go together.
+        fallback: a model that restores the noisy frame alone, for pairs that do not go together; one that has it gives
+            way to a sharp long frame, too.
         calibration: pairs for a graph in 8-bit integers, kept in NAME.int8.onnx; none: there is no such graph.
 
     Raises:
@@ -49,7 +50,7 @@ def add_to_manifest(
         raise TwinshotError(f"fallback {fallback!r}: no such model; `twinshot models` lists those at hand")
     graph = weights / f"{name}.onnx"
     card = export(checkpoint, graph, calibration)
-    card = replace(card, trained_on=trained_on, licence=licence, fallback=fallback or None)
+    card = replace(card, trained_on=trained_on, licence=licence, fallback=fallback or None, checked=bool(fallback))
     kept = weights / f"{name}.safetensors"
     if safetensors:
         save_weights(checkpoint, kept)
