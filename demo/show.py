@@ -12,6 +12,7 @@ from twinshot.bench.datasets import shot_of
 from twinshot.bench.metrics import psnr, ssim
 from twinshot.bench.systems import system
 from twinshot.files.io import read
+from twinshot.files.pairs import read_pair
 from twinshot.picture.encoding import Image
 from twinshot.picture.pair import as_float
 
@@ -27,7 +28,7 @@ def main() -> None:
     restored.save(FOLDER / "restored.png", force=True)
 
     truth = as_float(read(sharp).pixels)
-    shot = shot_of(noisy, blurry, (), truth)
+    shot = shot_of(read_pair(noisy, blurry), (), truth)
     pictures = {name: system(name).restore(shot) for name in ("noisy", "blurry", "nlm")}
     pictures["twinshot"] = restored.image
     shown = [pictures["noisy"], pictures["blurry"], pictures["twinshot"], truth]
