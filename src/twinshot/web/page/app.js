@@ -181,7 +181,7 @@ async function compareWith(job, layer, name) {
   const times = job.report ? words.gain(job.report) : 1;
   $("brighten-label").hidden = !(times > 1.3 && before === "short");
   const bright = $("brighten").checked && times > 1.3 && before === "short";
-  const factor = job.report?.gain_light === "srgb" ? times : times ** (1 / 2.2); // as pixels store what is linear
+  const factor = job.report?.tone === "encoded gain" ? times : times ** (1 / 2.2); // as pixels store what is linear
   state.compare.filter("before", bright ? `brightness(${factor.toFixed(2)})` : "");
   $("wait").hidden = true;
 }

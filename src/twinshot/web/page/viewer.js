@@ -66,11 +66,17 @@ export class Compare {
   }
 
   /** Show a picture on one side; the place that is looked at stays, if the size does. */
-  async show(side, id, layer, size, shift = [0, 0]) {
+  show(side, id, layer, size, shift = [0, 0]) {
     const one = this.views[side];
     const key = `${id} ${layer} ${shift}`;
-    if (one.shown === key) return;
+    if (one.shown !== key) one.turn = Promise.resolve(one.turn).then(() => this.#change(side, id, layer, size, shift));
     one.shown = key;
+    return one.turn;
+  }
+
+  /** One after the other, so that each knows what it takes the place of. */
+  async #change(side, id, layer, size, shift) {
+    const one = this.views[side];
     const [width, height] = size;
     const kept = one.world.getItemCount() && String(this.size) === String(size);
     const old = kept ? [...Array(one.world.getItemCount()).keys()].map((i) => one.world.getItemAt(i)) : [];

@@ -19,7 +19,8 @@ export function timeLeft(job) {
 
 /** Sentences on a report, each with how sure it is: "sure", "unsure" or "". */
 export function sentences(report) {
-  return [swapped(report), light(report), place(report), made(report)].filter(Boolean);
+  const notes = (report.notes ?? []).map((note) => [sentence(note), ""]);
+  return [swapped(report), light(report), place(report), kept(report), ...notes, made(report)].filter(Boolean);
 }
 
 const sentence = (text) => text[0].toUpperCase() + text.slice(1) + (text.endsWith(".") ? "" : ".");
@@ -34,11 +35,8 @@ export const gain = (report) =>
 function light(report) {
   if (!report.gain) return null;
   const times = gain(report);
-  const source = report.gain_source ?? "";
-  if (source === "none") return ["The short photograph was used as bright as it is.", "unsure"];
-  const why = source.startsWith("exif")
-    ? "by the camera's exposure data, checked against the pictures"
-    : "by comparing the two pictures";
+  if (report.tone === "none") return ["The short photograph was used as bright as it is.", "unsure"];
+  const why = report.tone === "exif" ? "by the camera's exposure data" : "by comparing the two pictures";
   if (times > 0.87 && times < 1.15) return ["Both are equally bright; only small differences in colour were evened out.", "sure"];
   const factor = times >= 1 ? times : 1 / times;
   const rounded = factor < 9.5 ? factor.toFixed(1).replace(/\.0$/, "") : Math.round(factor);
@@ -54,6 +52,12 @@ function place(report) {
   const how = confidence >= 0.8 ? "They fit well" : sure ? "They fit" : "They do not fit well";
   const what = moved < 0.5 ? "The camera hardly moved" : `The camera moved by ${moved.toFixed(moved < 10 ? 1 : 0)} pixels`;
   return [`${what}; the long one was laid over the short one. ${how} (${Math.round(100 * confidence)} %).`, sure ? "sure" : "unsure"];
+}
+
+/** Where the result could have been worse than the long photograph, that one was kept. */
+function kept(report) {
+  const share = Math.round(100 * (report.from_long_frame ?? 0));
+  return share > 0 ? [`In ${share} % of the picture the long photograph was kept, where nothing better came out.`, ""] : null;
 }
 
 function made(report) {
