@@ -78,10 +78,10 @@ def off_by(found, short, light):
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
-@pytest.mark.parametrize("side", [420, 2000])
+@pytest.mark.parametrize("side", [420, 1200])
 @pytest.mark.parametrize("gain", [1.0, 3.0, 8.0, 30.0])
 def test_a_plain_gain(photo, gain, side, dtype):
-    if side == 2000 and dtype != np.uint8:
+    if side == 1200 and dtype != np.uint8:
         pytest.skip("types are told apart on small frames")
     found = tone.estimate(*pair_of(sized(photo, side), darker, gain, dtype))
     assert (found.model, found.light) == ("gain", "linear")
@@ -116,7 +116,7 @@ def test_a_curve(photo, gain):
 
 
 @pytest.mark.parametrize("shown", [darker, tinted, curved])
-@pytest.mark.parametrize("side", [64, 420, 2000])
+@pytest.mark.parametrize("side", [64, 420])
 @pytest.mark.parametrize("gain", [0.5, 8.0, 200.0])
 def test_whatever_the_model_the_light_is_right(photo, shown, side, gain):
     light = sized(photo, side)

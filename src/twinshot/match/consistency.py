@@ -23,9 +23,9 @@ _FLOOR = 1e-8  # of a band's power: less is rounding
 _FLAT = 0.1  # share of the cells, the flattest, that tell the long frame's noise
 
 # From where on the long frame is taken for blurred, and from where on for sharp; `docs/notebook.md`, Real pairs.
-_AGREES_FINEST, _AGREES, _AGREES_NEAR = (0.85, 0.95), (0.93, 0.98), (0.85, 0.95)  # correlations with the restored one
+_AGREES_FINEST, _AGREES, _AGREES_NEAR = (0.75, 0.9), (0.9, 0.97), (0.85, 0.95)  # correlations with the restored one
 _LOSES = (-0.25, -0.1)  # log of its finest detail over the restored picture's
-_SUPPORTS = (-0.15, -0.05)  # log of its detail over what of it the short frame shows
+_SUPPORTS = (-0.2, -0.12)  # log of its detail over what of it the short frame shows
 _NOISE = (-0.011, -0.007)  # of its noise's sigma, encoded values
 
 
