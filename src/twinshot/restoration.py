@@ -253,7 +253,10 @@ def restore_pair(
     for caution in ready.cautions:
         _log.warning(caution.text)
     report = _report(ready.pair.noisy, network, clock.seconds, ready, taken)
-    history = f"{ready.pair.noisy.name} with {ready.pair.blurry.name}, model {network.name}"
+    short, long = (
+        Path(frame.name).name for frame in (ready.pair.noisy, ready.pair.blurry)
+    )  # no folders: they are private
+    history = f"{short} with {long}, model {network.name}"
     return Restored(pixels, report, carried(ready.pair, history), ready.cautions)
 
 
@@ -270,7 +273,7 @@ def restore_alone(
     pixels = over_tiles(network, frame.size, parts, progress)
     clock.lap("restore")
     report = _report(frame, network, clock.seconds)
-    return Restored(pixels, report, carried_alone(frame, f"{frame.name}, model {network.name}"))
+    return Restored(pixels, report, carried_alone(frame, f"{Path(frame.name).name}, model {network.name}"))
 
 
 def _run(ready: Prepared, model: Model, progress: Progress | None) -> tuple[NDArray[np.uint16], float]:
