@@ -22,7 +22,7 @@ from .engines.loading import Model, load_model
 from .files import atomic, io
 from .files.pairs import Source, carried, carried_alone, in_one_profile, notes_on, paths_of, read_pair
 from .match import tone
-from .match.consistency import blended
+from .match.consistency import blended, noise_of
 from .match.prepare import Caution, Prepared, prepare
 from .picture.encoding import Image
 from .picture.errors import InputError, MismatchError, ModelError
@@ -280,7 +280,7 @@ def _run(ready: Prepared, model: Model, progress: Progress | None) -> tuple[NDAr
     """The network over the pair, matched and registered a tile at a time; and the share taken from the long frame."""
     noisy, blurry = ready.pair.noisy.pixels, ready.pair.blurry.pixels
     matrix = ready.alignment.matrix if ready.alignment.applied else None
-    shares: list[float] = []
+    noise, shares = noise_of(blurry), list[float]()
 
     def parts(top: int, left: int, size: tuple[int, int]) -> tuple[Image, Image]:
         short = tone.apply(window(noisy, top, left, size), ready.tone)
@@ -289,7 +289,7 @@ def _run(ready: Prepared, model: Model, progress: Progress | None) -> tuple[NDAr
     def checked(short: Image, long: Image, restored: Image) -> Image:
         if not (model.card.checked and ready.same_scene):
             return restored
-        result, share = blended(short, long, restored)
+        result, share = blended(short, long, restored, noise)
         shares.append(float(share.mean()))
         return result
 

@@ -139,7 +139,10 @@ def test_no_seam(model, photo, monkeypatch, registered):
     monkeypatch.setattr(restoration, "LARGEST_TILE", 256)
     tiled = twinshot.restore(noisy, blurry, model=model, progress=lambda done, count: tiles.append((done, count)))
     assert tiles == [(done, 6) for done in range(1, 7)]
-    assert np.abs(tiled.image - whole.image).max() < 1 / 255
+    assert (
+        np.abs(tiled.image - whole.image).max() < 1.5 / 255
+    )  # tiles a fifth of the usual size hide some of the context
+    assert np.abs(tiled.image - whole.image).mean() < 0.02 / 255
 
 
 @pytest.mark.parametrize("name", ["rnn", "merger"])

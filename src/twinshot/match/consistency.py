@@ -14,12 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..picture.encoding import Image
+from ..picture.pair import as_float
+from ..picture.window import Pixels
 
 Array = NDArray[np.float64]
 
 _CELL = 32  # px a side of what one share is for
 _NEAR, _WIDE = 1.5, 6.0  # cells: sigmas of the windows that detail is compared over; what moves is seen in the near one
 _FLOOR = 1e-8  # of a band's power: less is rounding
+_SAMPLE_SIDE = 1536  # px of the middle that noise is measured on
 _FLAT = 0.1  # share of the cells, the flattest, that tell the long frame's noise
 
 # From where on the long frame is taken for blurred, and from where on for sharp; `docs/notebook.md`, Real pairs.
@@ -60,13 +63,14 @@ class _Powers:
         return np.log((self.long + _FLOOR) / np.maximum(self.short_long, 0.02 * self.long + _FLOOR))
 
 
-def share_of_long(short: Image, long: Image, restored: Image) -> Image:
+def share_of_long(short: Image, long: Image, restored: Image, noise: float) -> Image:
     """How much of the long frame to take in each cell of 32 px, in [0, 1], (rows, columns).
 
     Args:
         short: the short frame in the long one's light, (H, W, 3).
         long: the long frame at the short one's pixels.
         restored: what the network made of them.
+        noise: of the whole long frame, as `noise_of` says.
     """
     greys = [np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), np.float32) for frame in (short, long, restored)]
     size = max(1, greys[0].shape[0] // _CELL), max(1, greys[0].shape[1] // _CELL)
@@ -79,14 +83,30 @@ def share_of_long(short: Image, long: Image, restored: Image) -> Image:
         _between(finer.pooled(_NEAR).agreement, _AGREES_NEAR),
         _between(wide.excess, _LOSES),
         _between(wider.support, _SUPPORTS),
-        _between(np.full(size, -_noise(greys[1])), _NOISE),
+        _between(np.full(size, -noise), _NOISE),
     )
     return np.asarray(np.prod(shares, axis=0), np.float32)
 
 
-def blended(short: Image, long: Image, restored: Image) -> tuple[Image, Image]:
+def noise_of(pixels: Pixels) -> float:
+    """Sigma of the noise of a frame (H, W, 3), encoded values, by what is finest in the flattest cells of its middle.
+
+    The median of the Haar wavelet's diagonal coefficients in each cell (Donoho and Johnstone 1994), in the flattest
+    tenth of the cells.
+    """
+    height, width = (min(side, _SAMPLE_SIDE) & ~1 for side in pixels.shape[:2])
+    top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
+    grey = cv2.cvtColor(as_float(pixels[top : top + height, left : left + width]), cv2.COLOR_RGB2GRAY)
+    diagonal = np.abs(grey[::2, ::2] - grey[::2, 1::2] - grey[1::2, ::2] + grey[1::2, 1::2]) / 2
+    side = min(_CELL // 2, *diagonal.shape)
+    rows, columns = (length // side for length in diagonal.shape)
+    cells = diagonal[: rows * side, : columns * side].reshape(rows, side, columns, side)
+    return float(np.quantile(np.median(cells, axis=(1, 3)), _FLAT)) / 0.6745
+
+
+def blended(short: Image, long: Image, restored: Image, noise: float) -> tuple[Image, Image]:
     """The restored picture with the long frame where that is sharp, and its shares by cell; as `share_of_long`."""
-    share = share_of_long(short, long, restored)
+    share = share_of_long(short, long, restored, noise)
     full = cv2.resize(share, restored.shape[1::-1], interpolation=cv2.INTER_LINEAR)[..., None]
     return np.asarray(restored + full * (long - restored), np.float32), share
 
@@ -101,15 +121,6 @@ def _octave(greys: list[Image], size: tuple[int, int]) -> tuple[_Powers, list[Im
     products = (long * long, restored * restored, short * long, restored * long)
     cells = (np.asarray(cv2.resize(each, size[::-1], interpolation=cv2.INTER_AREA), np.float64) for each in products)
     return _Powers(*cells), smaller
-
-
-def _noise(grey: Image) -> float:
-    """Sigma of what is finest in the flattest cells: the median of the Haar wavelet's diagonal coefficients."""
-    diagonal = np.abs(grey[:-1:2, :-1:2] - grey[:-1:2, 1::2] - grey[1::2, :-1:2] + grey[1::2, 1::2]) / 2
-    side = min(_CELL // 2, *diagonal.shape)
-    rows, columns = (length // side for length in diagonal.shape)
-    cells = diagonal[: rows * side, : columns * side].reshape(rows, side, columns, side)
-    return float(np.quantile(np.median(cells, axis=(1, 3)), _FLAT)) / 0.6745
 
 
 def _over(cells: Array, reach: float) -> Array:
