@@ -8,8 +8,10 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 demo: $(VENV)/.installed
 	$(BIN)/python demo/show.py
 
+# Training has a process of its own: with all libraries of the other tests loaded, torch's training ends the process.
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --ignore tests/train
+	$(BIN)/python -m pytest tests/train
 
 lint: $(VENV)/.developing
 	$(BIN)/ruff check .

@@ -289,6 +289,9 @@ def _run(ready: Prepared, model: Model, progress: Progress | None) -> tuple[NDAr
     def checked(short: Image, long: Image, restored: Image) -> Image:
         if not (model.card.checked and ready.same_scene):
             return restored
+        if ready.tone.lost:
+            shares.append(1.0)
+            return long
         result, share = blended(short, long, restored, noise)
         shares.append(float(share.mean()))
         return result

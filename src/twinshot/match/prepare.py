@@ -23,7 +23,7 @@ class Caution:
     Attributes:
         code: "swapped", the frames look as if given the wrong way round, and the order was kept; "not_one_scene",
             hardly anything of one frame is found in the other; "no_gain", nothing tells how much darker the short one
-            is; "tone", even the best match leaves much of the picture off.
+            is; "tone", even the best match leaves much of the picture off; "short_lost", it leaves most of it off.
         text: a sentence for people, which says what was done about it.
     """
 
@@ -84,6 +84,7 @@ def prepare(pair: Pair, keep_order: bool = False) -> Prepared:
         "not_one_scene": _unlike(pair, alignment),
         "no_gain": _unmatched(pair, found),
         "tone": _badly_matched(found),
+        "short_lost": _lost(pair, found),
     }
     cautions = tuple(Caution(code, text) for code, text in said.items() if text)
     return Prepared(pair, found, alignment, ordered.swapped, cautions)
@@ -113,11 +114,20 @@ def _unmatched(pair: Pair, found: tone.Tone) -> str:
 
 
 def _badly_matched(found: tone.Tone) -> str:
-    if not found.doubtful:
+    if not found.doubtful or found.lost:
         return ""
     return (
         f"The frames' brightness and colours could not be matched well: {found.off:.0%} of the picture is off by more "
         "than a tenth. Check the colours of the result."
+    )
+
+
+def _lost(pair: Pair, found: tone.Tone) -> str:
+    if not found.lost:
+        return ""
+    return (
+        f"{pair.noisy.name} is too dark to help: {found.off:.0%} of it cannot be matched to {pair.blurry.name}. Where "
+        "the model allows it, the long frame was used as it is. Give the short frame more light."
     )
 
 

@@ -45,6 +45,7 @@ _WHITE, _CLIPPED_SHARE = (
 )  # encoded: clipped from there on; a cell with more of it has lost some of its light
 _ENOUGH = 12  # cells of a channel that tell its gain by themselves
 _STIFFNESS = 5e-4  # of the curve, against what the cells say
+_LOST_SHARE = 0.5
 _OFF, _OFF_SHARE = 0.10, 0.10  # a tenth of the picture off by more than 10 % is worth a warning
 
 
@@ -77,6 +78,11 @@ class Tone:
     def doubtful(self) -> bool:
         """Whether even the best model leaves a tenth of the picture off by more than 10 %."""
         return self.off > _OFF_SHARE
+
+    @property
+    def lost(self) -> bool:
+        """Whether even the best model leaves half of the picture off: the short frame holds too little of it."""
+        return self.off > _LOST_SHARE
 
     def linear(self, encoded: Array | Image, channel: int) -> Array:
         """What a channel's encoded values become: linear light of the long frame, not below 0, not clipped above."""
