@@ -435,3 +435,16 @@ def test_a_nearly_black_picture_stays_as_dark_as_it_is(photo, model, exposure):
     pair = twinshot.Pair(twinshot.Frame(frames[0], exposure=1.0), twinshot.Frame(frames[1], exposure=exposure))
     light = [to_linear(image).mean() for image in (twinshot.restore(pair, model=model).image, as_float(frames[1]))]
     assert light[0] == pytest.approx(light[1], rel=0.15)
+
+
+def test_a_lost_short_frame_gives_way_to_the_long_one(photo, model):
+    """Three codes, and next to nothing of the scene in them."""
+    long, grain = (
+        np.ascontiguousarray(photo[:256, :352]),
+        np.random.default_rng(0).integers(0, 2, (256, 352, 3), np.uint8),
+    )
+    short = np.where(long.mean(-1, keepdims=True) > 200, 3, 0).astype(np.uint8) + grain
+    restored = twinshot.restore(short, long, model=model)
+    assert [warning.code for warning in restored.warnings] == ["short_lost"]
+    assert restored.report["from_long_frame"] == 1
+    np.testing.assert_array_equal(np.round(restored.image * 255), long)

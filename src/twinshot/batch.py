@@ -20,7 +20,7 @@ from .files import io, raw
 from .files.glance import RESULT, Shot, glance, pictures_in
 from .files.pairs import Source, paths_of, read_pair
 from .groups import OTHER, Scene, scenes
-from .match import swap
+from .match import grain, swap
 from .picture.errors import InputError, TwinshotError
 from .picture.pair import Frame, Pair
 from .picture.settings import AS_FOUND, Settings
@@ -133,7 +133,7 @@ def roles(frames: Sequence[Path]) -> tuple[tuple[Path, ...], Path | None]:
 
 def _calmest(frames: Sequence[Path]) -> int:
     """Which frame has far less noise than all others; the last one where none has."""
-    detail = [swap.fine_detail(io.read(frame).pixels) for frame in frames]
+    detail = [grain.fine_detail(io.read(frame).pixels) for frame in frames]
     calm, next_one = sorted(detail)[:2]
     return detail.index(calm) if next_one > swap.NOISIER * calm else len(frames) - 1
 

@@ -22,7 +22,8 @@ from .engines.loading import Model, load_model
 from .files import atomic, io
 from .files.pairs import Source, carried, carried_alone, in_one_profile, notes_on, paths_of, read_pair
 from .match import tone
-from .match.consistency import blended, noise_of
+from .match.consistency import blended
+from .match.grain import flat_noise
 from .match.prepare import Caution, Prepared, prepare
 from .picture.encoding import Image
 from .picture.errors import InputError, MismatchError, ModelError
@@ -42,6 +43,7 @@ LARGEST_TILE = 1280
 OVERLAP = 160
 _SHOWN_KNOTS = 9  # of the tone curve, in the report
 _MATCHED = ("tone", "tone_error", "tone_curve", "gain", "shift", "registered", "confidence")
+_STRIP = 256  # rows of a picture that are made at once where there are no tiles
 MARGIN = 64  # of a tile's edge, px, that lacks context and is not used
 
 
@@ -277,27 +279,39 @@ def restore_alone(
 
 
 def _run(ready: Prepared, model: Model, progress: Progress | None) -> tuple[NDArray[np.uint16], float]:
-    """The network over the pair, matched and registered a tile at a time; and the share taken from the long frame."""
-    noisy, blurry = ready.pair.noisy.pixels, ready.pair.blurry.pixels
+    """The network over the pair, a tile at a time, or the long frame alone; and the share taken from the long frame."""
+    blurry = ready.pair.blurry.pixels
     matrix = ready.alignment.matrix if ready.alignment.applied else None
-    noise, shares = noise_of(blurry), list[float]()
+    checked = model.card.checked and ready.same_scene
+
+    def long(top: int, left: int, size: tuple[int, int]) -> Image:
+        return as_float(window(blurry, top, left, size, matrix)).clip(0, 1)
+
+    if checked and ready.tone.lost:
+        return _in_strips(ready.pair.noisy.size, long), 1.0
+    noise, shares = flat_noise(blurry) if checked else 0.0, list[float]()
 
     def parts(top: int, left: int, size: tuple[int, int]) -> tuple[Image, Image]:
-        short = tone.apply(window(noisy, top, left, size), ready.tone)
-        return short, as_float(window(blurry, top, left, size, matrix)).clip(0, 1)
+        return tone.apply(window(ready.pair.noisy.pixels, top, left, size), ready.tone), long(top, left, size)
 
-    def checked(short: Image, long: Image, restored: Image) -> Image:
-        if not (model.card.checked and ready.same_scene):
+    def after(short: Image, long: Image, restored: Image) -> Image:
+        if not checked:
             return restored
-        if ready.tone.lost:
-            shares.append(1.0)
-            return long
         result, share = blended(short, long, restored, noise)
         shares.append(float(share.mean()))
         return result
 
-    pixels = over_tiles(model, ready.pair.noisy.size, parts, progress, checked)
+    pixels = over_tiles(model, ready.pair.noisy.size, parts, progress, after)
     return pixels, float(np.mean(shares)) if shares else 0.0
+
+
+def _in_strips(size: tuple[int, int], part: Callable[[int, int, tuple[int, int]], Image]) -> NDArray[np.uint16]:
+    """A picture as it is, a strip at a time, for the sake of memory."""
+    pixels = np.empty((*size, 3), np.uint16)
+    for top in range(0, size[0], _STRIP):
+        rows = min(_STRIP, size[0] - top)
+        pixels[top : top + rows] = part(top, 0, (rows, size[1])) * np.float32(65535) + np.float32(0.5)
+    return pixels
 
 
 Parts = Callable[[int, int, tuple[int, int]], tuple[Image, Image]]

@@ -68,9 +68,9 @@ def test_a_worker_that_dies_while_it_waits_is_replaced(serving, pair):
 
 
 def test_a_job_that_takes_too_long_is_stopped(serving, large_pair, pair):
-    site = serving(job_seconds=4)
+    site = serving(job_seconds=1)  # a quarter of what an idle machine takes
     last = site.ends(site.send(*large_pair))
-    assert (last["state"], last["problem"]["detail"]) == ("failed", "It took longer than 4 s and was stopped.")
+    assert (last["state"], last["problem"]["detail"]) == ("failed", "It took longer than 1 s and was stopped.")
 
 
 def test_results_go_after_their_time(serving, pair):

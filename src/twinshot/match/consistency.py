@@ -14,16 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..picture.encoding import Image
-from ..picture.pair import as_float
-from ..picture.window import Pixels
 
 Array = NDArray[np.float64]
 
 _CELL = 32  # px a side of what one share is for
 _NEAR, _WIDE = 1.5, 6.0  # cells: sigmas of the windows that detail is compared over; what moves is seen in the near one
 _FLOOR = 1e-8  # of a band's power: less is rounding
-_SAMPLE_SIDE = 1536  # px of the middle that noise is measured on
-_FLAT = 0.1  # share of the cells, the flattest, that tell the long frame's noise
 
 # From where on the long frame is taken for blurred, and from where on for sharp; `docs/notebook.md`, Real pairs.
 _AGREES_FINEST, _AGREES, _AGREES_NEAR = (0.75, 0.9), (0.9, 0.97), (0.85, 0.95)  # correlations with the restored one
@@ -70,7 +66,7 @@ def share_of_long(short: Image, long: Image, restored: Image, noise: float) -> I
         short: the short frame in the long one's light, (H, W, 3).
         long: the long frame at the short one's pixels.
         restored: what the network made of them.
-        noise: of the whole long frame, as `noise_of` says.
+        noise: of the whole long frame, as `grain.flat_noise` says.
     """
     greys = [np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), np.float32) for frame in (short, long, restored)]
     size = max(1, greys[0].shape[0] // _CELL), max(1, greys[0].shape[1] // _CELL)
@@ -86,22 +82,6 @@ def share_of_long(short: Image, long: Image, restored: Image, noise: float) -> I
         _between(np.full(size, -noise), _NOISE),
     )
     return np.asarray(np.prod(shares, axis=0), np.float32)
-
-
-def noise_of(pixels: Pixels) -> float:
-    """Sigma of the noise of a frame (H, W, 3), encoded values, by what is finest in the flattest cells of its middle.
-
-    The median of the Haar wavelet's diagonal coefficients in each cell (Donoho and Johnstone 1994), in the flattest
-    tenth of the cells.
-    """
-    height, width = (min(side, _SAMPLE_SIDE) & ~1 for side in pixels.shape[:2])
-    top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
-    grey = cv2.cvtColor(as_float(pixels[top : top + height, left : left + width]), cv2.COLOR_RGB2GRAY)
-    diagonal = np.abs(grey[::2, ::2] - grey[::2, 1::2] - grey[1::2, ::2] + grey[1::2, 1::2]) / 2
-    side = min(_CELL // 2, *diagonal.shape)
-    rows, columns = (length // side for length in diagonal.shape)
-    cells = diagonal[: rows * side, : columns * side].reshape(rows, side, columns, side)
-    return float(np.quantile(np.median(cells, axis=(1, 3)), _FLAT)) / 0.6745
 
 
 def blended(short: Image, long: Image, restored: Image, noise: float) -> tuple[Image, Image]:

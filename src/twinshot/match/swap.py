@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..picture.encoding import Image, to_linear
+from ..picture.encoding import to_linear
 from ..picture.pair import Frame, Pair, as_float
+from .grain import fine_detail
 
-_SAMPLE_SIDE = 1536  # px of the middle that noise is measured on
 _LIGHT_SIDE = 256  # px of the longer side that brightness is measured on
 _LONGER = 1.2  # times the other's exposure time, from which on the times decide
 _DARKER = 1.6  # times darker in linear light: more than two frames differ by whose camera meant them to be alike
@@ -64,15 +64,3 @@ def _light(pixels: NDArray[Any]) -> float:
     """Mean of a lattice of pixels in linear light, where noise does not change it."""
     step = max(1, max(pixels.shape[:2]) // _LIGHT_SIDE)
     return float(to_linear(as_float(np.ascontiguousarray(pixels[::step, ::step]))).mean())
-
-
-def fine_detail(pixels: NDArray[Any]) -> float:
-    """Sigma of the finest diagonal detail in the middle of a frame's green channel: noise, and what is sharp.
-
-    The robust estimate by the median of the Haar wavelet's diagonal coefficients (Donoho and Johnstone 1994).
-    """
-    height, width = (min(side, _SAMPLE_SIDE) & ~1 for side in pixels.shape[:2])
-    top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
-    green: Image = as_float(pixels[top : top + height, left : left + width, 1:2])[..., 0]
-    diagonal = (green[::2, ::2] - green[::2, 1::2] - green[1::2, ::2] + green[1::2, 1::2]) / 2
-    return float(np.median(np.abs(diagonal)) / 0.6745)
