@@ -2,7 +2,7 @@
 
     python scripts/release.py runs/twin/checkpoint.pt --name twin --data DATA_ROOT
 
-Models of the package go to src/twinshot/weights; with --further, to weights/, their safetensors beside them. Results of
+Models of the package go to src/twinshot/weights; with --further, to weights/. Results of
 `twinshot benchmark` are in docs/benchmark, where rows of the other systems are kept.
 """
 
@@ -32,7 +32,7 @@ def main() -> None:
     options = parser.parse_args()
     weights = FURTHER if options.further else PACKAGE
     said = ["--trained-on", TRAINED_ON, "--licence", LICENCE, "--fallback", FALLBACKS.get(options.name, "")]
-    said += ["--safetensors"] if options.further else ["--calibrate", "--data", options.data]
+    said += [] if options.further else ["--calibrate", "--data", options.data]
     twinshot("export", options.checkpoint, "--name", options.name, "--weights", weights, *said)
     out = ROOT / "docs" / "benchmark"
     sets = [argument for name in SETS for argument in ("--set", name)]

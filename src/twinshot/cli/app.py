@@ -157,7 +157,6 @@ def export(
     checkpoint: Annotated[Path, typer.Argument(help="A run's checkpoint.pt.")],
     name: Annotated[str, typer.Option(help="What the model will be called.")],
     weights: Annotated[Path, typer.Option(help="Folder of the ONNX files and their manifest.")],
-    safetensors: Annotated[bool, typer.Option("--safetensors", help="Keep the weights for torch, too.")] = False,
     trained_on: Annotated[str, typer.Option(help="What the manifest says of the training data.")] = "",
     licence: Annotated[str, typer.Option(help="What it says of the weights' licence.")] = "",
     fallback: Annotated[str, typer.Option(help="A model for pairs whose frames do not show one scene.")] = "",
@@ -176,7 +175,7 @@ def export(
     pairs: Sequence[Frames] = ()
     if calibrate:
         pairs = calibration(_data_root(data), read_checkpoint(checkpoint)["recipe"]["data"]["profiles"])
-    card = add_to_manifest(checkpoint, name, weights, safetensors, trained_on, licence, fallback, pairs)
+    card = add_to_manifest(checkpoint, name, weights, trained_on, licence, fallback, pairs)
     out.print_json(json.dumps({key: value for key, value in as_table(card).items() if key != "training"}))
 
 

@@ -83,7 +83,6 @@ class Card(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, 
         quality: by set, "PSNR dB / SSIM".
         checked: whether its pictures give way to the long frame where that one is sharp (`match.consistency`).
         fallback: the model that restores the noisy frame alone, for pairs whose other frame is no use.
-        safetensors: checksum of the weights for torch, if they are kept.
         folder: where the manifest was found; not in the file.
     """
 
@@ -101,7 +100,6 @@ class Card(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, 
     quality: dict[str, str]
     checked: bool = False
     fallback: str | None = None
-    safetensors: Sha256 | None = None
     folder: str = ""
 
     @property

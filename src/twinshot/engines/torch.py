@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..picture.errors import ModelError
 from .engine import Batch, Loaded, failed
-from .models import Card, check_file
+from .models import Card
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 
 def load(path: Path, card: Card) -> Loaded:
@@ -38,48 +37,43 @@ def load(path: Path, card: Card) -> Loaded:
 
 
 def network_of(path: Path, card: Card) -> nn.Module:
-    """The torch network of a model: of the safetensors beside its graph, or else of the graph's own weights.
+    """The torch network of a model, from the weights in its ONNX graph: float32, in evaluation mode.
+
+    It computes what the graph computes. Where the export folded a batch norm into the convolution before it, the norm
+    is the identity with the convolution's bias: to train such a network further, go on from its checkpoint.
 
     Raises:
-        ModelError: the safetensors are not those the manifest lists; or there are none, and the graph's weights are
-            no longer those of the network, as where batch norm was folded in.
+        ModelError: the graph is not of the network that the manifest names.
     """
     import onnx
     import torch
     from onnx import numpy_helper
 
-    from ..nets import build
+    from ..nets import build_plain
 
-    kept = path.with_suffix(".safetensors")
-    if card.safetensors:
-        check_file(kept, card.safetensors)
-        return load_weights(kept)
-    weights = onnx.load(path).graph.initializer
-    state = {w.name.removesuffix("_half"): torch.tensor(numpy_helper.to_array(w)) for w in weights}
+    graph = onnx.load(path).graph
+    state = {w.name.removesuffix("_half"): torch.tensor(numpy_helper.to_array(w)) for w in graph.initializer}
     recipe = card.training.recipe["net"]
-    net = build(recipe["kind"], recipe["settings"])
+    net = build_plain(recipe["kind"], recipe["settings"])
+    state = _folded_norms(net, state) | state
     if missing := sorted(set(net.state_dict()) - set(state)):
-        raise ModelError(f"{kept}: needed to run this model with torch, as its graph lacks {missing[0]}")
+        raise ModelError(f"{path}: lacks {missing[0]} of the network {recipe['kind']!r}; export the model again")
     net.load_state_dict({name: state[name] for name in net.state_dict()})
     return net.eval()
 
 
-def load_weights(path: Path) -> nn.Module:
-    """The network of a safetensors file that `export.release.save_weights` wrote, float32, in evaluation mode.
+def _folded_norms(net: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """What stands for the batch norms that a graph has in the convolutions before them, and for their counters."""
+    import torch
+    from torch import nn
 
-    Raises:
-        ModelError: not such a file.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    from ..nets import build
-
-    try:
-        with safe_open(path, "pt") as file:
-            about = file.metadata()
-            state = {name: file.get_tensor(name) for name in list(file.keys())}
-        net = build(about["kind"], json.loads(about["settings"]))
-        net.load_state_dict(state)
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise ModelError(f"{path}: holds no network of twinshot ({error}); export it again") from error
-    return net.eval()
+    found = {}
+    for name, norm in net.named_modules():
+        if isinstance(norm, nn.BatchNorm2d):
+            found[f"{name}.num_batches_tracked"] = torch.tensor(0)
+            bias = state.get(f"{name.removesuffix('norm')}conv.weight_bias")
+            if bias is not None:
+                ones = torch.ones_like(bias)
+                values = {"weight": ones, "bias": bias, "running_mean": 0 * ones, "running_var": ones - norm.eps}
+                found |= {f"{name}.{key}": value for key, value in values.items()}
+    return found

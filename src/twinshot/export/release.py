@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Sequence
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
-from safetensors.torch import save
 
 from ..engines.models import WEIGHTS, Card, as_table, manifest, read_manifest
 from ..files.atomic import write_bytes
 from ..picture.pair import TwinshotError
 from .quantise import Frames
-from .to_onnx import averaged, export, integers_beside
+from .to_onnx import export, integers_beside
 
 
 def add_to_manifest(
     checkpoint: Path,
     name: str,
     weights: Path,
-    safetensors: bool = False,
     trained_on: str = "",
     licence: str = "",
     fallback: str = "",
@@ -36,7 +32,6 @@ def add_to_manifest(
         checkpoint: of a run.
         name: what the model will be called.
         weights: a folder of models, made where it is missing.
-        safetensors: whether to keep the weights for torch, too, in NAME.safetensors.
         trained_on, licence: what to say of the data and the weights.
         fallback: a model that restores the noisy frame alone, for pairs that do not go together; one that has it gives
             way to a sharp long frame, too.
@@ -51,12 +46,6 @@ def add_to_manifest(
     graph = weights / f"{name}.onnx"
     card = export(checkpoint, graph, calibration)
     card = replace(card, trained_on=trained_on, licence=licence, fallback=fallback or None, checked=bool(fallback))
-    kept = weights / f"{name}.safetensors"
-    if safetensors:
-        save_weights(checkpoint, kept)
-        card = replace(card, safetensors=hashlib.sha256(kept.read_bytes()).hexdigest())
-    else:
-        kept.unlink(missing_ok=True)  # those of an earlier export
     if not calibration:
         integers_beside(graph).unlink(missing_ok=True)
     _update(weights, name, card)
@@ -75,25 +64,11 @@ def _check_name(name: str, weights: Path) -> None:
         )
     known = read_manifest(weights)
     graph = weights / f"{name}.onnx"
-    for path in (graph, integers_beside(graph), weights / f"{name}.safetensors"):
+    for path in (graph, integers_beside(graph)):
         if path.exists() and name not in known:
             raise TwinshotError(
                 f"{path}: exists, but the manifest there does not list it; remove it or choose another name"
             )
-
-
-def save_weights(checkpoint: Path, output: Path) -> None:
-    """The averaged weights as safetensors in half precision (1-D ones whole), with what `load_weights` builds.
-
-    Spectral norm is written out: the weights are those the network computes with.
-    """
-    net, table = averaged(checkpoint)
-    settings = table["recipe"]["net"]["settings"]
-    if "spectral" in signature(type(net)).parameters:
-        settings = {**settings, "spectral": False}
-    state = {name: value.half() if value.ndim > 1 else value for name, value in net.state_dict().items()}
-    contiguous = {name: value.contiguous() for name, value in state.items()}
-    write_bytes(output, save(contiguous, {"kind": table["recipe"]["net"]["kind"], "settings": json.dumps(settings)}))
 
 
 def record_quality(name: str, results: dict[str, Any], weights: Path) -> None:

@@ -6,6 +6,7 @@ A network has `multiple`, what height and width must be multiples of; one that l
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any, Literal
 
 from torch import nn
@@ -48,6 +49,12 @@ def build(kind: str, settings: dict[str, Any]) -> nn.Module:
         return NETS[kind](**settings)
     except (TypeError, ValueError, RuntimeError, ZeroDivisionError) as error:  # what torch and sums say of such numbers
         raise TwinshotError(f"network {kind!r}: settings {settings} do not make one ({error})") from error
+
+
+def build_plain(kind: str, settings: dict[str, Any]) -> nn.Module:
+    """The network without spectral norm, as it is once that is written out. Raises TwinshotError as `build` does."""
+    plain = {"spectral": False} if kind in NETS and "spectral" in signature(NETS[kind]).parameters else {}
+    return build(kind, {**settings, **plain})
 
 
 def takes_of(kind: str, settings: dict[str, Any]) -> Takes:
