@@ -360,7 +360,7 @@ def test_unknown_model_and_engine(refused, files, tmp_path):
 def test_unwritable_folder(refused, files, tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode, **_: not mode & os.W_OK)
     monkeypatch.setattr("twinshot.restoration.restore", lambda *_: pytest.fail("worked in vain"))
-    refused(*files, "-o", tmp_path / "out.png", says=("out.png", "folder", "cannot be written"))
+    refused(*files, "-o", tmp_path / "out.png", says=("out.png", "folder", "is read-only"))
 
 
 def test_a_folder_that_turns_out_unwritable(refused, files, tmp_path, monkeypatch):
@@ -384,10 +384,10 @@ def test_outputs_that_cannot_be(refused, files, tmp_path):
 def test_an_existing_output_needs_force(refused, command, files, tmp_path):
     output = tmp_path / "out.png"
     output.write_bytes(b"mine")
-    refused(*files, "-o", output, says=("out.png", "exists already", "force"))
+    refused(*files, "-o", output, says=("out.png", "already exists", "force"))
     assert command("restore", *files, "-o", output, "--force").code == 0
     assert io.read(output).size == (160, 224)
-    with pytest.raises(TwinshotError, match="exists already"):
+    with pytest.raises(TwinshotError, match="already exists"):
         twinshot.restore(*files).save(output)
 
 
@@ -634,7 +634,7 @@ def test_what_is_replaced_keeps_its_rights(command, files, tmp_path):
 @pytest.mark.parametrize("source", [3, b"\xff", {}])
 def test_what_is_neither_a_file_nor_an_array(frames, source):
     for pair in ((source, frames[1]), (frames[0], source)):
-        with pytest.raises(TwinshotError, match="give a file's path, or a NumPy array"):
+        with pytest.raises(TwinshotError, match="give the path of a file, or a NumPy array"):
             twinshot.restore(*pair)
 
 
@@ -649,8 +649,10 @@ def test_a_result_is_never_saved_over_its_source(files):
 
 def test_a_device_is_not_replaced(refused, files, tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
-    refused(*files, "-o", tmp_path / "pipe.png", "--force", says=("pipe.png", "no regular file"))
-    refused(*files, "-o", tmp_path / "o.png", "--report", "/dev/null", "--force", says=("/dev/null", "no regular file"))
+    refused(*files, "-o", tmp_path / "pipe.png", "--force", says=("pipe.png", "not a regular file"))
+    refused(
+        *files, "-o", tmp_path / "o.png", "--report", "/dev/null", "--force", says=("/dev/null", "not a regular file")
+    )
 
 
 def test_memory_that_runs_out_is_said_in_one_line(refused, files, tmp_path, monkeypatch):

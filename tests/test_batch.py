@@ -54,9 +54,9 @@ def test_lists(tmp_path):
     assert jobs[0] == Job((tmp_path / "a.jpg", tmp_path / "b.jpg"), tmp_path / "c.jpg", tmp_path / "a-restored.jpg")
     assert jobs[1] == Job((tmp_path / "d.jpg",), tmp_path / "e.jpg", tmp_path / "f.png")
     path.write_text("short,long\na.jpg,\n")
-    with pytest.raises(InputError, match="line 2 needs a file under `short` and one under `long`"):
+    with pytest.raises(InputError, match="line 2 needs a file in the column `short` and one in `long`"):
         batch.listed(path)
-    with pytest.raises(InputError, match="cannot be read as a list of pairs"):
+    with pytest.raises(InputError, match="cannot be read as a CSV file"):
         batch.listed(tmp_path / "none.csv")
 
 
@@ -137,7 +137,7 @@ def test_killed_and_called_again(files, frames, tmp_path):
     (out / f".{len(before)}.png.0123abcd").write_bytes(b"half")
     again = outcome(start(MAIN, "restore", "--pairs", tmp_path / "pairs.csv"))
     assert again.code == 0, again.err
-    assert f"{12 - len(before)} restored, {len(before)} there already" in again.out
+    assert f"{12 - len(before)} restored, {len(before)} existed already" in again.out
     assert sorted(path.name for path in out.iterdir()) == sorted(f"{index}.png" for index in range(12))
     assert before.items() <= {path.name: path.stat().st_mtime_ns for path in out.iterdir()}.items()
     assert len({io.read(path).pixels.tobytes() for path in out.iterdir()}) == 1

@@ -82,12 +82,12 @@ def test_a_mover_leaves_no_ghost(photo, monkeypatch):
 def test_another_scene_is_left_out(photo, still):
     other = noisy(np.ascontiguousarray(photo[::-1, ::-1]), 9, "other.png")
     merged = burst.merge([*still[:2], other])
-    assert merged.metadata.notes == ("was merged without other.png, which does not show the same",)
+    assert merged.metadata.notes == ("was merged without other.png, which shows something else",)
     np.testing.assert_array_equal(merged.pixels, burst.merge(still[:2]).pixels)
 
 
 def test_frames_of_two_sizes(still):
-    with pytest.raises(twinshot.MismatchError, match=r"0.png is 420x300 but x is 40x40: give frames of one size"):
+    with pytest.raises(twinshot.MismatchError, match=r"0.png is 420x300 but x is 40x40: give frames of the same size"):
         burst.merge([still[0], Frame(np.zeros((40, 40, 3), np.uint8), "x")])
     with pytest.raises(twinshot.InputError, match="there is no short frame"):
         burst.merge([])

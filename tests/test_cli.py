@@ -134,7 +134,7 @@ def test_version(command):
 def test_usage_errors(command, files):
     result = command("restore", files[0])
     assert result.code == 2
-    assert "give two frames of one scene" in result.err
+    assert "give a short and a long photograph of the same scene" in result.err
     assert command("sharpen").code == 2
     assert command("synth", ".", "-o", "x", "--count", 0).code == 2
 

@@ -320,7 +320,7 @@ def test_progress_counts_tiles(frames, model):
 
 
 def test_what_is_no_path_is_said(frames):
-    with pytest.raises(TwinshotError, match="the output: is of type NoneType; give a file's path"):
+    with pytest.raises(TwinshotError, match="the output: has type NoneType; give the path of a file"):
         twinshot.restore(*frames).save(None)
 
 
@@ -338,7 +338,7 @@ def test_arrays_can_say_what_a_file_would(frames, model):
 
 
 def test_a_loaded_model_has_its_engine(frames, model):
-    with pytest.raises(twinshot.ModelError, match="loaded in engine 'onnx', not 'int8'"):
+    with pytest.raises(twinshot.ModelError, match="loaded with engine 'onnx', not 'int8'"):
         twinshot.restore(*frames, model=model, engine="int8")
 
 

@@ -166,13 +166,13 @@ def listed(path: Path, output: str | None = None) -> Plan:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: cannot be read as a list of pairs ({error}); give a CSV file") from error
+        raise InputError(f"{path}: cannot be read as a CSV file ({error}); give a list of pairs in CSV") from error
     jobs = []
     for number, row in enumerate(rows, 2):
         short = tuple(path.parent / name.strip() for name in (row.get("short") or "").split(";") if name.strip())
         long = (row.get("long") or "").strip()
         if not short or (len(short) == 1 and not long):
-            raise InputError(f"{path}: line {number} needs a file under `short` and one under `long`")
+            raise InputError(f"{path}: line {number} needs a file in the column `short` and one in `long`")
         named = (row.get("output") or "").strip()
         place = path.parent / named if named else target(short[0], output)
         jobs.append(Job(short, path.parent / long if long else None, place))
@@ -241,7 +241,7 @@ Save = Callable[[Restored, Path], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a job came to: its report; or why it failed; or neither, as its result was there already."""
+    """What a job came to: its report; or why it failed; or neither, as its result existed already."""
 
     job: Job
     report: dict[str, Any] | None = None

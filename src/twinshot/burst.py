@@ -52,7 +52,7 @@ def merge(frames: Sequence[Frame]) -> Frame:
         MismatchError: they differ in size.
     """
     if not frames:
-        raise InputError("there is no short frame: give at least one")
+        raise InputError("there is no short frame; give at least one")
     for frame in frames[1:]:
         _check_size(frames[0], frame)
     if len(frames) == 1:
@@ -60,7 +60,7 @@ def merge(frames: Sequence[Frame]) -> Frame:
     reference, others, found = _by_the_sharpest(frames)
     metadata = reference.metadata
     for frame in (frame for frame, other in zip(others, found, strict=True) if not other):
-        metadata = metadata.noted(f"was merged without {frame.name}, which does not show the same")
+        metadata = metadata.noted(f"was merged without {frame.name}, which shows something else")
     pixels, count = _averaged(reference.pixels, [other for other in found if other])
     return Frame(pixels, reference.name, metadata, count=count)
 
@@ -70,7 +70,7 @@ def _check_size(first: Frame, other: Frame) -> None:
         (height, width), (other_height, other_width) = first.size, other.size
         raise MismatchError(
             f"{first.name} is {width}x{height} but {other.name} is {other_width}x{other_height}: "
-            "give frames of one size and orientation"
+            "give frames of the same size and orientation"
         )
 
 

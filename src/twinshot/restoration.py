@@ -218,7 +218,7 @@ def read_frames(
 def _check_different(files: Sequence[Path]) -> None:
     for index, file in enumerate(files):
         if any(atomic.same_file(file, other) for other in files[:index]):
-            raise MismatchError(f"{file} was given twice: give each frame once")
+            raise MismatchError(f"{file} was given twice; give each frame once")
 
 
 def _all(noisy: Source | Sequence[Source], blurry: Source | None) -> tuple[Source, ...]:
@@ -231,7 +231,9 @@ def _network(model: str | Model, engine: str | None) -> Model:
     if not isinstance(model, Model):
         return load_model(model, "onnx" if engine is None else engine)
     if engine not in (None, model.engine):
-        raise ModelError(f"{model.name} is loaded in engine {model.engine!r}, not {engine!r}; load it in that one")
+        raise ModelError(
+            f"{model.name} was loaded with engine {model.engine!r}, not {engine!r}; load it again with that engine"
+        )
     return model
 
 

@@ -153,7 +153,7 @@ def test_names_and_errors_with_brackets_are_printed_as_they_are(run, monkeypatch
 
 
 def test_refusals(refused, folder, tmp_path):
-    refused("--set", folder, "--only", "taste", says="no part is called 'taste'; choose of quality, reference")
+    refused("--set", folder, "--only", "taste", says="no part is called 'taste'; choose from quality, reference")
     refused("--systems", "magic", says="no system is called 'magic'")
     refused(
         "--set",
@@ -161,7 +161,7 @@ def test_refusals(refused, folder, tmp_path):
         "--quick",
         "--only",
         "robustness",
-        says="robustness takes long, and is no part of",
+        says="robustness takes long, so it is not part of",
     )
     refused("--data", tmp_path / "typo", says="typo: no such folder")
     twin = tmp_path / "other" / "night"
@@ -169,18 +169,18 @@ def test_refusals(refused, folder, tmp_path):
     folder.rename(twin)
     folder.mkdir()
     (folder / "sharp").mkdir()
-    refused("--set", folder, "--set", twin, says="another set is called 'night'")
+    refused("--set", folder, "--set", twin, says="another set is also called 'night'")
     named = twin.rename(tmp_path / "other" / "gopro")
-    refused("--set", named, says="another set is called 'gopro'")
+    refused("--set", named, says="another set is also called 'gopro'")
     (tmp_path / "out").mkdir(exist_ok=True)
     (tmp_path / "out" / "results.json").write_text("[]")
-    refused("--set", named, says="results.json: holds no benchmark's results")
+    refused("--set", named, says="results.json: does not hold results of a benchmark")
     assert (tmp_path / "out" / "results.json").read_text() == "[]"
 
 
 def test_missing_packages_are_named_at_once(refused, folder, monkeypatch):
     monkeypatch.setattr(benchmark, "find_spec", lambda name: None)
-    refused("--set", folder, says="the benchmark needs jinja2: pip install 'twinshot[bench]'")
+    refused("--set", folder, says="the benchmark needs jinja2; run pip install 'twinshot[bench]'")
 
 
 @pytest.mark.parametrize(

@@ -86,13 +86,13 @@ def test_the_truth_that_the_benchmark_leaves_out(root):
 def test_what_is_missing_is_named(root):
     for path in (root / "GroundTruth" / "Image2" / "Kernel12").iterdir():
         path.unlink()
-    with pytest.raises(TwinshotError, match=r"GroundTruth2_12_1\.png and on not found there; give a folder with"):
+    with pytest.raises(TwinshotError, match=r"GroundTruth2_12_1\.png and on is missing there; give a folder with"):
         cases(root)
     (root / "BlurryImages" / "Blurry2_12.png").unlink()
     (root / "BlurryImages" / "Blurry2_1.png").unlink()
-    with pytest.raises(TwinshotError, match=r"Blurry2_1\.png not found there"):
+    with pytest.raises(TwinshotError, match=r"Blurry2_1\.png is missing there"):
         cases(root)
-    with pytest.raises(TwinshotError, match=r"GroundTruth: no blurry pictures found there"):
+    with pytest.raises(TwinshotError, match=r"GroundTruth: no blurry pictures there"):
         cases(root / "GroundTruth")
     with pytest.raises(TwinshotError, match=r"nowhere: no blurry pictures"):
         cases(root / "nowhere")

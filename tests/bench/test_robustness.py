@@ -153,7 +153,7 @@ def test_curve(large, photos):
 
 def test_photographs_must_hold_the_view(large, photos):
     assert [path.name for path in large_enough(large)] == ["astronaut.png", "coffee.png"]
-    with pytest.raises(TwinshotError, match="no photograph there is 288 px high and wide"):
+    with pytest.raises(TwinshotError, match="no photograph there is at least 288x288 px"):
         large_enough(photos)
 
 

@@ -196,7 +196,7 @@ def test_a_folder_of_something_else_is_refused(bench, tmp_path):
     (tmp_path / "out").mkdir()
     for text in ("no json", "[]", '{"sets": 1}', '{"sets": {"x": []}}'):
         (tmp_path / "out" / "results.json").write_text(text)
-        with pytest.raises(TwinshotError, match=r"results\.json: holds no benchmark's results"):
+        with pytest.raises(TwinshotError, match=r"results\.json: does not hold results of a benchmark"):
             bench("blurry")
         assert (tmp_path / "out" / "results.json").read_text() == text
 
@@ -242,7 +242,7 @@ def test_a_system_that_fails_on_one_picture_has_no_mean(bench, add):
 def test_a_set_without_bursts(bench):
     """The first triple has one, the second has none."""
     for name in ("mean", "hdrplus", "ringaby"):
-        assert "takes a burst, and this set has none" in bench(name)["systems"][name]["error"]
+        assert "needs a burst, and this set has none" in bench(name)["systems"][name]["error"]
 
 
 def test_a_picture_of_another_size_is_a_failure_not_a_score(bench, add):

@@ -112,8 +112,8 @@ def test_what_is_available(gopro, tmp_path):
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("magic", "magic: no such set; name a folder of triples or of GOPRO_Large, or one of example"),
-        ("koehler", "Koehler: no such folder; set 'koehler' is made of it"),
+        ("magic", "magic: no such set; give a folder of triples or of GOPRO_Large, or choose from example"),
+        ("koehler", "Koehler: no such folder; the set 'koehler' is made from it"),
         ("photos", "photos: no such set"),
     ],
 )

@@ -76,9 +76,9 @@ def test_better_than_the_noisy_frame(name, shot, folder):
 
 
 def test_unknown_and_missing(monkeypatch, shot):
-    with pytest.raises(TwinshotError, match="no system is called 'magic'; choose of noisy, blurry"):
+    with pytest.raises(TwinshotError, match="no system is called 'magic'; choose from noisy, blurry"):
         system("magic")
-    with pytest.raises(TwinshotError, match="takes a burst"):
+    with pytest.raises(TwinshotError, match="needs a burst"):
         system("mean").restore(replace(shot, burst=()))
     monkeypatch.setitem(sys.modules, "bm3d", None)
     with pytest.raises(TwinshotError, match="twinshot\\[bench\\]"):

@@ -32,7 +32,7 @@ def test_and_never_over_anything(command, files, tmp_path):
     (tmp_path / "noisy-restored.png").write_bytes(b"mine")
     result = command("restore", *files)
     assert result.code == 2
-    assert "exists already" in result.err
+    assert "already exists" in result.err
     assert (tmp_path / "noisy-restored.png").read_bytes() == b"mine"
     assert command("restore", *files, "--force").code == 0
     assert io.read(tmp_path / "noisy-restored.png").size == (160, 224)
@@ -122,7 +122,7 @@ def test_strength(command, files, tmp_path):
     assert grain[1] > 1.2 * grain[0]
     result = command("restore", *files, "--strength", 2)
     assert result.code == 2
-    assert "strength 2.0 is no share: it runs from 0 to 1" in result.err
+    assert "strength 2.0 is out of range; give a number from 0 to 1" in result.err
 
 
 def test_several_short_frames(command, files, frames, tmp_path):
@@ -172,7 +172,7 @@ def test_a_plan(command, folder):
     assert result.code == 0, result.err
     assert f"2. 2.png + 5.png -> {folder / '2-restored.png'}" in result.out
     assert f"1. 4.png + 1.png -> {folder / '4-restored.png'}" in result.out
-    assert f"{folder / '3.png'} has no partner here, so it is left alone." in result.out
+    assert f"{folder / '3.png'} has no partner here, so it is skipped." in result.out
     assert "6.png: not an image" in result.err
     assert names(folder) == before
 
@@ -181,14 +181,14 @@ def test_a_folder(command, folder, tmp_path):
     result = command("restore", folder, "-o", tmp_path / "out", "--report", tmp_path / "report.json")
     assert result.code == 1  # one file is broken
     assert names(tmp_path / "out") == ["2-restored.png", "4-restored.png"]
-    assert "2 restored, 0 there already, 1 left alone, 1 failed" in result.out
+    assert "2 restored, 0 existed already, 1 skipped, 1 failed" in result.out
     rows = json.loads((tmp_path / "report.json").read_text())
     assert [row["error"] for row in rows] == [None, None]
     (folder / "6.png").unlink()
     before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
     again = command("restore", folder, "-o", tmp_path / "out")
     assert again.code == 0
-    assert "0 restored, 2 there already, 1 left alone, 0 failed" in again.out
+    assert "0 restored, 2 existed already, 1 skipped, 0 failed" in again.out
     assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()} == before
 
 
@@ -206,4 +206,4 @@ def test_a_list(command, files, tmp_path):
 def test_many_pictures_are_not_piped(command, folder):
     result = command("restore", folder, "-o", "-")
     assert result.code == 2
-    assert "many pictures cannot go to standard output" in result.err
+    assert "several pictures cannot go to standard output" in result.err

@@ -53,5 +53,5 @@ def test_on_a_pair(frames):
 
 @pytest.mark.parametrize("wrong", [{"strength": 1.5}, {"colour_strength": -0.1}])
 def test_shares_run_from_0_to_1(wrong):
-    with pytest.raises(twinshot.InputError, match="runs from 0 to 1"):
+    with pytest.raises(twinshot.InputError, match="give a number from 0 to 1"):
         replace(AS_FOUND, **wrong)

@@ -59,7 +59,9 @@ def test_every_engine_computes_the_same(models, name, kind, photo):
 )
 def test_an_engine_whose_package_is_missing(monkeypatch, kind, module, extra):
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(TwinshotError, match=rf"engine '{kind}' needs its packages: pip install 'twinshot\[{extra}\]'"):
+    with pytest.raises(
+        TwinshotError, match=rf"engine '{kind}' needs its packages; run pip install 'twinshot\[{extra}\]'"
+    ):
         _ = load_model("twin", kind).run
 
 

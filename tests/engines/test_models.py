@@ -37,7 +37,7 @@ def test_models_of_another_folder(monkeypatch, tmp_path):
     assert load_model("mine").path == tmp_path / card.file
     assert load_model("twin").path == WEIGHTS / card.file  # the package's name is its own
     (tmp_path / "manifest.json").write_text("{")
-    with pytest.raises(ModelError, match=r"manifest\.json: is not a list of models"):
+    with pytest.raises(ModelError, match=r"manifest\.json: is not a valid list of models"):
         manifest()
 
 

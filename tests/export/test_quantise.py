@@ -98,7 +98,7 @@ def test_only_wide_convolutions_are_chosen(exact: onnx.ModelProto, pairs: list[F
 
 def test_a_net_without_wide_convolutions_has_no_such_graph(pairs: list[Frames]) -> None:
     narrow = to_onnx(build("twin", {"channels": [4, 6, 8], "encoder": [1, 1, 1], "decoder": [1, 1]}).eval())
-    with pytest.raises(TwinshotError, match=r"narrow\.pt: has no convolutions for 8-bit integers"):
+    with pytest.raises(TwinshotError, match=r"narrow\.pt: has no layers that gain from 8-bit integers"):
         in_integers(narrow, pairs, Path("narrow.pt"))
 
 
@@ -121,7 +121,7 @@ def test_a_loss_that_is_too_large_stops_the_export(
     checkpoint: Path, pairs: list[Frames], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("twinshot.export.to_onnx.TOLERANCE", 1e-7)
-    with pytest.raises(TwinshotError, match="8-bit integers move the output by"):
+    with pytest.raises(TwinshotError, match="8-bit integers change the output by"):
         export(checkpoint, tmp_path / "wide.onnx", pairs)
     assert not list(tmp_path.glob("*.onnx"))
 

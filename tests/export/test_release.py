@@ -123,7 +123,7 @@ def test_foreign_files_are_left_alone(checkpoint: Path, tmp_path: Path) -> None:
         add_to_manifest(checkpoint, "mine", tmp_path)
     assert (tmp_path / "mine.onnx").read_bytes() == b"mine"
     (tmp_path / "manifest.json").write_text("[]")
-    with pytest.raises(TwinshotError, match=r"manifest\.json: is not a list"):
+    with pytest.raises(TwinshotError, match=r"manifest\.json: is not a valid list"):
         add_to_manifest(checkpoint, "new", tmp_path)
 
 
@@ -145,5 +145,5 @@ def test_a_network_that_has_run_away_is_not_exported(checkpoint: Path, tmp_path:
         if value.is_floating_point():
             value.fill_(torch.nan)
     torch.save(table, checkpoint)
-    with pytest.raises(TwinshotError, match="half precision moves the output by nan"):
+    with pytest.raises(TwinshotError, match="half precision changes the output by nan"):
         add_to_manifest(checkpoint, "new", tmp_path / "models")

@@ -84,5 +84,5 @@ def test_pictures_of_a_folder(tmp_path):
         (tmp_path / name).write_bytes(b"x")
     (tmp_path / "folder.png").mkdir()
     assert [path.name for path in pictures_in(tmp_path)] == ["a.png", "b.JPG", "c.nef", "d.jpg"]
-    with pytest.raises(InputError, match="cannot be listed"):
+    with pytest.raises(InputError, match="cannot be opened"):
         pictures_in(tmp_path / "none")

@@ -152,7 +152,7 @@ def test_folders_of_one_name_each(tmp_path, photo):
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [(None, "holds no real pairs; give pairs.csv"), ("folder,short\nx,y\n", "columns folder, short and long")],
+    [(None, "holds no real pairs; it needs a pairs.csv"), ("folder,short\nx,y\n", "columns folder, short and long")],
 )
 def test_folders_that_hold_no_pairs(tmp_path, text, said):
     if text:

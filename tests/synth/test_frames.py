@@ -100,7 +100,7 @@ def test_folders_without_pictures(tmp_path):
     for number in range(10):
         (tmp_path / "scene" / f"{number:06d}.png").touch()
     begin_film(tmp_path / "scene", 0)
-    with pytest.raises(TwinshotError, match="no 11 in a row"):
+    with pytest.raises(TwinshotError, match="not the 11 in a row"):
         windows_in(tmp_path)
 
 

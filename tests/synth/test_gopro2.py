@@ -107,13 +107,13 @@ def test_other_films_and_settings_make_other_shards(tree: Path) -> None:
 
 
 def test_what_is_no_film_is_refused(tree: Path, tmp_path: Path) -> None:
-    with pytest.raises(TwinshotError, match=r"train: no such folder, nor .*train; name GOPRO_Large_all"):
+    with pytest.raises(TwinshotError, match=r"train: no such folder, nor .*train; give the folder GOPRO_Large_all"):
         films(tmp_path, "train")
     film(tmp_path / "train" / "GOPR0001_11_00", 10)
-    with pytest.raises(TwinshotError, match="train: no scene has 11 frames"):
+    with pytest.raises(TwinshotError, match="train: every scene is shorter than the 11 frames"):
         films(tmp_path, "train")
     film(tmp_path / "train" / "GOPR0001_11_00" / "sharp", 12)
-    with pytest.raises(TwinshotError, match=r"sharp: is GOPRO_Large's; GOPRO2 is made of the frames of"):
+    with pytest.raises(TwinshotError, match=r"sharp: belongs to GOPRO_Large; GOPRO2 is made from the frames of"):
         films(tmp_path, "train")
-    with pytest.raises(TwinshotError, match=r"\.png: 64x48 is too small; frames must hold 64x64"):
+    with pytest.raises(TwinshotError, match=r"\.png: 64x48 is too small; frames must be at least 64x64"):
         replace(PLAN, side=64).pairs(films(tree, "train"), 0)

@@ -90,7 +90,7 @@ def test_a_gaussian_burst_is_right_in_the_mean_and_has_sigmas_of_its_own():
 
 
 def test_unknown_profile():
-    with pytest.raises(TwinshotError, match="'magic': choose one of paper, camera"):
+    with pytest.raises(TwinshotError, match="'magic'; choose from paper, camera"):
         profile_named("magic")
     with pytest.raises(FrozenInstanceError):
         profile_named("paper").sigma = (0, 0)  # type: ignore[misc]

@@ -119,7 +119,7 @@ def test_a_finished_run_does_nothing(small, tmp_path, monkeypatch):
 
 
 def test_a_set_is_made_by_one_process(small, tmp_path):
-    with atomic.claimed(tmp_path / "set"), pytest.raises(TwinshotError, match="set: another process works there"):
+    with atomic.claimed(tmp_path / "set"), pytest.raises(TwinshotError, match="set: another process is working there"):
         write_triples(small, tmp_path / "set", Plan("paper", 1))
     assert write_triples(small, tmp_path / "set", Plan("paper", 1)) == 1
 
@@ -180,7 +180,7 @@ def test_pictures_of_another_origin_are_not_overwritten(small, tmp_path):
     (tmp_path / "sharp").mkdir()
     save(tmp_path / "sharp" / "000000.png", np.zeros((64, 64, 3), np.uint8))
     before = contents(tmp_path)
-    with pytest.raises(TwinshotError, match="sharp: holds files that are not of a set made here"):
+    with pytest.raises(TwinshotError, match="sharp: holds files that twinshot synth did not make"):
         write_triples(small, tmp_path, Plan("camera", 1))
     assert contents(tmp_path) == before
 
@@ -205,14 +205,14 @@ def test_numbered_photographs_in_folders_of_their_own_are_no_film(tmp_path, phot
     (tmp_path / "album" / "film").mkdir()
     for number in range(12):
         save(tmp_path / "album" / "film" / f"{number:02d}.png", photo[:100, number : number + 120])
-    with pytest.raises(TwinshotError, match=r"but .*2000 is none"):
+    with pytest.raises(TwinshotError, match=r"mixes folders of numbered frames with other files \(.*2000"):
         write_triples(tmp_path / "album", tmp_path / "set", Plan("paper", side=64))
 
 
 @pytest.mark.parametrize("line", ["{broken}", "[1, 2, {}"])
 def test_a_list_of_triples_that_cannot_be_read(small, tmp_path, line):
     (tmp_path / "meta.jsonl").write_text(line + "}\n")
-    with pytest.raises(TwinshotError, match=r"meta\.jsonl: holds a line that is none of a set made here"):
+    with pytest.raises(TwinshotError, match=r"meta\.jsonl: holds a line that twinshot synth did not write"):
         write_triples(small, tmp_path, Plan("paper", 1, 0))
 
 
@@ -220,5 +220,5 @@ def test_a_film_of_several_sizes(tmp_path, photo):
     (tmp_path / "source").mkdir()
     for number in range(12):
         save(tmp_path / "source" / f"{number:02d}.png", photo[: 90 if number < 6 else 100, :120])
-    with pytest.raises(TwinshotError, match="frames of several sizes"):
+    with pytest.raises(TwinshotError, match="its frames differ in size"):
         write_triples(tmp_path / "source", tmp_path / "set", Plan("paper"))

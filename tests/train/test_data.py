@@ -122,7 +122,7 @@ def test_a_film_too_small_to_validate_on(lab: Lab, tmp_path: Path) -> None:
     scene.mkdir(parents=True)
     for number in range(11):
         save(scene / f"{number:06d}.png", np.full((50, 80, 3), 90 + number, np.uint8))
-    with pytest.raises(TwinshotError, match=r"000000\.png: 80x50 is too small to validate on"):
+    with pytest.raises(TwinshotError, match=r"000000\.png: 80x50 is too small for validation"):
         validation(tmp_path, ["paper"], count=1, side=64)
 
 

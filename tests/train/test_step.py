@@ -191,7 +191,7 @@ def test_all_scales_are_trained() -> None:
 @pytest.mark.parametrize("changes", [{"paper": {"denoising": 0.0}}, {"method": "restoration"}, {"method": "wgan"}])
 def test_a_denoising_net_that_nothing_trains_is_refused(changes: dict[str, Any]) -> None:
     """Nobody else's gradient reaches it, and half of DeblurRNN would stay as it was drawn."""
-    with pytest.raises(TwinshotError, match="nothing would train the denoising net: set joint = true"):
+    with pytest.raises(TwinshotError, match="nothing would train the denoising net; set joint = true"):
         new_state(tiny("rnn", **changes))
 
 
@@ -315,7 +315,7 @@ def test_a_teacher_is_asked_and_not_taught() -> None:
 def test_a_teacher_needs_its_grid_and_its_method() -> None:
     with pytest.raises(TwinshotError, match="crop = 40: give a multiple of 16, the grid of 'twin-large'"):
         new_state(tiny("twin", loss={"teacher": "twin-large"}, data={"crop": 40}))
-    with pytest.raises(TwinshotError, match="teacher = 'twin': the method 'paper' has none"):
+    with pytest.raises(TwinshotError, match="teacher = 'twin': the method 'paper' takes no teacher"):
         new_state(tiny("merger", loss={"teacher": "twin"}))
 
 
@@ -325,7 +325,7 @@ def test_a_teacher_that_is_not_there() -> None:
 
 
 def test_a_model_of_another_make_is_no_start() -> None:
-    with pytest.raises(TwinshotError, match=r"start = 'twin': is another network than the recipe's"):
+    with pytest.raises(TwinshotError, match=r"start = 'twin': is a different network from the recipe's"):
         new_state(tiny("twin", net={"kind": "twin", "settings": NETS["twin"], "start": "twin"}))
     with pytest.raises(TwinshotError, match="no model is called 'none'"):
         new_state(tiny("twin", net={"kind": "twin", "settings": NETS["twin"], "start": "none"}))

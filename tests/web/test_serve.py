@@ -22,7 +22,7 @@ def test_a_port_in_use(command):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         result = command("serve", "--port", taken.getsockname()[1])
     assert result.code == 2
-    assert re.search(r"127\.0\.0\.1:\d+: cannot be listened on \(.*\); choose another --port", result.err)
+    assert re.search(r"127\.0\.0\.1:\d+: cannot listen there \(.*\); choose another --port", result.err)
 
 
 def test_ctrl_c_ends_it():

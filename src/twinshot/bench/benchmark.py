@@ -89,13 +89,13 @@ def _check(options: Options, systems: Sequence[str], parts: Sequence[str]) -> No
     """What would end a long run late is refused before it begins."""
     for wanted, known, what in ((systems, known_systems(), "system"), (parts, PARTS, "part")):
         if unknown := sorted(set(wanted) - set(known)):
-            raise TwinshotError(f"no {what} is called {unknown[0]!r}; choose of {', '.join(known)}")
+            raise TwinshotError(f"no {what} is called {unknown[0]!r}; choose from {', '.join(known)}")
     if missing := [package for package in _PACKAGES if find_spec(package) is None]:
-        raise TwinshotError(f"the benchmark needs {missing[0]}: pip install 'twinshot[bench]'")
+        raise TwinshotError(f"the benchmark needs {missing[0]}; run pip install 'twinshot[bench]'")
     if options.data and not options.data.is_dir():
-        raise TwinshotError(f"{options.data}: no such folder; name the data root, or leave it away")
+        raise TwinshotError(f"{options.data}: no such folder; give the data folder, or leave it out")
     if options.quick and options.parts and (late := sorted(set(options.parts) - set(QUICK_PARTS))):
-        raise TwinshotError(f"{late[0]} takes long, and is no part of the quick run; ask for it by itself")
+        raise TwinshotError(f"{late[0]} takes long, so it is not part of the quick run; run it without quick")
     open_results(options.out)
 
 
@@ -106,7 +106,9 @@ def _folders(options: Options) -> dict[str, Path]:
     for name in options.sets or own or EXAMPLES:
         label = f"{label_of(name)} (quick)" if options.quick else label_of(name)
         if label in folders or (name not in SETS and label in SETS):
-            raise TwinshotError(f"{name}: another set is called {label!r}, too; rename the folder, or run them apart")
+            raise TwinshotError(
+                f"{name}: another set is also called {label!r}; rename the folder, or run the two separately"
+            )
         folders[label] = prepare(name, options.data, options.out / "sets", options.seed, options.quick)
     return folders
 

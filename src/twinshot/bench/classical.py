@@ -29,7 +29,7 @@ class Plain:
         """See `System`. Raises TwinshotError where it takes a burst and the shot has none."""
         if self.takes == "burst" and not shot.burst:
             raise TwinshotError(
-                "takes a burst, and this set has none; `twinshot synth --burst 11` makes sets with them"
+                "needs a burst, and this set has none; `twinshot synth --burst 11` makes sets with bursts"
             )
         return self.method(shot)
 
@@ -46,7 +46,7 @@ def _bm3d(shot: Shot) -> Image:
     try:
         import bm3d
     except ImportError as error:
-        raise TwinshotError("BM3D needs its package: pip install 'twinshot[bench]'") from error
+        raise TwinshotError("BM3D needs its package; run pip install 'twinshot[bench]'") from error
     return np.asarray(np.clip(bm3d.bm3d_rgb(shot.noisy, shot.sigma), 0, 1), np.float32)
 
 
@@ -55,7 +55,7 @@ def _wavelet(shot: Shot) -> Image:
     try:
         from skimage.restoration import denoise_wavelet
     except ImportError as error:
-        raise TwinshotError("wavelets need scikit-image: pip install 'twinshot[bench]'") from error
+        raise TwinshotError("wavelets need scikit-image; run pip install 'twinshot[bench]'") from error
     clean = denoise_wavelet(shot.noisy, shot.sigma, convert2ycbcr=True, channel_axis=-1, rescale_sigma=True)
     return np.asarray(np.clip(clean, 0, 1), np.float32)
 

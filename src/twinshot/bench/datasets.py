@@ -71,7 +71,9 @@ def shot_of(pair: Pair, burst: Sequence[Image], truth: Image) -> Shot:
     """
     for name, image in [("the sharp frame", truth), *(("a frame of the burst", frame) for frame in burst)]:
         if image.shape != pair.noisy.pixels.shape:
-            raise TwinshotError(f"{pair.noisy.name}: has another size than {name}; all frames of a set's case need one")
+            raise TwinshotError(
+                f"{pair.noisy.name}: differs in size from {name}; all frames of one case need the same size"
+            )
     ready = prepare(pair, keep_order=True)
     matched = ready.short
     sigma = float(np.sqrt(np.mean((matched - truth) ** 2)))
@@ -163,7 +165,7 @@ def _triple(name: str, kinds: list[Path], truths: list[str], meta: dict[str, Any
 def _truths(path: Path) -> dict[str, list[str]]:
     found = _json(path, path.read_text("utf-8")) if path.is_file() else {}
     if not isinstance(found, dict) or not all(isinstance(names, list) for names in found.values()):
-        raise TwinshotError(f"{path}: give a table of lists of files, by picture")
+        raise TwinshotError(f"{path}: is not valid; it should list the files of each picture")
     return found
 
 
@@ -172,7 +174,7 @@ def _meta(path: Path) -> dict[str, dict[str, Any]]:
         return {}
     rows = [_json(path, row) for row in path.read_text("utf-8").splitlines() if row.endswith("}")]
     if not all(isinstance(row, dict) and "name" in row for row in rows):
-        raise TwinshotError(f"{path}: a line names no picture; remove the file, or make the set anew")
+        raise TwinshotError(f"{path}: a line names no picture; remove the file, or make the set again")
     return {row["name"]: row for row in rows}
 
 
@@ -181,5 +183,5 @@ def _json(path: Path, text: str) -> Any:
         return json.loads(text)
     except ValueError as error:
         raise TwinshotError(
-            f"{path}: cannot be read as JSON ({error}); remove the file, or make the set anew"
+            f"{path}: cannot be read as JSON ({error}); remove the file, or make the set again"
         ) from error

@@ -58,10 +58,10 @@ def cases(root: Path) -> list[Case]:
         if key not in _LEFT_OUT:
             truths[key[0], key[1]].append(path)
     if not blurry:
-        raise TwinshotError(f"{root}: no blurry pictures found there; {_LAYOUT}")
+        raise TwinshotError(f"{root}: no blurry pictures there; {_LAYOUT}")
     for i, k in sorted(blurry.keys() ^ truths.keys()):
         missing = f"GroundTruth{i}_{k}_1.png and on" if (i, k) in blurry else f"Blurry{i}_{k}.png"
-        raise TwinshotError(f"{root}: {missing} not found there; {_LAYOUT}")
+        raise TwinshotError(f"{root}: {missing} is missing there; {_LAYOUT}")
     return [Case(i, k, path, tuple(truths[i, k])) for (i, k), path in sorted(blurry.items())]
 
 
@@ -110,7 +110,7 @@ def _named(root: Path, pattern: str) -> dict[tuple[int, ...], Path]:
             continue
         key = tuple(map(int, match.groups()))
         if key in found:
-            raise TwinshotError(f"{path}: is also there as {found[key]}; keep one of them")
+            raise TwinshotError(f"{path}: is there twice, also as {found[key]}; keep one")
         found[key] = path
     return found
 

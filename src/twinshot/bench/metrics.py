@@ -129,7 +129,7 @@ def colour(restored: Image, truth: Image) -> float:
     try:
         from skimage.color import deltaE_ciede2000, rgb2lab
     except ImportError as error:
-        raise TwinshotError("CIEDE2000 needs scikit-image: pip install 'twinshot[bench]'") from error
+        raise TwinshotError("CIEDE2000 needs scikit-image; run pip install 'twinshot[bench]'") from error
     every = np.s_[::_COLOUR_STEP, ::_COLOUR_STEP]
     first, second = (rgb2lab(_smooth(eight_bit(image), _COLOUR)[every].clip(0, 1)) for image in (truth, restored))
     return float(np.mean(deltaE_ciede2000(first, second)))  # type: ignore[no-untyped-call]
@@ -218,7 +218,7 @@ def _tiles(values: Values) -> Iterator[Values]:
     """Windows that cover the picture, (64, 64, 3); the last ones end where it ends."""
     height, width = values.shape[:2]
     if min(height, width) < _TILE:
-        raise TwinshotError(f"{width}x{height} is too small to look for a grid in; give at least {_TILE} px a side")
+        raise TwinshotError(f"{width}x{height} is too small to measure a grid in; give at least {_TILE} px a side")
     for top in sorted({*range(0, height - _TILE, _STEP), height - _TILE}):
         for left in sorted({*range(0, width - _TILE, _STEP), width - _TILE}):
             yield values[top : top + _TILE, left : left + _TILE]

@@ -290,7 +290,7 @@ def _template() -> Any:
     try:
         from jinja2 import Environment, StrictUndefined
     except ImportError as error:
-        raise TwinshotError("the report needs Jinja: pip install 'twinshot[bench]'") from error
+        raise TwinshotError("the report needs Jinja; run pip install 'twinshot[bench]'") from error
     source = files(__package__).joinpath("report.html.j2").read_text("utf-8")
     env = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
     env.filters |= {"extent": _extent, "decibels": _decibels, "give_or_take": _give_or_take}
@@ -512,7 +512,7 @@ def _svg(title: str, values: Sequence[float], lines: Values, styles: Mapping[str
         from matplotlib import rc_context
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise TwinshotError("the report needs Matplotlib: pip install 'twinshot[bench]'") from error
+        raise TwinshotError("the report needs Matplotlib; run pip install 'twinshot[bench]'") from error
     file = StringIO()
     with rc_context({**_DRAWING, "svg.hashsalt": title}):
         figure = Figure(figsize=(4.4, 2.9), layout="constrained")

@@ -123,7 +123,7 @@ def large_enough(folder: Path) -> list[Path]:
     side = SIDE + 2 * _MARGIN
     found = [path for path in images_in(folder) if min(read_photo(path).shape[:2]) >= side]
     if not found:
-        raise TwinshotError(f"{folder}: no photograph there is {side} px high and wide; give larger ones")
+        raise TwinshotError(f"{folder}: no photograph there is at least {side}x{side} px; give larger ones")
     return found
 
 

@@ -136,14 +136,16 @@ def open_results(out: Path) -> Results:
     path = out / "results.json"
     if not path.exists():
         if foreign := [out / name for name in ("report.html", "summary.md") if (out / name).exists()]:
-            raise TwinshotError(f"{foreign[0]}: is there, but no results.json beside it; name another folder")
+            raise TwinshotError(f"{foreign[0]}: exists, but there is no results.json beside it; name another folder")
         return {"sets": {}}
     try:
         results: Results = json.loads(path.read_text("utf-8"))
         if not all(isinstance(found["systems"], dict) for found in results["sets"].values()):
             raise ValueError("no table of systems")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise TwinshotError(f"{path}: holds no benchmark's results; name another folder or remove it") from error
+        raise TwinshotError(
+            f"{path}: does not hold results of a benchmark; remove it, or name another folder"
+        ) from error
     return results
 
 
@@ -189,7 +191,7 @@ def _case(chosen: System, triple: Triple, pictures: Path | None) -> dict[str, An
     picture = chosen.restore(shot)
     seconds = time.perf_counter() - began
     if picture.shape != truth.shape:
-        raise TwinshotError(f"{triple.name}: the picture has shape {picture.shape}, the truth {truth.shape}")
+        raise TwinshotError(f"{triple.name}: the result has shape {picture.shape}, but the true picture {truth.shape}")
     if pictures:
         _draw(picture, chosen, triple, pictures)
     return {"name": triple.name, **score(picture, triple, truth), "seconds": round(seconds, 4)}

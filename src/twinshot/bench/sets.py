@@ -164,7 +164,9 @@ def prepare(name: str, data: Path | None, folder: Path, seed: int, quick: bool) 
     if given.is_dir():
         _of_windows(_gopro_layout, Plan("gopro"))(given, output, seed, quick)
         return output
-    raise TwinshotError(f"{name}: no such set; name a folder of triples or of GOPRO_Large, or one of {', '.join(SETS)}")
+    raise TwinshotError(
+        f"{name}: no such set; give a folder of triples or of GOPRO_Large, or choose from {', '.join(SETS)}"
+    )
 
 
 def available(data: Path | None) -> list[str]:
@@ -177,9 +179,11 @@ def _source(name: str, data: Path | None, folder: Path) -> Path:
     if source is None:
         return examples(folder / "photographs")
     if data is None:
-        raise TwinshotError(f"set {name!r} is made of {source} in a data root: give --data DIR or set TWINSHOT_DATA")
+        raise TwinshotError(
+            f"set {name!r} is made from {source} in a data folder; give --data DIR or set TWINSHOT_DATA"
+        )
     if not (data / source).is_dir():
-        raise TwinshotError(f"{data / source}: no such folder; set {name!r} is made of it")
+        raise TwinshotError(f"{data / source}: no such folder; the set {name!r} is made from it")
     return data / source
 
 

@@ -29,7 +29,7 @@ def system(name: str, engine: str = "onnx") -> System:
         return CLASSICAL[name]
     models = manifest()
     if name not in models:
-        raise TwinshotError(f"no system is called {name!r}; choose of {', '.join(known_systems())}")
+        raise TwinshotError(f"no system is called {name!r}; choose from {', '.join(known_systems())}")
     takes = models[name].takes
     method = _from_blurry if takes == "blurry" else _from_pair
     model = load_model(name, engine)

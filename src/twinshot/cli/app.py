@@ -53,7 +53,11 @@ _settings = _Settings()
 Force = Annotated[bool, typer.Option("--force", help="Replace an existing output.")]
 DataRoot = Annotated[
     Path | None,
-    typer.Option("--data", envvar="TWINSHOT_DATA", help="Data root: photos/train, photos/val and frames/ alike."),
+    typer.Option(
+        "--data",
+        envvar="TWINSHOT_DATA",
+        help="Data folder with photos/train and photos/val; frames/train and frames/val are optional.",
+    ),
 ]
 
 
@@ -74,7 +78,7 @@ def main() -> None:
         sys.exit(2)
     except SystemExit as stop:
         if stop.code in (130, *(128 + number for number in _ENDINGS)):
-            err.print("twinshot: stopped; no half-written file is left", markup=False)
+            err.print("twinshot: stopped; no half-written file was left behind", markup=False)
         raise
 
 
@@ -94,16 +98,16 @@ def _clean_up_when_ended() -> None:
 def in_words(error: Exception) -> str:
     """One line: the rooms' own words, or else the system's."""
     if isinstance(error, MemoryError):
-        return "there is not enough memory; close other programs, or crop the pictures"
+        return "not enough memory; close other programs, or crop the pictures"
     if isinstance(error, OSError) and error.filename:
-        return f"{error.filename}: cannot be used ({error.strerror}); check the name and its rights"
+        return f"{error.filename}: cannot be used ({error.strerror}); check the path and its permissions"
     return str(error)
 
 
 @app.callback(invoke_without_command=True)
 def root(
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     """One sharp, clean picture from a short noisy and a long blurry photograph of the same scene."""
     _settings.debug = debug
@@ -116,17 +120,25 @@ def root(
 
 @app.command()
 def synth(
-    source: Annotated[Path, typer.Argument(help="A folder of photographs, or folders of numbered high-speed frames.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for noisy/ blurry/ sharp/ and meta.jsonl.")],
+    source: Annotated[
+        Path, typer.Argument(help="A folder of photographs, or of folders with numbered high-speed frames.")
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder to write: noisy/, blurry/, sharp/ and meta.jsonl.")
+    ],
     profile: Annotated[
         str, typer.Option(help="paper (GOPRO2), camera, sensors, phone, gopro (sharp at the middle), gaussian.")
     ] = "paper",
-    count: Annotated[int | None, typer.Option(min=1, help="Triples; frames give at most one a window.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 0,
-    side: Annotated[int | None, typer.Option(min=16, help="Side of square views cut from photographs, px.")] = None,
-    burst: Annotated[int, typer.Option(min=1, help="Short frames a triple; from 2 on, burst/ holds them.")] = 1,
+    count: Annotated[
+        int | None, typer.Option(min=1, help="How many triples; high-speed frames give at most one per window.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed: the same seed gives the same bytes.")] = 0,
+    side: Annotated[
+        int | None, typer.Option(min=16, help="Size in px of the square views cut from photographs.")
+    ] = None,
+    burst: Annotated[int, typer.Option(min=1, help="Short frames per triple; with 2 or more they go to burst/.")] = 1,
 ) -> None:
-    """Make training or test triples; a second call goes on where a killed one stopped."""
+    """Make training or test triples from sharp photographs. An interrupted call resumes where it stopped."""
     from ..synth.triples import Plan, write_triples
 
     total = write_triples(source, output, Plan(profile, count, seed, side, burst))
@@ -137,13 +149,15 @@ def synth(
 def train(
     recipes: Annotated[
         list[Path],
-        typer.Argument(metavar="RECIPE...", help="A recipe, as in recipes/; several learn from the same batches."),
+        typer.Argument(
+            metavar="RECIPE...", help="Recipe files, as in recipes/; several are trained together on the same batches."
+        ),
     ],
     data: DataRoot = None,
-    runs: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = Path("runs"),
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint, if there is one.")] = False,
+    runs: Annotated[Path, typer.Option(help="Folder for the training runs.")] = Path("runs"),
+    resume: Annotated[bool, typer.Option("--resume", help="Resume from the last checkpoint, if there is one.")] = False,
 ) -> None:
-    """Train a network from a recipe, on a GPU if there is one; or several side by side."""
+    """Train a network from a recipe, on a GPU if there is one; or train several side by side."""
     _need("torch", "train")
     from ..train.config import load_recipe
     from ..train.loop import train as run
@@ -155,17 +169,18 @@ def train(
 @app.command()
 def export(
     checkpoint: Annotated[Path, typer.Argument(help="A run's checkpoint.pt.")],
-    name: Annotated[str, typer.Option(help="What the model will be called.")],
-    weights: Annotated[Path, typer.Option(help="Folder of the ONNX files and their manifest.")],
-    trained_on: Annotated[str, typer.Option(help="What the manifest says of the training data.")] = "",
-    licence: Annotated[str, typer.Option(help="What it says of the weights' licence.")] = "",
-    fallback: Annotated[str, typer.Option(help="A model for pairs whose frames do not show one scene.")] = "",
+    name: Annotated[str, typer.Option(help="Name for the model.")],
+    weights: Annotated[Path, typer.Option(help="Folder for the ONNX files and their manifest.")],
+    trained_on: Annotated[str, typer.Option(help="Note on the training data, for the manifest.")] = "",
+    licence: Annotated[str, typer.Option(help="Licence of the weights, for the manifest.")] = "",
+    fallback: Annotated[str, typer.Option(help="Model to fall back on when the frames do not match.")] = "",
     calibrate: Annotated[
-        bool, typer.Option("--calibrate", help="Keep a graph in 8-bit integers, too, calibrated on pictures of --data.")
+        bool,
+        typer.Option("--calibrate", help="Also write an 8-bit integer version, calibrated on pictures from --data."),
     ] = False,
     data: DataRoot = None,
 ) -> None:
-    """Export the averaged weights of a checkpoint to ONNX, stored in half precision, and enter them in a manifest."""
+    """Export a trained network to ONNX and add it to a manifest, so that `restore --model NAME` finds it."""
     _need("torch", "train")
     from ..engines.models import as_table
     from ..export.release import add_to_manifest
@@ -183,15 +198,15 @@ def export(
 def benchmark(
     sets: Annotated[
         list[str] | None,
-        typer.Option("--set", help="A folder of triples or of GOPRO_Large, or a named set; repeat it."),
+        typer.Option("--set", help="A folder of triples or of GOPRO_Large, or the name of a set; may be repeated."),
     ] = None,
-    systems: Annotated[str | None, typer.Option(help="Systems, separated by commas; otherwise all.")] = None,
+    systems: Annotated[str | None, typer.Option(help="Systems to compare, separated by commas; default: all.")] = None,
     output: Annotated[Path, typer.Option("--out", help="Folder for results.json and report.html.")] = Path("benchmark"),
     data: DataRoot = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of noise and motion of the sets that are made.")] = 0,
-    quick: Annotated[bool, typer.Option("--quick", help="A few small pictures: minutes instead of hours.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed for the noise and motion of generated sets.")] = 0,
+    quick: Annotated[bool, typer.Option("--quick", help="Use a few small pictures: minutes instead of hours.")] = False,
     only: Annotated[
-        str | None, typer.Option(help="Parts, separated by commas: quality, reference, speed, robustness.")
+        str | None, typer.Option(help="Parts to run, separated by commas: quality, reference, speed, robustness.")
     ] = None,
 ) -> None:
     """Compare systems on sets of pictures: quality, speed, robustness, and a report to read in a browser.
@@ -207,7 +222,7 @@ def benchmark(
         results = benchmark(options, lambda line: status.update(escape(line)))
     for name, found in results["sets"].items():
         out.print(_scores(name, found))
-    out.print(f"{output / 'report.html'}: the whole report", markup=False, highlight=False, soft_wrap=True)
+    out.print(f"{output / 'report.html'}: the full report", markup=False, highlight=False, soft_wrap=True)
 
 
 def _scores(name: str, found: dict[str, Any]) -> Table:
@@ -248,8 +263,8 @@ def _listed(text: str | None) -> tuple[str, ...]:
 
 def _data_root(data: Path | None) -> Path:
     if data is None or not data.is_dir():
-        where = f"{data} is no folder" if data else "none was named"
-        raise TwinshotError(f"this needs a data root, and {where}: give --data DIR or set TWINSHOT_DATA")
+        where = f"{data} is not a folder" if data else "none was named"
+        raise TwinshotError(f"this needs a data folder, and {where}; give --data DIR or set TWINSHOT_DATA")
     return data
 
 
@@ -257,4 +272,4 @@ def _need(module: str, extra: str) -> None:
     from importlib.util import find_spec
 
     if find_spec(module) is None:
-        raise TwinshotError(f"this command needs {module}: install it with pip install 'twinshot[{extra}]'")
+        raise TwinshotError(f"this command needs {module}; install it with pip install 'twinshot[{extra}]'")

@@ -65,7 +65,7 @@ def restore(
         list[Path] | None,
         typer.Argument(
             metavar="FRAME FRAME | SHORT... LONG | FOLDER...",
-            help="Two frames in any order; several short frames and the long one; or folders, whose frames are sorted.",
+            help="A short and a long photograph, in any order; several short ones and the long one; or folders.",
             readable=False,
             show_default=False,
         ),
@@ -75,53 +75,60 @@ def restore(
         typer.Option(
             "--output",
             "-o",
-            help="The picture to write (PNG, TIFF, JPEG, WebP, DNG), a FOLDER/, or - for standard output; otherwise "
-            "SHORT-restored beside the short frame.",
+            help="The picture to write (PNG, TIFF, JPEG, WebP, DNG), a FOLDER/, or - for standard output; default: "
+            "SHORT-restored, beside the short frame.",
         ),
     ] = None,
-    model: Annotated[str, typer.Option(help="A model that `twinshot models` lists.")] = "twin",
-    engine: Annotated[str, typer.Option(help="What runs the network: onnx, int8, openvino or torch.")] = "onnx",
+    model: Annotated[str, typer.Option(help="The model to use; `twinshot models` lists them.")] = "twin",
+    engine: Annotated[
+        str, typer.Option(help="What runs the network: onnx, int8 (faster on recent processors), openvino or torch.")
+    ] = "onnx",
     report: Annotated[
-        str | None, typer.Option(help="Write what was decided on the way as JSON; - for standard output.")
+        str | None,
+        typer.Option(help="Write a JSON report (tone, shift, model, timings, warnings); - for standard output."),
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors and warnings.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print only errors and warnings.")] = False,
     keep_order: Annotated[
-        bool, typer.Option("--keep-order", help="Take the first frame as the short one, whatever speaks against it.")
+        bool,
+        typer.Option("--keep-order", help="Take the first frame as the short one, even if it looks like the long one."),
     ] = False,
     accept_damaged: Annotated[
-        bool, typer.Option("--accept-damaged", help="Use what is left of a damaged JPEG.")
+        bool, typer.Option("--accept-damaged", help="Use the readable part of a damaged JPEG.")
     ] = False,
     bits: Annotated[
-        int | None, typer.Option(help="8, 16, or 32 (linear light as float, TIFF); otherwise the inputs' depth.")
+        int | None, typer.Option(help="Bits per channel: 8, 16, or 32 (linear float TIFF); default: as the inputs.")
     ] = None,
-    strength: Annotated[float, typer.Option(help="Of the denoising, 0 to 1: below 1 some of the grain stays.")] = 1.0,
-    colour_strength: Annotated[float, typer.Option(help="The same for the colour of the grain.")] = 1.0,
-    quality: Annotated[int | None, typer.Option(min=1, max=100, help="Of JPEG and WebP; otherwise 95.")] = None,
-    strip: Annotated[bool, typer.Option("--strip", help="Write no metadata but the colour profile.")] = False,
-    plan: Annotated[bool, typer.Option("--plan", help="Of folders: say what would be done, and stop.")] = False,
+    strength: Annotated[float, typer.Option(help="How much grain to remove, from 0 to 1.")] = 1.0,
+    colour_strength: Annotated[
+        float, typer.Option(help="How much of the grain's colour to remove, from 0 to 1.")
+    ] = 1.0,
+    quality: Annotated[int | None, typer.Option(min=1, max=100, help="Quality of JPEG and WebP; default: 95.")] = None,
+    strip: Annotated[bool, typer.Option("--strip", help="Leave out all metadata except the colour profile.")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Show what would be done with the folders, and stop.")] = False,
     pairs: Annotated[
         Path | None,
-        typer.Option(help="A CSV file with columns short, long and output, instead of sorting.", readable=False),
+        typer.Option(
+            help="A CSV file of pairs, with columns short, long and output, instead of searching folders.",
+            readable=False,
+        ),
     ] = None,
     force: Force = False,
 ) -> None:
-    """Restore one picture from a pair, or every pair and burst of a folder."""
+    """Restore one picture from a pair, or every pair and burst in a folder."""
     from ..picture.settings import Settings
 
     settings = Settings(keep_order, accept_damaged, strength, colour_strength)
     wish = _Wish(output, report, model, engine, settings, bits, strip, quality, quiet, force)
     if output == report == _STREAM:
-        raise OutputError("the picture and the report cannot both go to standard output: give one of them a file")
+        raise OutputError("the picture and the report cannot both go to standard output; write one of them to a file")
     given = frames or []
     folders = [path for path in given if os.path.isdir(path)]  # noqa: PTH112  # a name may be too long for a Path's
     if folders and len(folders) < len(given):
-        raise InputError(f"{folders[0]}: is a folder; give frames, or folders alone")
+        raise InputError(f"{folders[0]}: is a folder; give either frames or folders, not both")
     if pairs or plan or folders:
         _many(given, pairs, plan, wish)
     elif len(given) < 2:
-        raise InputError(
-            "give two frames of one scene, a short and a long one, or a folder; `twinshot restore -h` helps"
-        )
+        raise InputError("give a short and a long photograph of the same scene, or a folder; see `twinshot restore -h`")
     else:
         _one(given, wish)
 
@@ -226,7 +233,7 @@ def summary(output: str, report: dict[str, Any]) -> str:
     if report["tone"] is None:
         return f"{output}: {size}, without a long frame, {done}"
     gain = "/".join(f"{value:.2f}" for value in report["gain"])
-    moved = "left as they were" if not report["registered"] else "shift {:+.1f}, {:+.1f} px".format(*report["shift"])
+    moved = "not aligned" if not report["registered"] else "shift {:+.1f}, {:+.1f} px".format(*report["shift"])
     sure = f"(confidence {report['confidence']:.2f})"
     return f"{output}: {size}, brightness x {gain} ({report['tone']}), frames {moved} {sure}, {done}"
 
@@ -236,7 +243,7 @@ def _many(given: Sequence[Path], pairs: Path | None, stop: bool, wish: _Wish) ->
     from .. import batch
 
     if wish.output == _STREAM:
-        raise OutputError("many pictures cannot go to standard output: name a folder with -o FOLDER/")
+        raise OutputError("several pictures cannot go to standard output; name a folder with -o FOLDER/")
     output = None if wish.output is None else wish.output.rstrip("/") + "/"
     found = batch.listed(pairs, output) if pairs else batch.plan(given, output, wish.settings)
     if stop or not wish.quiet:
@@ -253,13 +260,13 @@ def _many(given: Sequence[Path], pairs: Path | None, stop: bool, wish: _Wish) ->
 
 def _print_plan(plan: Plan, wish: _Wish) -> None:
     for number, job in enumerate(plan.jobs, 1):
-        wish.says(f"{number}. {job}{' (there already)' if job.output.exists() and not wish.force else ''}")
+        wish.says(f"{number}. {job}{' (exists already)' if job.output.exists() and not wish.force else ''}")
     for path in plan.alone:
-        wish.says(f"{path} has no partner here, so it is left alone.")
+        wish.says(f"{path} has no partner here, so it is skipped.")
     for _, why in plan.unreadable:
         shared.err.print(why, style="yellow", markup=False)
     if not plan.jobs:
-        wish.says("No two pictures here show one scene, so there is nothing to restore.")
+        wish.says("No two pictures here show the same scene, so there is nothing to restore.")
 
 
 def _run(plan: Plan, wish: _Wish) -> list[Outcome]:
@@ -285,18 +292,18 @@ def _run(plan: Plan, wish: _Wish) -> list[Outcome]:
 
 
 def _print_table(outcomes: Sequence[Outcome], plan: Plan) -> None:
-    table = Table(Column("picture", overflow="fold"), "frames", "seconds", "what came of it")
+    table = Table(Column("picture", overflow="fold"), "frames", "seconds", "result")
     for outcome in outcomes:
         report, job = outcome.report, outcome.job
         seconds = f"{sum(report['seconds'].values()):.1f}" if report else ""
-        came = "failed" if outcome.error else "restored" if report else "was there already"
+        came = "failed" if outcome.error else "restored" if report else "existed already"
         table.add_row(escape(job.output.name), str(len(job.short) + bool(job.long)), seconds, came)
     if outcomes:
         shared.out.print(table)
     failed = sum(bool(outcome.error) for outcome in outcomes) + len(plan.unreadable)
     done = sum(bool(outcome.report) for outcome in outcomes)
     there = sum(not outcome.error and not outcome.report for outcome in outcomes)
-    parts = [f"{done} restored", f"{there} there already", f"{len(plan.alone)} left alone", f"{failed} failed"]
+    parts = [f"{done} restored", f"{there} existed already", f"{len(plan.alone)} skipped", f"{failed} failed"]
     shared.out.print(", ".join(parts), markup=False, highlight=False, soft_wrap=True)
 
 
@@ -318,9 +325,11 @@ _PURPOSES = {
 
 @app.command()
 def models(
-    measure: Annotated[bool, typer.Option("--measure", help="Measure the seconds for 12 megapixels here.")] = False,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Also measure how long 12 megapixels take on this machine.")
+    ] = False,
 ) -> None:
-    """List the models at hand: those of the package, and of TWINSHOT_WEIGHTS or a checkout's `weights`."""
+    """List the models: those in the package, and those in TWINSHOT_WEIGHTS or a checkout's `weights`."""
     from ..engines.models import manifest
 
     # Of all columns the name alone is typed again.

@@ -13,15 +13,16 @@ from .app import _need, app, out
 @app.command()
 def serve(
     host: Annotated[
-        str, typer.Option(help="Address to listen on; any but this machine's own needs a token.")
+        str, typer.Option(help="Address to listen on; any other than this machine's own needs a token.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8765,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 picks a free one.")] = 8765,
     open_: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     token: Annotated[
-        str, typer.Option(envvar="TWINSHOT_TOKEN", help="Secret that clients must show, at least 16 characters.")
+        str, typer.Option(envvar="TWINSHOT_TOKEN", help="Secret that clients must send, at least 16 characters.")
     ] = "",
     names: Annotated[
-        list[str] | None, typer.Option("--name", help="Another name under which clients reach this server; repeat it.")
+        list[str] | None,
+        typer.Option("--name", help="Another host name under which clients reach this server; may be repeated."),
     ] = None,
 ) -> None:
     """Serve a page to drop photographs on, and its HTTP API. Nothing leaves this machine."""

@@ -82,9 +82,9 @@ def load_model(name: str = "twin", engine: str = "onnx") -> Model:
     """
     models = manifest()
     if not isinstance(name, str) or name not in models:
-        raise ModelError(f"no model is called {name!r}; `twinshot models` lists: {', '.join(models)}")
+        raise ModelError(f"no model is called {name!r}; the models here are {', '.join(models)}")
     if not isinstance(engine, str) or engine not in ENGINES:
-        raise ModelError(f"no engine is called {engine!r}; choose one of {', '.join(ENGINES)}")
+        raise ModelError(f"no engine is called {engine!r}; choose from {', '.join(ENGINES)}")
     path = models[name].path
     as_it_is = (path.stat().st_mtime_ns, path.stat().st_size) if path.is_file() else None
     with _one_at_a_time:

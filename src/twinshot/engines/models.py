@@ -115,7 +115,7 @@ def manifest() -> dict[str, Card]:
     """
     named = os.environ.get("TWINSHOT_WEIGHTS")
     if named and not Path(named).is_dir():
-        raise ModelError(f"{named}: no such folder; let TWINSHOT_WEIGHTS name a folder of models, or unset it")
+        raise ModelError(f"{named}: no such folder; set TWINSHOT_WEIGHTS to a folder of models, or unset it")
     own, more = (
         {name: msgspec.structs.replace(card, folder=str(folder)) for name, card in read_manifest(folder).items()}
         for folder in (WEIGHTS, Path(named or MORE_WEIGHTS))
@@ -129,7 +129,7 @@ def read_manifest(folder: Path) -> dict[str, Card]:
     try:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, Card]) if path.is_file() else {}
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ModelError(f"{path}: is not a list of models ({error}); export the models again") from error
+        raise ModelError(f"{path}: is not a valid list of models ({error}); export the models again") from error
 
 
 def as_table(card: Card) -> dict[str, Any]:

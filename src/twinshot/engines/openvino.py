@@ -17,7 +17,7 @@ def load(path: Path, card: Card) -> Loaded:
     try:
         import openvino
     except ImportError as error:
-        raise ModelError("engine 'openvino' needs its packages: pip install 'twinshot[openvino]'") from error
+        raise ModelError("engine 'openvino' needs its packages; run pip install 'twinshot[openvino]'") from error
     core = openvino.Core()
     graph = core.read_model(path)
 

@@ -20,7 +20,7 @@ def load(path: Path, card: Card) -> Loaded:
 
         net = network_of(path, card)
     except ImportError as error:
-        raise ModelError("engine 'torch' needs its packages: pip install 'twinshot[train]'") from error
+        raise ModelError("engine 'torch' needs its packages; run pip install 'twinshot[train]'") from error
     device = "cuda" if torch.cuda.is_available() else "cpu"
     net = net.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 

@@ -42,7 +42,7 @@ def add_to_manifest(
     """
     _check_name(name, weights)
     if fallback and fallback not in {**read_manifest(weights), **manifest()}:
-        raise TwinshotError(f"fallback {fallback!r}: no such model; `twinshot models` lists those at hand")
+        raise TwinshotError(f"fallback {fallback!r}: no such model; `twinshot models` lists them")
     graph = weights / f"{name}.onnx"
     card = export(checkpoint, graph, calibration)
     card = replace(card, trained_on=trained_on, licence=licence, fallback=fallback or None, checked=bool(fallback))
@@ -55,9 +55,7 @@ def add_to_manifest(
 def _check_name(name: str, weights: Path) -> None:
     """Raises TwinshotError for a name that is none, that the package's own model has, or that foreign files have."""
     if not re.fullmatch(r"[\w-][\w.-]*", name) or name.endswith(".int8"):  # that is another graph of a model
-        raise TwinshotError(
-            f"name {name!r}: give a plain name of letters, digits, '_', '-' and '.', not ending in .int8"
-        )
+        raise TwinshotError(f"name {name!r}: use letters, digits, '_', '-' and '.', and do not end in .int8")
     if name in read_manifest(WEIGHTS) and weights.resolve() != WEIGHTS.resolve():
         raise TwinshotError(
             f"name {name!r}: a bundled model already has this name and would take precedence; choose another"

@@ -47,7 +47,9 @@ def export(checkpoint: Path, output: Path, calibration: Sequence[Frames] = ()) -
     data = stored_as_fp16(graph).SerializeToString()
     difference = largest_difference(net, data)
     if not difference < 1 / 255:  # nor NaN
-        raise TwinshotError(f"{checkpoint}: half precision moves the output by {difference:.4f}; nothing was written")
+        raise TwinshotError(
+            f"{checkpoint}: half precision changes the output by {difference:.4f}, too much; nothing was written"
+        )
     output.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(output, data)
     if integers:
@@ -93,11 +95,11 @@ def in_integers(graph: onnx.ModelProto, calibration: Sequence[Frames], source: P
         TwinshotError: `source` holds a network that has no layers for integers, or whose output they move too far.
     """
     if not wide_convolutions(graph):
-        raise TwinshotError(f"{source}: has no convolutions for 8-bit integers; export it without calibration")
+        raise TwinshotError(f"{source}: has no layers that gain from 8-bit integers; export it without calibration")
     stored = stored_as_fp16(quantised(graph, calibration))
     moved = rounding(stored, graph, calibration)
     if not moved <= TOLERANCE:
-        raise TwinshotError(f"{source}: 8-bit integers move the output by {moved:.4f}; export it without calibration")
+        raise TwinshotError(f"{source}: 8-bit integers change the output by {moved:.4f}; export it without calibration")
     return stored.SerializeToString(), moved
 
 
@@ -113,7 +115,7 @@ def averaged(checkpoint: Path) -> tuple[nn.Module, dict[str, Any]]:
         net.load_state_dict(table["average"])
     except RuntimeError as error:
         raise TwinshotError(
-            f"{checkpoint}: holds other weights than its recipe's network has; train it anew"
+            f"{checkpoint}: its weights no longer fit the network in its recipe; train it again"
         ) from error
     return remove_spectral_norm(net.eval()), table
 

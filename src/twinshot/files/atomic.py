@@ -22,7 +22,7 @@ def path_of(source: str | os.PathLike[str], name: str = "array") -> Path:
         return Path(source)
     except TypeError as error:
         kind = type(source).__name__
-        raise InputError(f"{name}: is of type {kind}; give a file's path, or a NumPy array (H, W, 3)") from error
+        raise InputError(f"{name}: has type {kind}; give the path of a file, or a NumPy array (H, W, 3)") from error
 
 
 def write_atomically(path: Path, encode: Callable[[IO[bytes]], None]) -> None:
@@ -44,7 +44,7 @@ def write_atomically(path: Path, encode: Callable[[IO[bytes]], None]) -> None:
                 temporary.chmod(target.stat().st_mode & 0o777)
         temporary.replace(target)
     except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror or error}); choose another place") from error
+        raise OutputError(f"{path}: cannot be written ({error.strerror or error}); choose another folder") from error
     finally:
         if temporary:
             temporary.unlink(missing_ok=True)
@@ -88,9 +88,9 @@ def claimed(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout as error:
-        raise OutputError(f"{folder}: another process works there; wait for it, or name another folder") from error
+        raise OutputError(f"{folder}: another process is working there; wait for it, or name another folder") from error
     except OSError as error:
-        raise OutputError(f"{folder}: cannot be worked in ({error.strerror}); name another folder") from error
+        raise OutputError(f"{folder}: cannot be used ({error.strerror}); name another folder") from error
     try:
         yield
     finally:
@@ -109,18 +109,18 @@ def check_target(path: Path, taken: tuple[Path, ...], force: bool) -> None:
         if not path.parent.is_dir():
             raise OutputError(f"{path}: the folder {path.parent} does not exist; create it first")
         if not os.access(path.parent, os.W_OK | os.X_OK):
-            raise OutputError(f"{path}: the folder {path.parent} cannot be written; choose another place")
+            raise OutputError(f"{path}: the folder {path.parent} is read-only; choose another folder")
         if path.is_dir():
-            raise OutputError(f"{path}: is a folder; name a file in it")
+            raise OutputError(f"{path}: is a folder; give the name of a file")
         if path.exists() and not path.is_file():
-            raise OutputError(f"{path}: is no regular file and cannot be replaced; choose another name")
+            raise OutputError(f"{path}: is not a regular file and cannot be replaced; choose another name")
         place = os.path.realpath(path)
         if any(same_file(path, other) or place == os.path.realpath(other) for other in taken):
             raise OutputError(
-                f"{path}: is an input or another output, which are never overwritten; choose another name"
+                f"{path}: is one of the inputs or another output, and those are never overwritten; choose another name"
             )
         if path.exists() and not force:
-            raise OutputError(f"{path}: exists already; force replaces it; or choose another name")
+            raise OutputError(f"{path}: already exists; choose another name, or have it replaced (force)")
     except (OSError, ValueError) as error:  # the latter for a name that no file can have
         reason = getattr(error, "strerror", None) or error
         raise OutputError(f"{path}: cannot be written ({reason}); choose another name") from error

@@ -121,7 +121,9 @@ def pictures_in(folder: Path) -> list[Path]:
         with os.scandir(folder) as entries:
             paths = sorted(Path(entry) for entry in entries if entry.is_file() and _is_picture(Path(entry)))
     except OSError as error:
-        raise InputError(f"{folder}: cannot be listed ({error.strerror}); check the name and its rights") from error
+        raise InputError(
+            f"{folder}: cannot be opened ({error.strerror}); check the path and its permissions"
+        ) from error
     developed = {path.stem for path in paths if not _is_raw(path)}
     return [path for path in paths if not (_is_raw(path) and path.stem in developed)]
 

@@ -217,7 +217,7 @@ def profile_of(points: tuple[float, ...], gamma: float | None = None) -> bytes:
             )
         )
     except Exception as error:  # its errors have no common kind
-        raise ColourError("its primaries make no sense") from error
+        raise ColourError("its primaries are not valid") from error
     return made if gamma else with_curve_of(made, srgb()) or b""
 
 
@@ -234,9 +234,11 @@ def profile_of_codes(primaries: int, transfer: int) -> bytes:
     if transfer in _HDR:
         raise ColourError(_is_hdr(transfer))
     if transfer not in _SRGB_LIKE and transfer not in _GAMMAS:
-        raise ColourError(f"has a rare transfer curve (H.273 code {transfer}): export it with sRGB")
+        raise ColourError(
+            f"has a transfer curve that twinshot does not know (H.273 code {transfer}); export it as sRGB"
+        )
     if primaries not in (*_XY, 2):
-        raise ColourError(f"has rare primaries (H.273 code {primaries}): export it with sRGB")
+        raise ColourError(f"has primaries that twinshot does not know (H.273 code {primaries}); export it as sRGB")
     return profile_of(_XY.get(primaries, _XY[1]), _GAMMAS.get(transfer))
 
 
@@ -262,6 +264,6 @@ def together(noisy: Frame, blurry: Frame) -> Frame:
     try:
         pixels = transformed(noisy.pixels, source, target)
     except ColourError as error:
-        raise InputError(f"{noisy.name}: {error}; export both frames with one profile") from error
+        raise InputError(f"{noisy.name}: {error}; export both frames with the same profile") from error
     note = f"was converted from {name_of(source)} to {name_of(target)}, the colours of {blurry.name}"
     return replace(noisy, pixels=pixels, metadata=replace(noisy.metadata, icc=target).noted(note))

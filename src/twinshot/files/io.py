@@ -85,7 +85,7 @@ def read(
             raise InputError(f"{path}: more than {limit} megapixels; crop or split it") from error
         except UnidentifiedImageError as error:
             raise InputError(
-                f"{path}: the file is damaged or cut short, or a rare kind; copy it again, or save it as RGB of 8 or "
+                f"{path}: the file is damaged, cut short or of a rare kind; copy it again, or save it as RGB with 8 or "
                 "16 bits a channel"
             ) from error
         except icc.ColourError as error:
@@ -99,7 +99,7 @@ def _without_alpha(pixels: Pixels, name: str) -> Pixels:
         return pixels
     opaque = np.iinfo(pixels.dtype).max if np.issubdtype(pixels.dtype, np.integer) else 1
     if (pixels[..., 3] != opaque).any():
-        raise InputError(f"{name}: has transparent pixels; give it without an alpha channel")
+        raise InputError(f"{name}: has transparent pixels; remove the alpha channel")
     return np.ascontiguousarray(pixels[..., :3])
 
 
@@ -126,7 +126,7 @@ def _decoder(data: bytes, path: Path) -> Decoder:
     decoder = kinds.get(modern.kind_of(data))
     if decoder is None:
         raise InputError(
-            f"{path}: not an image that can be read; give PNG, JPEG, TIFF, WebP, AVIF, HEIC, JPEG XL or camera raw"
+            f"{path}: not an image twinshot can read; give PNG, JPEG, TIFF, WebP, AVIF, HEIC, JPEG XL or camera raw"
         )
     return decoder
 
@@ -151,7 +151,7 @@ def encoder(path: Path, pixels: Pixels, metadata: Metadata, quality: int | None 
     kind = format_of(path)
     bits = 8 * pixels.itemsize
     if bits > _DEPTHS.get(kind, 8):
-        raise OutputError(f"{path}: {kind} holds {_DEPTHS.get(kind, 8)} bit a channel; choose PNG or TIFF for 16")
+        raise OutputError(f"{path}: {kind} holds {_DEPTHS.get(kind, 8)} bits a channel; choose PNG or TIFF for 16")
     _check_side(path, kind, max(pixels.shape[:2]))
     height, width = pixels.shape[:2]
     metadata = _told(metadata, width, height)
@@ -227,7 +227,7 @@ def _longer_side(path: Path) -> int:
 def _check_side(path: Path, kind: str, side: int) -> None:
     said, largest = _LARGEST_SIDES.get(kind, ("", side))
     if side > largest:
-        raise OutputError(f"{path}: {said} holds at most {largest} px a side; choose PNG or TIFF")
+        raise OutputError(f"{path}: {said} allows at most {largest} px a side; choose PNG or TIFF")
 
 
 def format_of(path: Path) -> str:
@@ -250,7 +250,7 @@ def _bytes_of(path: Path) -> bytes:
         raise InputError(f"{path}: no such file; check the name") from error
     except (OSError, ValueError) as error:  # the latter for a name that no file can have
         reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{path}: cannot be read ({reason}); check what it is and its rights") from error
+        raise InputError(f"{path}: cannot be read ({reason}); check the path and its permissions") from error
     if not data:
         raise InputError(f"{path}: the file is empty; copy it again")
     return data

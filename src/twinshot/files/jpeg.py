@@ -30,7 +30,7 @@ def decode(data: bytes, name: str, accept_damaged: bool) -> Stored:
     with Image.open(BytesIO(data)) as file:
         check_size(file.width, file.height, name)
         if file.mode not in ("RGB", "L"):
-            raise InputError(f"{name}: is {file.mode}; twinshot needs RGB or greyscale: save it as RGB")
+            raise InputError(f"{name}: is {file.mode}; twinshot needs RGB or greyscale; save it as RGB")
         pixels, damage = _pixels(data, name, "GRAY" if file.mode == "L" else "RGB", accept_damaged)
         block = exif.parse(_exif(file.info))
         return Stored(
@@ -70,7 +70,7 @@ def _pixels(data: bytes, name: str, space: str, accept_damaged: bool) -> tuple[N
         note = f"is damaged ({said}); what is left of it was used"
         return simplejpeg.decode_jpeg(data, space, strict=False), (note,)
     raise InputError(
-        f"{name}: the file is damaged or cut short ({said}); copy it again; accept_damaged uses what is left"
+        f"{name}: the file is damaged or cut short ({said}); copy it again, or use what is left (accept_damaged)"
     )
 
 

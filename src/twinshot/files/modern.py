@@ -39,7 +39,7 @@ def webp(data: bytes, name: str, accept_damaged: bool) -> Stored:
     with Image.open(BytesIO(data), formats=["WEBP"]) as file:
         check_size(file.width, file.height, name)
         if getattr(file, "n_frames", 1) > 1:
-            raise InputError(f"{name}: has several frames; save the one to restore by itself")
+            raise InputError(f"{name}: holds several frames; save the one you want as a file of its own")
         pixels = np.asarray(file)
         return _stored(file.info, pixels, 8, _orientation(file.info))
 
@@ -70,7 +70,7 @@ def avif(data: bytes, name: str, accept_damaged: bool) -> Stored:
     with Image.open(BytesIO(data), formats=["AVIF"]) as file:
         check_size(file.width, file.height, name)
         if getattr(file, "n_frames", 1) > 1:
-            raise InputError(f"{name}: has several frames; save the one to restore by itself")
+            raise InputError(f"{name}: holds several frames; save the one you want as a file of its own")
         info = file.info
         orientation = _orientation(info)  # Pillow puts the file's own turns and mirrors there
     profile = info.get("icc_profile") or _coded_profile(data)
@@ -146,7 +146,7 @@ def jxl(data: bytes, name: str, accept_damaged: bool) -> Stored:
         info = file.info
     pixels = _decoded(imagecodecs.jpegxl_decode, data)
     if pixels.ndim == 4:
-        raise InputError(f"{name}: has several frames; save the one to restore by itself")
+        raise InputError(f"{name}: holds several frames; save the one you want as a file of its own")
     return _stored(info, pixels, 32 if pixels.dtype.kind == "f" else bits, 1)
 
 
@@ -209,7 +209,7 @@ def _codestream(data: bytes) -> bytes:
 
 
 def _needs(name: str, kind: str, extra: str) -> InputError:
-    return InputError(f"{name}: is {kind}; to read it: pip install 'twinshot[{extra}]'")
+    return InputError(f"{name}: is {kind}; to read it, run pip install 'twinshot[{extra}]'")
 
 
 def encode_webp(pixels: NDArray[np.uint8], metadata: Metadata, block: exif.Exif, quality: int = _QUALITY) -> bytes:

@@ -33,7 +33,7 @@ def read_pair(noisy: Source, blurry: Source, accept_damaged: bool = False) -> Pa
     """
     files = paths_of(noisy, blurry)
     if len(files) == 2 and atomic.same_file(*files):
-        raise MismatchError(f"{files[0]} was given twice: give the short and the long exposure")
+        raise MismatchError(f"{files[0]} was given twice; give the short and the long exposure")
     return in_one_profile(Pair(*_developed_alike(noisy, blurry, accept_damaged)))
 
 

@@ -55,19 +55,19 @@ def decode(data: bytes, name: str, sensor: Sensor | None = None) -> Frame:
             linear = _developed(raw, found)
             pixels, metadata = _encoded(linear), _metadata(raw, data, found)
     except rawpy.LibRawFileUnsupportedError as error:
-        raise InputError(f"{name}: is no raw file of a kind that is known; export it as 16-bit TIFF") from error
+        raise InputError(f"{name}: an unknown kind of raw file; export it as 16-bit TIFF") from error
     except rawpy.LibRawError as error:
         said = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else str(error)
-        raise InputError(f"{name}: the file is damaged, cut short or no raw file ({said}); copy it again") from error
+        raise InputError(f"{name}: the file is damaged, cut short or not a raw file ({said}); copy it again") from error
     if hot:
-        metadata = metadata.noted(f"had {hot} hot pixels, which were filled from their neighbours")
+        metadata = metadata.noted(f"had {hot} hot pixels, now filled in from their neighbours")
     return check_frame(pixels, name, metadata)
 
 
 def _check(raw: rawpy.RawPy, name: str) -> None:
     check_size(raw.sizes.width, raw.sizes.height, name)
     if raw.num_colors != 3:
-        raise InputError(f"{name}: has {raw.num_colors} colours; twinshot needs a sensor of red, green and blue")
+        raise InputError(f"{name}: its sensor has {raw.num_colors} colours; twinshot needs red, green and blue")
     last = raw.raw_image_visible[-_LAST_ROWS:]
     if not last.any():  # LibRaw leaves what it could not read at 0; a sensor's noise does not
         raise InputError(f"{name}: the file is damaged or cut short (its last rows are missing); copy it again")

@@ -85,7 +85,7 @@ def _opaque(stored: Stored, name: str) -> Pixels:
     if pixels.shape[2] > colours and stored.alpha:
         opaque = 1.0 if stored.bits == 32 else 2**stored.bits - 1
         if (pixels[..., colours] < opaque).any():
-            raise InputError(f"{name}: has transparent pixels; save it without an alpha channel")
+            raise InputError(f"{name}: has transparent pixels; save it without transparency")
     return np.ascontiguousarray(pixels[..., :3] if colours == 3 else pixels[..., 0])
 
 

@@ -103,11 +103,11 @@ def _check(page: TiffPage, name: str) -> None:
     channels = page.samplesperpixel
     if kind not in (_GREY, _RGB) and not (kind == _YCBCR and int(page.compression) == 7 and channels == 3):
         said = _NAMES.get(kind, f"of photometric kind {kind}")
-        raise InputError(f"{name}: is {said}; twinshot needs colour photographs: save it as RGB")
+        raise InputError(f"{name}: is {said}; twinshot needs colour photographs; save it as RGB")
     if page.dtype is None or page.dtype.kind not in "ufb":
         raise InputError(f"{name}: has {page.dtype} samples; save it with 8 or 16 bits, or as float")
     if page.ndim not in (2, 3) or channels > _MOST_CHANNELS or (kind == _RGB and channels < 3):
-        raise InputError(f"{name}: has {channels} channels; twinshot needs colour photographs: save it as RGB")
+        raise InputError(f"{name}: has {channels} channels; twinshot needs colour photographs; save it as RGB")
 
 
 def _check_whole(page: TiffPage, size: int) -> None:

@@ -41,14 +41,14 @@ NETS: dict[str, type[nn.Module]] = {
 def build(kind: str, settings: dict[str, Any]) -> nn.Module:
     """A network by its kind and its own settings. Raises TwinshotError for an unknown kind or setting."""
     if kind not in NETS:
-        raise TwinshotError(f"no network is called {kind!r}: choose one of {', '.join(NETS)}")
+        raise TwinshotError(f"no network is called {kind!r}; choose from {', '.join(NETS)}")
     try:
         inputs = sorted(settings.get("inputs", FRAMES))
         if inputs not in (["blurry"], ["noisy"], sorted(FRAMES)):
             raise ValueError(f"inputs: give one or both of {', '.join(FRAMES)}")
         return NETS[kind](**settings)
     except (TypeError, ValueError, RuntimeError, ZeroDivisionError) as error:  # what torch and sums say of such numbers
-        raise TwinshotError(f"network {kind!r}: settings {settings} do not make one ({error})") from error
+        raise TwinshotError(f"network {kind!r}: settings {settings} do not work ({error})") from error
 
 
 def build_plain(kind: str, settings: dict[str, Any]) -> nn.Module:

@@ -49,7 +49,7 @@ def level_widths(base_channels: int, levels: int) -> list[int]:
         TwinshotError: fewer than two levels, or no channels.
     """
     if levels < 2 or base_channels < 1:
-        raise TwinshotError(f"levels={levels}, base_channels={base_channels}: needs 2 levels and 1 channel or more")
+        raise TwinshotError(f"levels={levels}, base_channels={base_channels}: give at least 2 levels and 1 channel")
     return [base_channels * min(2**level, 8) for level in range(levels)]
 
 

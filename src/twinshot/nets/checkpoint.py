@@ -19,11 +19,11 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         TwinshotError: no such file, or not such a table.
     """
     if not path.is_file():
-        raise TwinshotError(f"{path}: no such checkpoint; a run keeps its own in runs/NAME/checkpoint.pt")
+        raise TwinshotError(f"{path}: no such file; a training run keeps its checkpoint in runs/NAME/checkpoint.pt")
     try:
         table: dict[str, Any] = torch.load(path, "cpu", weights_only=True)
         if not table.keys() >= _KEYS:
             raise ValueError("another table")
     except Exception as error:  # parsers of foreign bytes raise whatever they stumble over
-        raise TwinshotError(f"{path}: is no checkpoint of twinshot, or damaged; name a run's checkpoint.pt") from error
+        raise TwinshotError(f"{path}: is damaged, or not a twinshot checkpoint; give a run's checkpoint.pt") from error
     return table

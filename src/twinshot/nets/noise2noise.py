@@ -44,7 +44,7 @@ class Noise2Noise(nn.Module):
     def __init__(self, width: int = 48) -> None:
         super().__init__()
         if width < 3 or width % 3:
-            raise TwinshotError(f"width={width}: the last level has 4/3 and 2/3 of it; give a multiple of 3")
+            raise TwinshotError(f"width={width}: give a multiple of 3 (the last level has 4/3 and 2/3 of the width)")
         self.encoder = nn.ModuleList([_convs(3, width, width), *(_convs(width, width) for _ in range(4))])
         self.bottom = _convs(width, width)
         inner = [_convs(channels * width, 2 * width, 2 * width) for channels in (2, 3, 3, 3)]

@@ -60,7 +60,7 @@ class TwinNet(nn.Module):
     ) -> None:
         super().__init__()
         if min(channels, default=0) < 1 or len(channels) > 6:
-            raise ValueError("there are 1 to 6 levels, of 1 or more channels")
+            raise ValueError("give 1 to 6 levels of at least 1 channel")
         self.inputs = tuple(inputs)
         self.multiple = 2 ** (len(channels) - 1)
         pictures = 3 * len(inputs)

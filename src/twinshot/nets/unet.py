@@ -40,7 +40,7 @@ class UNet(nn.Module):
     def __init__(self, base_channels: int = 64, levels: int = 5, inputs: Sequence[str] = ("noisy", "blurry")) -> None:
         super().__init__()
         if base_channels < 1 or not 1 <= levels <= 6:
-            raise ValueError("there are 1 to 6 levels, of 1 or more channels")
+            raise ValueError("give 1 to 6 levels of at least 1 channel")
         self.inputs = tuple(inputs)
         self.multiple = 2 ** (levels - 1)
         widths = [base_channels * 2**level for level in range(levels)]

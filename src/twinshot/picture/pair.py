@@ -141,11 +141,11 @@ class Pair:
         if self.noisy.size != self.blurry.size:
             raise MismatchError(
                 f"{self.noisy.name} is {width}x{height} but {self.blurry.name} is {other_width}x{other_height}: "
-                "give two frames of one size and orientation"
+                "give two frames of the same size and orientation"
             )
         if np.array_equal(self.noisy.pixels, self.blurry.pixels):
             raise MismatchError(
-                f"{self.noisy.name} and {self.blurry.name} are the same picture: give the short and the long exposure"
+                f"{self.noisy.name} and {self.blurry.name} are the same picture; give the short and the long exposure"
             )
 
 
@@ -161,7 +161,7 @@ def check_size(width: int, height: int, name: str) -> None:
     if max(height, width) > LARGEST_SIDE or height * width > LARGEST_AREA:
         raise InputError(
             f"{name}: {width}x{height} is too large; up to {LARGEST_SIDE} px a side and "
-            f"{LARGEST_AREA // 1_000_000} megapixels can be restored: crop or split it"
+            f"{LARGEST_AREA // 1_000_000} megapixels can be restored; crop or split it"
         )
 
 

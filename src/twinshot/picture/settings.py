@@ -26,7 +26,7 @@ class Settings:
     def __post_init__(self) -> None:
         for name in ("strength", "colour_strength"):
             if not 0 <= getattr(self, name) <= 1:
-                raise InputError(f"{name} {getattr(self, name)} is no share: it runs from 0 to 1")
+                raise InputError(f"{name} {getattr(self, name)} is out of range; give a number from 0 to 1")
 
 
 AS_FOUND = Settings()

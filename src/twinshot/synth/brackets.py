@@ -131,9 +131,9 @@ def pairs_in(source: Path) -> list[RealPair]:
     elif low.is_dir():
         found = [RealPair(path, source / "high" / path.name) for path in images_in(low)]
     else:
-        raise InputError(f"{source}: holds no real pairs; give pairs.csv there, or the folders low/ and high/")
+        raise InputError(f"{source}: holds no real pairs; it needs a pairs.csv, or the folders low/ and high/")
     if missing := [path for pair in found for path in (pair.short, pair.long) if not path.is_file()]:
-        raise InputError(f"{missing[0]}: missing, but the other frame of its pair is named; a pair needs both")
+        raise InputError(f"{missing[0]}: missing, but the other frame of its pair is listed; a pair needs both")
     return found
 
 

@@ -72,14 +72,16 @@ class FrameWindow:
         first, averaged = (0, self.frames[2:]) if timing == "before" else (len(self.frames) // 2, self.frames)
         long = [decode(self._read(path), light) for path in averaged]
         if len({frame.shape for frame in long}) > 1:
-            raise TwinshotError(f"{self.frames[0].parent}: frames of several sizes; keep one film in a folder")
+            raise TwinshotError(
+                f"{self.frames[0].parent}: its frames differ in size; keep each film in a folder of its own"
+            )
         sharp, blurry = self._read(self.frames[first]), encode(np.mean(long, axis=0, dtype=np.float32), light)
         return sharp, registered(sharp, blurry) if self.registered and timing == "before" else blurry
 
     def follow(self, light: Light, rng: np.random.Generator, count: int) -> tuple[Image, ...]:
         """See `Window`. Raises TwinshotError where the window has fewer frames."""
         if count >= len(self.frames):
-            raise TwinshotError(f"{self.frames[0]}: its window has {len(self.frames)} frames; ask for a shorter burst")
+            raise TwinshotError(f"{self.frames[0]}: one window has {len(self.frames)} frames; ask for a shorter burst")
         return tuple(self._read(path) for path in self.frames[1 : 1 + count])
 
     def extent(self, light: Light, rng: np.random.Generator, timing: Timing = "before") -> None:
@@ -140,7 +142,9 @@ class StillWindow:
         size = self.size or (photo.shape[0] - 2 * margin & ~1, photo.shape[1] - 2 * margin & ~1)
         if min(size) < SMALLEST_SIDE or size[0] > photo.shape[0] or size[1] > photo.shape[1]:
             seen = f"{photo.shape[1]}x{photo.shape[0]}"
-            raise TwinshotError(f"{self.photo}: {seen} is too small to be moved about in; give larger photographs")
+            raise TwinshotError(
+                f"{self.photo}: {seen} is too small to simulate camera motion in; give larger photographs"
+            )
         backdrop, margin = _cut(photo, size, margin, rng)
         backdrop = decode(backdrop, light)
         if light == "linear":
@@ -172,7 +176,7 @@ class PublishedWindow:
 
     def follow(self, light: Light, rng: np.random.Generator, count: int) -> tuple[Image, ...]:
         """Raises TwinshotError: there is nothing to make a burst of."""
-        raise TwinshotError(f"{self.blurry}: a published pair has no frames between for a burst; leave the burst away")
+        raise TwinshotError(f"{self.blurry}: a published pair has no frames to make a burst from; ask for no burst")
 
     def extent(self, light: Light, rng: np.random.Generator, timing: Timing = "before") -> None:
         """See `Window`: nobody knows how the camera moved."""
@@ -190,7 +194,7 @@ def _read_bytes(path: Path) -> NDArray[Any]:
             raise TwinshotError(f"{path}: cannot be read ({error.strerror}); remove it from the folder") from error
         pixels = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
         if pixels is None:
-            raise TwinshotError(f"{path}: not an image that can be read; remove it from the folder or replace it")
+            raise TwinshotError(f"{path}: not an image twinshot can read; remove it from the folder or replace it")
         _recent[path] = np.ascontiguousarray(pixels[..., ::-1])
         while len(_recent) > 1 and sum(kept.nbytes for kept in _recent.values()) > _MOST_KEPT:
             _recent.popitem(last=False)
@@ -217,7 +221,7 @@ def images_in(folder: Path) -> tuple[Path, ...]:
     """The image files directly in `folder`, by name. Raises TwinshotError where there are none."""
     found = tuple(sorted(filter(_is_image, folder.iterdir()))) if folder.is_dir() else ()
     if not found:
-        raise TwinshotError(f"{folder}: no images there; name a folder of photographs or of numbered frames")
+        raise TwinshotError(f"{folder}: no images there; give a folder of photographs or of numbered frames")
     return found
 
 
@@ -236,7 +240,7 @@ def scenes_in(root: Path) -> list[tuple[Path, ...]]:
     """Every folder of frames under `root` (GOPRO_Large_all's train or test, or one scene), frames in order."""
     folders = sorted({p.parent for p in root.rglob("*") if _is_image(p)})
     if not folders:
-        raise TwinshotError(f"{root}: no frames found there; GOPRO_Large_all keeps them in train/SCENE/NNNNNN.png")
+        raise TwinshotError(f"{root}: no frames there; GOPRO_Large_all keeps them in train/SCENE/NNNNNN.png")
     return [images_in(folder) for folder in folders]
 
 

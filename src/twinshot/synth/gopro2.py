@@ -80,12 +80,18 @@ def films(root: Path, part: str) -> Sources:
     folder, other = root / "frames" / part, root / {"train": "train", "val": "test"}[part]
     folder = other if other.is_dir() and not folder.is_dir() else folder
     if not folder.is_dir():
-        raise TwinshotError(f"{folder}: no such folder, nor {other}; name GOPRO_Large_all, which has train/ and test/")
+        raise TwinshotError(
+            f"{folder}: no such folder, nor {other}; give the folder GOPRO_Large_all, with train/ and test/"
+        )
     scenes = tuple(scenes_in(folder))
     if wrong := next((scene for scene in scenes if scene[0].parent.name in _OTHER_LAYOUT), None):
-        raise TwinshotError(f"{wrong[0].parent}: is GOPRO_Large's; GOPRO2 is made of the frames of GOPRO_Large_all")
+        raise TwinshotError(
+            f"{wrong[0].parent}: belongs to GOPRO_Large; GOPRO2 is made from the frames of GOPRO_Large_all"
+        )
     if not _windows(sources := Sources((), scenes)):
-        raise TwinshotError(f"{folder}: no scene has {WINDOW} frames, which one window takes; add longer ones")
+        raise TwinshotError(
+            f"{folder}: every scene is shorter than the {WINDOW} frames of one window; add longer scenes"
+        )
     return sources
 
 

@@ -219,7 +219,7 @@ PROFILES: dict[str, Profile] = {
 def profile_named(name: str) -> Profile:
     """The profile of this name. Raises TwinshotError for an unknown one."""
     if name not in PROFILES:
-        raise TwinshotError(f"no profile is called {name!r}: choose one of {', '.join(PROFILES)}")
+        raise TwinshotError(f"no profile is called {name!r}; choose from {', '.join(PROFILES)}")
     return PROFILES[name]
 
 

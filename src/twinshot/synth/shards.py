@@ -182,7 +182,7 @@ def _window(sources: Sources, plan: ShardPlan, rng: np.random.Generator) -> Wind
         frames = sources.scenes[rng.integers(len(sources.scenes))]
         length = min(int(rng.integers(7, 16)), len(frames))
         if length < 3:
-            raise TwinshotError(f"{frames[0].parent}: a scene takes at least 3 frames, and 15 are better")
+            raise TwinshotError(f"{frames[0].parent}: a scene needs at least 3 frames; 15 are better")
         start = int(rng.integers(len(frames) - length + 1))
         chosen = frames[start : start + length]
         turned, crop = tuple(chosen[:: rng.choice([-1, 1])]), random_crop(chosen[0], plan.side, rng)
@@ -195,7 +195,7 @@ def random_crop(frame: Path, side: int, rng: np.random.Generator) -> tuple[int, 
     """Top, left and side of a part of a film's frame. Raises TwinshotError for a frame smaller than that."""
     height, width = read_photo(frame).shape[:2]
     if min(height, width) < side:
-        raise TwinshotError(f"{frame}: {width}x{height} is too small; frames must hold {side}x{side}")
+        raise TwinshotError(f"{frame}: {width}x{height} is too small; frames must be at least {side}x{side}")
     return int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1)), side
 
 

@@ -71,7 +71,7 @@ def write_windows(windows: Sequence[Window], output: Path, plan: Plan) -> int:
     """
     profile = profile_named(plan.profile)
     if plan.burst > 1 and profile.timing != "before":
-        raise TwinshotError(f"profile {plan.profile!r} has its sharp frame inside the exposure: leave the burst away")
+        raise TwinshotError(f"profile {plan.profile!r} has its sharp frame inside the exposure; ask for no burst")
     with atomic.claimed(output):
         return _write_missing(windows, output, plan, profile)
 
@@ -120,7 +120,7 @@ def _check_output(output: Path) -> None:
     kinds = [output / kind for kind in (*KINDS, "burst")]
     full = [kind for kind in kinds if kind.is_dir() and any(kind.iterdir())]
     if full and not (output / "meta.jsonl").exists():
-        raise TwinshotError(f"{full[0]}: holds files that are not of a set made here; choose an empty folder")
+        raise TwinshotError(f"{full[0]}: holds files that twinshot synth did not make; choose an empty folder")
 
 
 def _triple(window: Window, profile: Profile, plan: Plan, index: int, output: Path) -> dict[str, Any]:
@@ -138,17 +138,19 @@ def windows_in(source: Path, side: int | None = None) -> list[Window]:
     Photographs may be numbered, too: they are taken for frames only if they look like it.
     """
     if not source.is_dir():
-        raise TwinshotError(f"{source}: no such folder; name a folder of photographs or of numbered frames")
+        raise TwinshotError(f"{source}: no such folder; give a folder of photographs or of numbered frames")
     scenes = scenes_in(source)
     films = [scene for scene in scenes if is_film(scene)]
     if films and len(films) < len(scenes):
         other = next(scene for scene in scenes if scene not in films)[0].parent
-        raise TwinshotError(f"{source}: has folders of numbered frames, but {other} is none; name one kind at a time")
+        raise TwinshotError(
+            f"{source}: mixes folders of numbered frames with other files ({other}); give one kind at a time"
+        )
     if films:
         windows: list[Window] = [window for scene in scenes for window in windows_of(scene)]
         if not windows:
             raise TwinshotError(
-                f"{source}: holds numbered frames of a film, but no {WINDOW} in a row, which one triple takes"
+                f"{source}: holds numbered frames of a film, but not the {WINDOW} in a row that one triple needs"
             )
         return windows
     photos = images_in(source)
@@ -174,7 +176,9 @@ def _made_as(path: Path, row: str) -> dict[str, Any]:
     try:
         return dict(json.loads(row))
     except (ValueError, TypeError) as error:
-        raise TwinshotError(f"{path}: holds a line that is none of a set made here; choose an empty folder") from error
+        raise TwinshotError(
+            f"{path}: holds a line that twinshot synth did not write; choose an empty folder"
+        ) from error
 
 
 def _write(output: Path, name: str, triple: Sample) -> None:

@@ -157,20 +157,20 @@ def load_recipe(path: Path) -> Recipe:
     where = str(path)
     recipe = recipe_from(_read(path), where)
     if not re.fullmatch(r"[\w-]([\w.-]*[\w-])?", recipe.name) or recipe.name.casefold() == SHARDS:
-        raise TwinshotError(f"{where}: name = {recipe.name!r}; give a plain name, other than {SHARDS!r}, for a folder")
+        raise TwinshotError(f"{where}: name = {recipe.name!r}; give a plain folder name other than {SHARDS!r}")
     if wrong := next(_out_of_bounds(recipe), None):
         raise TwinshotError(f"{where}: {wrong}")
     if not any(_weights_of_terms(recipe)):
-        raise TwinshotError(f"{where}: all terms of the loss have weight 0; give one a weight")
+        raise TwinshotError(f"{where}: all loss terms have weight 0; give at least one a weight")
     if not recipe.data.profiles:
-        raise TwinshotError(f"{where}: profiles = []; name one or more")
+        raise TwinshotError(f"{where}: profiles = []; name at least one")
     if recipe.data.crop > recipe.data.side:
         raise TwinshotError(
-            f"{where}: a crop of {recipe.data.crop} from pictures of {recipe.data.side}; give at most that"
+            f"{where}: crop = {recipe.data.crop} is larger than side = {recipe.data.side}; make it smaller"
         )
     if recipe.data.batch % recipe.data.reuse:
         raise TwinshotError(
-            f"{where}: reuse = {recipe.data.reuse} for a batch of {recipe.data.batch}; give a divisor of it"
+            f"{where}: reuse = {recipe.data.reuse} does not divide the batch of {recipe.data.batch}; give a divisor"
         )
     return recipe
 
@@ -215,7 +215,7 @@ def as_table(recipe: Recipe) -> dict[str, Any]:
 
 def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     if path.resolve() in above:
-        raise TwinshotError(f"{path}: this recipe overlays itself; let its base name another file")
+        raise TwinshotError(f"{path}: this recipe is its own base; name another file as its base")
     try:
         table = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError as error:
@@ -236,11 +236,11 @@ def _merge(base: dict[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
 
 def _fill(kind: type[Table], table: Any, where: str) -> Table:
     if not isinstance(table, Mapping):
-        raise TwinshotError(f"{where}: {table!r} is no table of settings")
+        raise TwinshotError(f"{where}: {table!r} is not a table of settings")
     hints = get_type_hints(kind)
     known = {entry.name for entry in fields(kind)}  # type: ignore[arg-type]
     if unknown := sorted(set(table) - known):
-        raise TwinshotError(f"{where}: unknown setting {unknown[0]!r}; known are {', '.join(sorted(known))}")
+        raise TwinshotError(f"{where}: unknown setting {unknown[0]!r}; choose from {', '.join(sorted(known))}")
     try:
         return kind(**{key: _value(hints[key], value, f"{where}: {key}") for key, value in table.items()})
     except TypeError as error:

@@ -123,7 +123,7 @@ def prepare_shards(recipe: Recipe, root: Path, folder: Path, workers: int) -> li
     sources = Sources(images_in(root / "photos" / "train"), scenes)
     kinds = kinds_for([profile_named(name) for name in data.profiles])
     if data.shards < len(kinds):
-        raise TwinshotError(f"shards = {data.shards}, but these profiles take {len(kinds)} kinds of them; give more")
+        raise TwinshotError(f"shards = {data.shards}, but these profiles need {len(kinds)} kinds of shard; give more")
     plan = ShardPlan(kinds=kinds, shards=data.shards, per_shard=data.per_shard, side=data.side)
     return render_missing(sources, plan, folder, workers)
 
@@ -204,7 +204,7 @@ def validation(
     if frames.is_dir():
         windows = [window for scene in scenes_in(frames) for window in windows_of(scene)]
         if not windows:
-            raise TwinshotError(f"{frames}: no {WINDOW} frames in a row to validate on; add some, or remove the folder")
+            raise TwinshotError(f"{frames}: validation needs {WINDOW} frames in a row; add some, or remove the folder")
         groups["real"] = _of_films(windows, "paper")
     return Validation(groups)
 
@@ -221,7 +221,7 @@ def _view(frame: Path) -> tuple[int, int, int]:
     height, width = read_photo(frame).shape[:2]
     side = min(416, height, width) // 32 * 32
     if side < 64:
-        raise TwinshotError(f"{frame}: {width}x{height} is too small to validate on; give frames of 64 px or more")
+        raise TwinshotError(f"{frame}: {width}x{height} is too small for validation; give frames of at least 64 px")
     return min(200, height - side), min(400, width - side), side
 
 

@@ -73,9 +73,11 @@ def _must_agree(recipes: Sequence[Recipe]) -> None:
     first, shared = recipes[0], ("data", "seed", "steps", "validation")
     for recipe in recipes[1:]:
         if changed := [key for key in shared if getattr(recipe, key) != getattr(first, key)]:
-            raise TwinshotError(f"{recipe.name}: its {changed[0]} differs from {first.name}'s; train it by itself")
+            raise TwinshotError(
+                f"{recipe.name}: its {changed[0]} differs from that of {first.name}; train it on its own"
+            )
     if len({recipe.name for recipe in recipes}) < len(recipes):
-        raise TwinshotError(f"{first.name}: two recipes have one name; give each its own")
+        raise TwinshotError(f"{first.name}: two recipes have this name; rename one")
 
 
 def _train(runs: Sequence[Run], root: Path, folder: Path) -> None:
@@ -127,8 +129,8 @@ def _check(row: dict[str, float], step: int, run: Path) -> None:
     """Raises TwinshotError where a step has blown up, before a checkpoint of it could be written."""
     if wrong := [name for name, value in row.items() if not math.isfinite(value)]:
         raise TwinshotError(
-            f"{run}: {wrong[0]} is {row[wrong[0]]} at step {step}: training has blown up. The last checkpoint is "
-            "sound: go on from it with a lower rate (optim.lr), or start anew"
+            f"{run}: {wrong[0]} is {row[wrong[0]]} at step {step}: training has diverged. The last checkpoint is "
+            "fine: resume from it with a lower rate (optim.lr), or start again"
         )
 
 
@@ -222,10 +224,10 @@ def load_into(state: State, recipe: Recipe, path: Path) -> State:
     changed = [key for key in fixed if getattr(before, key) != getattr(recipe, key)]
     changed += ["optim.name"] if before.optim.name != recipe.optim.name else []
     if changed:
-        raise TwinshotError(f"{path}: was made with other settings of {', '.join(changed)}; give the run a new name")
+        raise TwinshotError(f"{path}: was trained with other settings of {', '.join(changed)}; give the run a new name")
     if state.teacher is not None and table.get("teacher") not in (None, fingerprint(state.teacher)):
         raise TwinshotError(
-            f"{path}: was taught by other weights than {recipe.loss.teacher!r} has now; put those back, or give the "
+            f"{path}: its teacher {recipe.loss.teacher!r} has changed since; put the old weights back, or give the "
             "run a new name"
         )
     state.net.load_state_dict(table["net"])

@@ -136,7 +136,7 @@ def adversarial_loss(fake_logits: Tensor, form: AdversarialForm = "minimax") -> 
         TwinshotError: another form.
     """
     if form not in get_args(AdversarialForm):
-        raise TwinshotError(f"adversarial form {form!r}: choose one of {', '.join(get_args(AdversarialForm))}")
+        raise TwinshotError(f"adversarial form {form!r}: choose from {', '.join(get_args(AdversarialForm))}")
     return F.softplus(-fake_logits).mean() if form == "non_saturating" else -F.softplus(fake_logits).mean()
 
 

@@ -270,7 +270,7 @@ def _at_first(config: NetConfig) -> tuple[nn.Module, dict[str, Any] | None]:
         net.load_state_dict(network_of(model.path, model.card).state_dict())
     except RuntimeError as error:
         raise TwinshotError(
-            f"start = {config.start!r}: is another network than the recipe's; give its kind and settings"
+            f"start = {config.start!r}: is a different network from the recipe's; give that model's kind and settings"
         ) from error
     return net, msgspec.to_builtins(model.card.training)
 
@@ -283,7 +283,7 @@ def _teacher(recipe: Recipe, device: torch.device) -> nn.Module | None:
     if not (name := recipe.loss.teacher):
         return None
     if recipe.method != "restoration":
-        raise TwinshotError(f"teacher = {name!r}: the method {recipe.method!r} has none; leave it away")
+        raise TwinshotError(f"teacher = {name!r}: the method {recipe.method!r} takes no teacher; leave it out")
     model = load_model(name)
     teacher = network_of(model.path, model.card)
     _check_grid(recipe, teacher, name)
@@ -304,9 +304,9 @@ def _check_denoising(recipe: Recipe, net: nn.Module) -> None:
     """DeblurRNN's denoising net has one loss: its own, which the method `paper` has, or that of what follows it."""
     own = recipe.method == "paper" and recipe.paper.denoising > 0
     if isinstance(net, DeblurRNN) and net.joint and own:
-        raise TwinshotError("joint = true lets a second loss at the denoising net; set joint = false or denoising = 0")
+        raise TwinshotError("joint = true trains the denoising net by two losses; set joint = false or denoising = 0")
     if isinstance(net, DeblurRNN) and not net.joint and not own:
-        raise TwinshotError("nothing would train the denoising net: set joint = true among the net's settings")
+        raise TwinshotError("nothing would train the denoising net; set joint = true in the net's settings")
 
 
 def _judge(recipe: Recipe, device: torch.device) -> nn.Module | None:

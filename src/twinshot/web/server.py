@@ -156,7 +156,7 @@ def listen(settings: Settings) -> socket.socket:
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         raise TwinshotError(
-            f"{settings.host}:{settings.port}: cannot be listened on ({reason}); choose another --port, or --host"
+            f"{settings.host}:{settings.port}: cannot listen there ({reason}); choose another --port or --host"
         ) from error
 
 

@@ -53,7 +53,7 @@ def checked(settings: Settings) -> Settings:
         )
     if settings.token and (len(settings.token) < LEAST_TOKEN or not settings.token.isascii()):
         raise TwinshotError(
-            f"the token is too weak; take at least {LEAST_TOKEN} ASCII characters, "
+            f"the token is too weak; use at least {LEAST_TOKEN} ASCII characters, "
             f"for example {secrets.token_urlsafe(24)}"
         )
     return replace(settings, names=tuple(name.lower() for name in settings.names))
