@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-web lint slow coverage clean
+.PHONY: demo test test-web lint slow coverage docs wheel clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python demo/show.py
@@ -31,6 +31,17 @@ coverage: $(VENV)/.developing
 	$(BIN)/coverage run -m pytest
 	$(BIN)/coverage report --skip-covered
 
+# The documentation as a web site, in build/site. Warnings count as errors: dead links, pages that nothing leads to.
+docs: $(VENV)/.documenting
+	$(BIN)/python scripts/commands.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "open build/site/index.html"
+
+# The wheel, tried in an environment of its own.
+wheel: $(VENV)/.developing
+	$(BIN)/python -m build --wheel --outdir dist .
+	$(BIN)/python scripts/try_wheel.py dist
+
 slow: $(VENV)/.developing
 	$(BIN)/python -m pytest -m slow
 
@@ -45,5 +56,9 @@ $(VENV)/.developing: pyproject.toml | $(BIN)/python
 	$(PIP) -e '.[train,bench,openvino,web,dev]'
 	touch $@ $(VENV)/.installed
 
+$(VENV)/.documenting: pyproject.toml | $(BIN)/python
+	$(PIP) -e '.[docs]'
+	touch $@
+
 clean:
-	rm -rf $(VENV) demo/restored.png demo/sheet.png
+	rm -rf $(VENV) build dist demo/restored.png demo/sheet.png

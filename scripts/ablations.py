@@ -27,8 +27,8 @@ checkerboards, in dB over the truth's own: 0 is none. Compare rows of this page 
 docs/benchmark may be of other sets.
 
 """
-AGED = """Measured on the sets as they were before the noise of `paper` was put right (docs/notebook.md), and on 40
-pictures of `camera`.
+AGED = """Measured on the sets as they were before the noise of `paper` was put right (docs/notebook/training.md),
+and on 40 pictures of `camera`.
 
 """
 """What to say as long as the rows are older than that; take it away once they are measured again."""

@@ -1,26 +1,155 @@
-"""Links between the pages lead somewhere."""
+"""The pages: links lead somewhere, commands are what the command takes, and nothing that users meet is left out."""
 
+from __future__ import annotations
+
+import os
 import re
+import shlex
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import typer.main
+from helpers import SRC
+
+from twinshot.bench.sets import SETS
+from twinshot.cli import restore, serve  # noqa: F401  # they enter their commands
+from twinshot.cli.app import app
+from twinshot.engines.loading import ENGINES
+from twinshot.engines.models import manifest
+from twinshot.synth.profiles import PROFILES
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("weights/*.md")])
+GUIDE = [page for page in PAGES if "notebook" not in page.parts and page.name not in ("CHANGELOG.md", "commands.md")]
+RUN = ("twinshot --version", "twinshot models", "twinshot restore demo/noisy.jpg demo/blurry.jpg -o sharp.png")
+"""Of all commands in the pages those that take a moment and need nothing."""
+
+
+def blocks(page: Path) -> list[tuple[str, str]]:
+    """The language and the text of each fenced block, also of those within a list or a tab."""
+    found = re.findall(r"^( *)```(\w*)\n(.*?)^\1```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    return [(language, re.sub(rf"^{indent}", "", text, flags=re.MULTILINE)) for indent, language, text in found]
+
+
+def commands(page: Path) -> list[str]:
+    """The lines that call twinshot, less comments, variables and what they are piped into."""
+    lines = [line.strip() for language, text in blocks(page) if not language for line in text.splitlines()]
+    calls = [re.match(r"(?:\$ )?(?:\w+=(?:\$\([^)]*\)|\S*) )?(twinshot [^#|]*)", line) for line in lines]
+    return [call[1].strip() for call in calls if call and not call[1].startswith("twinshot: ")]
+
+
+CALLS = sorted({(call, page.name) for page in PAGES for call in commands(page)})
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_relative_links_exist(page):
-    links = re.findall(r"\]\(([^)#]+)", page.read_text("utf-8"))
+def test_relative_links_exist(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s]+)", page.read_text("utf-8"))
     missing = [link for link in links if "://" not in link and not (page.parent / link).exists()]
     assert not missing
 
 
-def test_modules_named_in_the_pages_exist():
-    named = re.findall(r"`((?:src/twinshot|recipes|scripts|demo|docs)/[\w./-]+\.\w+)`", "".join(map(_text, PAGES)))
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_to_sections_exist(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]*)#([^)]+)\)", page.read_text("utf-8"))
+    assert [
+        (name, anchor) for name, anchor in links if anchor not in anchors(page.parent / name if name else page)
+    ] == []
+
+
+def anchors(page: Path) -> set[str]:
+    """Of each heading, as GitHub and MkDocs make them."""
+    heads = re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", head.lower()).strip().replace(" ", "-") for head in heads}
+
+
+def test_modules_named_in_the_pages_exist() -> None:
+    named = re.findall(r"`((?:src/twinshot|recipes|scripts|demo|docs|contrib)/[\w./-]+\.\w+)`", _all(PAGES))
     made_by_demo = {"demo/restored.png", "demo/sheet.png"}
     assert [name for name in named if not (ROOT / name).exists() and name not in made_by_demo] == []
 
 
-def _text(page):
-    return page.read_text("utf-8")
+@pytest.mark.parametrize(("call", "page"), CALLS)
+def test_commands_in_the_pages_are_understood(call: str, page: str) -> None:
+    """By the command's own parser; nothing is run."""
+    _, *words = shlex.split(call)
+    group = typer.main.get_command(app)
+    with group.make_context("twinshot", words, resilient_parsing=False) as context:
+        rest = [*context._protected_args, *context.args]
+        if rest:
+            name, command, more = group.resolve_command(context, rest)
+            command.make_context(name, more, parent=context)
+
+
+def test_there_are_commands_to_understand() -> None:
+    assert len(CALLS) > 20
+    assert {*RUN} <= {call for call, _ in CALLS}
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A folder with what the pages' commands name."""
+    shutil.copytree(ROOT / "demo", tmp_path / "demo", ignore=shutil.ignore_patterns("*.png", "*.py"))
+    return tmp_path
+
+
+@pytest.mark.parametrize("call", RUN)
+def test_cheap_commands_run(call: str, checkout: Path) -> None:
+    words = [sys.executable, "-m", *shlex.split(call)]
+    done = subprocess.run(words, cwd=checkout, env=_environment(), capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout
+
+
+def test_python_in_the_pages_is_python() -> None:
+    snippets = [(page, text) for page in PAGES for language, text in blocks(page) if language == "python"]
+    assert len(snippets) > 4
+    for page, text in snippets:
+        compile(text, str(page), "exec")
+
+
+def test_python_that_needs_no_files_runs(tmp_path: Path) -> None:
+    (snippet,) = [text for language, text in blocks(ROOT / "docs" / "python.md") if "random" in text]
+    done = subprocess.run(
+        [sys.executable, "-c", snippet], cwd=tmp_path, env=_environment(), capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (0, "(64, 96, 3)\n"), done.stderr
+
+
+def test_the_page_of_commands_says_what_their_help_says() -> None:
+    """So every option is documented: run scripts/commands.py after a change."""
+    done = subprocess.run(
+        [sys.executable, "-c", "import commands; print(commands.page(), end='')"],
+        cwd=ROOT / "scripts",
+        env=_environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (ROOT / "docs" / "commands.md").read_text("utf-8") == done.stdout
+
+
+def test_every_option_has_a_help() -> None:
+    group = typer.main.get_command(app)
+    options = [(name, item) for name, command in group.commands.items() for item in command.params]
+    assert [(name, item.name) for name, item in options if item.opts[0].startswith("-") and not item.help] == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [("model", manifest()), ("profile", PROFILES), ("set", SETS), ("engine", ENGINES)],
+    ids=["models", "profiles", "sets", "engines"],
+)
+def test_nothing_that_users_meet_is_documented_nowhere(kind: str, names: dict[str, object]) -> None:
+    text = _all(GUIDE)
+    assert [name for name in names if not re.search(rf"[`(, ]{re.escape(name)}[`,) ]", text)] == []
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(SRC), "COLUMNS": "200"}
+
+
+def _all(pages: list[Path]) -> str:
+    return "\n".join(page.read_text("utf-8") for page in pages)

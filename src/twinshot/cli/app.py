@@ -127,7 +127,8 @@ def synth(
         Path, typer.Option("--output", "-o", help="Folder to write: noisy/, blurry/, sharp/ and meta.jsonl.")
     ],
     profile: Annotated[
-        str, typer.Option(help="paper (GOPRO2), camera, sensors, phone, gopro (sharp at the middle), gaussian.")
+        str,
+        typer.Option(help="paper (GOPRO2), camera, sensors, phone, bracket, gopro (sharp at the middle), gaussian."),
     ] = "paper",
     count: Annotated[
         int | None, typer.Option(min=1, help="How many triples; high-speed frames give at most one per window.")

@@ -3,7 +3,7 @@
 Static quantisation: weights by output channel, activations by the range they have on calibration pairs. Only the wide
 3x3 convolutions compute in integers: of `twin` those at 1/8 resolution and below, of `twin-large` at 1/4, too. The
 rounding of the finest level goes into the picture as it is: with that the loss is twenty times as large
-(docs/notebook.md).
+(docs/notebook/speed.md).
 """
 
 from __future__ import annotations
