@@ -14,16 +14,31 @@ SRGB_TO_XYZ = np.array(
 )
 XYZ_TO_SENSOR = np.array([[0.6347, -0.0479, -0.0972], [-0.8297, 1.5954, 0.2480], [-0.1968, 0.2131, 0.7649]])
 BLACK, WHITE = 512, 16383
+BAYER = np.array([[0, 1], [1, 2]])
+X_TRANS = np.array(
+    [
+        [1, 1, 0, 1, 1, 2],
+        [1, 1, 2, 1, 1, 0],
+        [2, 0, 1, 0, 2, 1],
+        [1, 1, 2, 1, 1, 0],
+        [1, 1, 0, 1, 1, 2],
+        [0, 2, 1, 2, 0, 1],
+    ]
+)
 
 
-def mosaic(picture: np.ndarray, balance: tuple[float, ...] = (2.0, 1.0, 1.6), exposure: float = 1.0) -> np.ndarray:
-    """What an RGGB sensor sees of an 8-bit sRGB picture: values in [0, 1] at `exposure`."""
+def mosaic(
+    picture: np.ndarray,
+    balance: tuple[float, ...] = (2.0, 1.0, 1.6),
+    exposure: float = 1.0,
+    pattern: np.ndarray = BAYER,
+) -> np.ndarray:
+    """What a sensor sees of an 8-bit sRGB picture: values in [0, 1] at `exposure`."""
     seen = XYZ_TO_SENSOR @ SRGB_TO_XYZ
     sensor = to_linear(picture.astype(np.float32) / 255) @ (seen / seen.sum(1, keepdims=True)).T
     sensor = sensor / np.array(balance) * exposure
-    pattern = np.array([[0, 1], [1, 2]])
     rows, columns = np.indices(picture.shape[:2])
-    return sensor[rows, columns, pattern[rows % 2, columns % 2]]
+    return sensor[rows, columns, pattern[rows % len(pattern), columns % len(pattern)]]
 
 
 def noisy(values: np.ndarray, seed: int = 0) -> np.ndarray:
@@ -33,19 +48,26 @@ def noisy(values: np.ndarray, seed: int = 0) -> np.ndarray:
 
 
 def write_dng(
-    path: Path, values: np.ndarray, seconds: float, balance: tuple[float, ...] = (2.0, 1.0, 1.6), turn: int = 1
+    path: Path,
+    values: np.ndarray,
+    seconds: float,
+    balance: tuple[float, ...] = (2.0, 1.0, 1.6),
+    turn: int = 1,
+    pattern: np.ndarray = BAYER,
+    **layout: object,
 ) -> Path:
-    """Values in [0, 1] as a Bayer DNG of 14 bits, taken at ISO 400 and f/2."""
+    """Values in [0, 1] as a mosaic's DNG of 14 bits, taken at ISO 400 and f/2; `layout` is tifffile's."""
     levels = np.clip(values * (WHITE - BLACK) + BLACK, 0, WHITE).round().astype(np.uint16)
     tags = [
         (50706, "B", 4, (1, 4, 0, 0), True), (50708, "s", 0, "Night One", True), (271, "s", 0, "Aperture", True),
-        (33421, "H", 2, (2, 2), True), (33422, "B", 4, (0, 1, 1, 2), True), (274, "H", 1, turn, True),
+        (33421, "H", 2, pattern.shape, True), (33422, "B", pattern.size, tuple(pattern.ravel()), True),
+        (274, "H", 1, turn, True),
         (50714, "H", 1, BLACK, True), (50717, "I", 1, WHITE, True),
         (50721, "2i", 9, _ratios(XYZ_TO_SENSOR.ravel()), True), (50728, "2I", 3, _ratios(1 / np.array(balance)), True),
         (50778, "H", 1, 21, True), (33434, "2I", 1, (round(seconds * 10_000), 10_000), True),
         (33437, "2I", 1, (20, 10), True), (34855, "H", 1, 400, True),
     ]  # fmt: skip
-    tifffile.imwrite(path, levels, photometric=32803, extratags=tags)
+    tifffile.imwrite(path, levels, photometric=32803, extratags=tags, **layout)
     return path
 
 

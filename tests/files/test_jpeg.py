@@ -70,6 +70,34 @@ def test_a_changed_byte_is_noticed_where_the_decoder_loses_step(tmp_path, photo)
     assert refused > 15
 
 
+def test_a_changed_byte_is_told_of_by_what_it_shifts(tmp_path, photo):
+    """Where the decoder stays in step, all that follows is lighter, darker or tinted."""
+    whole, rng, told, shifted = encoded(photo, subsampling=0), np.random.default_rng(0), 0, 0
+    path, first = tmp_path / "a.jpg", whole.index(b"\xff\xda") + 20
+    path.write_bytes(whole)
+    right = io.read(path)
+    assert right.metadata.notes == ()
+    for place in rng.integers(first, len(whole) * 3 // 4, 60):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :])
+        try:
+            frame = io.read(path)
+        except TwinshotError:
+            continue
+        shifted += (np.abs(frame.pixels.astype(int) - right.pixels).max(2) > 8).mean() > 0.1
+        told += any("looks damaged: from row" in note for note in frame.metadata.notes)
+    assert shifted > 5
+    assert told >= shifted / 2
+
+
+def test_an_edge_across_a_picture_is_no_damage(tmp_path, photo):
+    """Also one that begins inside the picture, or all along a row of blocks."""
+    darker = photo.copy()
+    darker[64:, 40:] //= 2
+    darker[96:] //= 2
+    save(tmp_path / "a.jpg", darker, quality=90)
+    assert io.read(tmp_path / "a.jpg").metadata.notes == ()
+
+
 def test_the_command_accepts_damage_where_it_is_told_to(command, tmp_path, frames):
     noisy, blurry = save(tmp_path / "n.jpg", frames[0], quality=95), save(tmp_path / "b.png", frames[1])
     noisy.write_bytes(hole(noisy.read_bytes()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tifffile
-from cameras import mosaic, noisy, write_dng
+from cameras import X_TRANS, mosaic, noisy, write_dng
 from skimage import data
 
 from twinshot.files import io
@@ -83,6 +83,19 @@ def test_hot_pixels_are_filled_and_the_rest_left(tmp_path, scene):
     assert np.abs(as_float(frame.pixels) - as_float(clean.pixels)).max() < 0.2
 
 
+def test_hot_pixels_of_an_x_trans_sensor_are_filled(tmp_path):
+    rng = np.random.default_rng(1)
+    dark = noisy(mosaic(data.astronaut(), exposure=0.05, pattern=X_TRANS))  # LibRaw develops none under 512 px
+    clean = io.read(write_dng(tmp_path / "clean.dng", dark, 0.01, pattern=X_TRANS))
+    assert clean.metadata.notes == ()
+    hot = dark.copy()
+    hot[rng.integers(8, 500, 50), rng.integers(8, 500, 50)] += rng.uniform(0.3, 0.8, 50)
+    frame = io.read(write_dng(tmp_path / "hot.dng", hot, 0.01, pattern=X_TRANS))
+    (note,) = frame.metadata.notes
+    assert 45 <= int(note.split()[1]) <= 55
+    assert psnr(as_float(frame.pixels), as_float(clean.pixels)) > 40
+
+
 def test_stars_are_no_hot_pixels(tmp_path):
     """Their light falls on neighbours of other colours, too."""
     sky = np.full((120, 160), 0.01)
@@ -99,6 +112,17 @@ def test_a_raw_file_cut_short_is_refused(tmp_path, scene):
         (tmp_path / "cut.dng").write_bytes(whole[: int(len(whole) * share)])
         with pytest.raises(TwinshotError, match=r"cut\.dng: the file is damaged"):
             io.read(tmp_path / "cut.dng")
+
+
+def test_a_raw_file_that_lacks_tiles_is_refused(tmp_path, scene):
+    """LibRaw would leave whatever was in memory where they belong."""
+    whole = write_dng(tmp_path / "a.dng", mosaic(scene), 0.1, tile=(80, 80))
+    assert io.read(whole).size == scene.shape[:2]
+    with tifffile.TiffFile(whole, mode="r+") as file:
+        for tag in ("TileOffsets", "TileByteCounts"):
+            file.pages.first.tags[tag].overwrite(file.pages.first.tags[tag].value[:5])
+    with pytest.raises(TwinshotError, match=r"a\.dng: the file is damaged"):
+        io.read(whole)
 
 
 def test_a_developed_tiff_may_keep_tags_of_dng(tmp_path, scene):

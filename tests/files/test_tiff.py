@@ -141,3 +141,11 @@ def test_a_tag_of_two_values_where_one_belongs_is_damage(tmp_path, pixels, tag):
     (tmp_path / "a.tif").write_bytes(data)
     with pytest.raises(TwinshotError):
         io.read(tmp_path / "a.tif")
+
+
+def test_a_tile_beyond_measure_is_damage(tmp_path, pixels):
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb", compression="lzw", tile=(16, 16))
+    with tifffile.TiffFile(tmp_path / "a.tif", mode="r+") as file:
+        file.pages.first.tags["TileWidth"].overwrite(1_023_410_192, dtype="I")
+    with pytest.raises(TwinshotError, match="damaged"):
+        io.read(tmp_path / "a.tif")

@@ -13,6 +13,7 @@ from PIL import Image
 from ..picture.errors import InputError
 from ..picture.pair import Metadata, check_size
 from . import exif, xmp
+from .shift import shifted_from
 from .stored import Stored
 
 LARGEST_EXIF = 65_527  # bytes: a segment's length has 16 bits and counts itself and the prefix
@@ -42,7 +43,7 @@ def decode(data: bytes, name: str, accept_damaged: bool) -> Stored:
             iptc=_iptc(file),
             comment=(file.info.get("comment") or b"").decode("utf-8", "replace"),
             dpi=file.info.get("dpi") if file.info.get("jfif_unit") else None,
-            notes=damage + _beside(file, data),
+            notes=(damage or _doubt(file, pixels)) + _beside(file, data),
         )
 
 
@@ -72,6 +73,16 @@ def _pixels(data: bytes, name: str, space: str, accept_damaged: bool) -> tuple[N
     raise InputError(
         f"{name}: the file is damaged or cut short ({said}); copy it again, or use what is left (accept_damaged)"
     )
+
+
+def _doubt(file: Image.Image, pixels: NDArray[np.uint8]) -> tuple[str, ...]:
+    """A note on damage that libjpeg does not see. It may be wrong about a drawing, so it is no reason to refuse."""
+    layers: Any = getattr(file, "layer", ())  # identifier, samples across, samples down, table
+    across, down = layers[0][1:3] if len(layers) > 1 else (1, 1)
+    row = shifted_from(pixels, 8 * across, 8 * down)
+    if row is None:
+        return ()
+    return (f"looks damaged: from row {row} on its lightness or colour is shifted, as by a changed byte; look at it",)
 
 
 def _beside(file: Image.Image, data: bytes) -> tuple[str, ...]:

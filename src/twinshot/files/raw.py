@@ -110,18 +110,17 @@ def _encoded(linear: NDArray[np.uint16]) -> NDArray[np.uint16]:
 
 
 def _mend(raw: rawpy.RawPy) -> int:
-    """Fill the mosaic's hot pixels, and return how many there were; those of other patterns than 2x2 are left."""
-    pattern = raw.raw_pattern
-    if pattern is None or np.shape(pattern) != (2, 2) or raw.raw_image_visible.ndim != 2:
+    """Fill the mosaic's hot pixels, and return how many there were; 2x2 (Bayer) or 6x6 (X-Trans)."""
+    mosaic, pattern = raw.raw_image_visible, raw.raw_pattern
+    if pattern is None or mosaic.ndim != 2:
         return 0
-    mosaic = raw.raw_image_visible
+    down, across = np.shape(pattern)
     excess = np.zeros(mosaic.shape, np.float32)
     fill = np.zeros(mosaic.shape, np.uint16)
-    for top in (0, 1):
-        for left in (0, 1):
-            plane = np.ascontiguousarray(mosaic[top::2, left::2])
-            fill[top::2, left::2] = cv2.medianBlur(plane, 3)
-            excess[top::2, left::2] = _excess(plane, fill[top::2, left::2])
+    for place in (np.s_[top::down, left::across] for top in range(down) for left in range(across)):
+        plane = np.ascontiguousarray(mosaic[place])
+        fill[place] = cv2.medianBlur(plane, 3)
+        excess[place] = _excess(plane, fill[place])
     hot = _lone(excess, mosaic, fill, float(np.mean(raw.black_level_per_channel)))
     mosaic[hot] = fill[hot]
     return int(np.count_nonzero(hot))

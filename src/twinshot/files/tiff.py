@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..picture.errors import InputError
-from ..picture.pair import Metadata, check_size
+from ..picture.pair import LARGEST_AREA, Metadata, check_size
 from . import exif, xmp
 from .exif import Order, Value, number
 from .stored import Stored
@@ -39,7 +39,7 @@ def _number(main: exif.Directory, tag: int, data: bytes) -> int:
 
 
 def is_cut_short(data: bytes) -> bool:
-    """Whether pixels of any directory of a raw file that is built as TIFF lie behind the file's end."""
+    """Whether pixels of any directory of a raw file that is built as TIFF lie behind the file's end, or tiles lack."""
     main = exif.parse(data).main
     order: Order = ">" if data[:2] == b"MM" else "<"
     parts = [main, *(exif.directory_at(data, int(place)) for place in exif.numbers(main.get(330), order))]
@@ -48,7 +48,15 @@ def is_cut_short(data: bytes) -> bool:
             spans = zip(exif.numbers(part.get(offsets), order), exif.numbers(part.get(counts), order), strict=False)
             if any(place + count > len(data) for place, count in spans):
                 return True
-    return False
+    return any(_lacks_tiles(part, order) for part in parts)
+
+
+def _lacks_tiles(part: exif.Directory, order: Order) -> bool:
+    """Where LibRaw reads none, it leaves whatever was in memory."""
+    width, height, across, down = (next(exif.numbers(part.get(tag), order), 0) for tag in (256, 257, 322, 323))
+    if not (across and down) or 324 not in part:
+        return False
+    return part[324].count < -(-width // across) * -(-height // down)
 
 
 def decode(data: bytes, name: str, accept_damaged: bool) -> Stored:
@@ -111,7 +119,9 @@ def _check(page: TiffPage, name: str) -> None:
 
 
 def _check_whole(page: TiffPage, size: int) -> None:
-    """Raises ValueError where parts of the pixels are missing: they would be read as black."""
+    """Raises ValueError where parts of the pixels are missing, which would be read as black, or are beyond measure."""
+    if page.is_tiled and page.tilewidth * page.tilelength > LARGEST_AREA:
+        raise ValueError("its tiles are larger than any picture")
     spans = list(zip(page.dataoffsets, page.databytecounts, strict=True))
     if not spans or any(not count or place + count > size for place, count in spans):
         raise ValueError("parts of its pixels are missing")

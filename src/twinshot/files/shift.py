@@ -1,0 +1,81 @@
+"""A changed byte in a JPEG that no decoder warns of, by what it leaves: all that follows is lighter, darker or tinted.
+
+Each block's mean is stored as a difference from the one before, so one wrong difference moves all later blocks. In the
+order of the file those below an untouched block are one row's worth; a real edge does not begin in the middle of a row
+of blocks, go round the picture's side, and end one row on where it began, with the same step all along.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+_STEP = 1.5  # levels
+_SHARE = 0.8  # of the blocks that must agree
+_MARGIN = 2  # blocks from the picture's side: frames and horizons begin there
+
+
+def shifted_from(pixels: NDArray[np.uint8], width: int, height: int) -> int | None:
+    """The row from which a decoded JPEG is shifted in lightness or colour; None where nothing says so.
+
+    Args:
+        pixels: (H, W, 1 or 3), as decoded, not turned.
+        width, height: of the units in which blocks are stored, in px (8 or 16, rarely 32).
+    """
+    columns = -(-pixels.shape[1] // width)
+    if columns <= 2 * _MARGIN or len(pixels) < 4 * height:
+        return None
+    for steps in _steps(pixels, width, height, columns):
+        for signed in (steps, -steps):
+            start = _likeliest(signed, columns)
+            if start is not None and _is_shift(signed, start, columns):
+                return int(1 + start // columns) * height
+    return None
+
+
+def _steps(pixels: NDArray[np.uint8], width: int, height: int, columns: int) -> Iterator[NDArray[np.float32]]:
+    """Of lightness, then of two colours: by how many levels each unit stands above the one over it, in file order.
+
+    Slopes within the units go on across their border, and are no step.
+    """
+    size = columns * width
+    count = (len(pixels) - 2) // height
+    for channel in range(pixels.shape[2]):
+        above, over, under, below = (
+            _channel(pixels[height + offset :: height][:count], channel) for offset in (-2, -1, 0, 1)
+        )
+        sixteenths = 8 * (3 * (under - over) + above - below)
+        padded = np.pad(sixteenths, ((0, 0), (0, size - sixteenths.shape[1])), mode="edge")
+        means = cv2.resize(padded, (columns, count), interpolation=cv2.INTER_AREA)
+        yield np.asarray(means.ravel() / np.float32(16), np.float32)
+
+
+def _channel(rows: NDArray[np.uint8], channel: int) -> NDArray[np.int16]:
+    """Of grey rows themselves, of RGB rows green or its distance from another."""
+    values = rows[..., channel].astype(np.int16)
+    return values if channel == 1 or rows.shape[2] == 1 else values - rows[..., 1]
+
+
+def _likeliest(steps: NDArray[np.float32], columns: int) -> int | None:
+    """Where the row's worth of units begins in which the most are steps up and around which the fewest are."""
+    counts = np.concatenate([np.zeros(columns + 1), np.cumsum(steps > _STEP / 2), np.zeros(columns)])
+    counts[-columns:] = counts[-columns - 1]
+    sums = counts[columns:] - counts[:-columns]  # of the `columns` units that end before each place
+    inside, before, after = sums[columns:-columns], sums[: -2 * columns], sums[2 * columns :]
+    places = np.arange(len(inside)) % columns
+    likely = (inside >= _SHARE * columns) & (places >= _MARGIN) & (places <= columns - _MARGIN)
+    return int(np.where(likely, 2 * inside - before - after, -np.inf).argmax()) if likely.any() else None
+
+
+def _is_shift(steps: NDArray[np.float32], start: int, columns: int) -> bool:
+    """Whether the units from there step by one amount, and those around by none, though not as in a drawing."""
+    inside = steps[start : start + columns]
+    around = np.concatenate([steps[max(0, start - columns) : start], steps[start + columns : start + 2 * columns]])
+    step = float(np.median(inside))
+    near = max(step / 2, _STEP / 2)
+    photograph = np.median(np.abs(around)) > 0
+    even = np.mean(np.abs(inside - step) < near) >= _SHARE and np.mean(np.abs(around) < near) >= _SHARE
+    return bool(step >= _STEP and photograph and even)
