@@ -313,10 +313,10 @@ def test_sixteen_bits_are_rounded_to_eight(tmp_path):
     np.testing.assert_array_equal(io.read(tmp_path / "out.png").pixels, np.round(levels / 257).astype(np.uint8))
 
 
-def test_progress_counts_tiles(frames, model):
+def test_progress_knows_the_stages_and_counts_tiles(frames, model):
     seen = []
-    twinshot.restore(*frames, model=model, progress=lambda done, count: seen.append((done, count)))
-    assert seen == [(1, 1)]
+    twinshot.restore(*frames, model=model, progress=lambda *said: seen.append(said))
+    assert seen == [("read", 0, 1), ("match", 0, 1), ("restore", 0, 1), ("restore", 1, 1)]
 
 
 def test_what_is_no_path_is_said(frames):
@@ -342,14 +342,14 @@ def test_a_loaded_model_has_its_engine(frames, model):
         twinshot.restore(*frames, model=model, engine="int8")
 
 
-def test_what_progress_raises_comes_through(frames, model):
-    """So that it can cancel."""
-
+@pytest.mark.parametrize("stage", ["read", "match", "restore"])
+def test_what_progress_raises_cancels(frames, model, stage):
     class CancelledError(Exception):
         pass
 
-    def cancel(done, count):
-        raise CancelledError
+    def cancel(now, done, total):
+        if now == stage:
+            raise CancelledError
 
     with pytest.raises(CancelledError):
         twinshot.restore(*frames, model=model, progress=cancel)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import cv2
 import numpy as np
@@ -36,8 +36,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("twinshot")
 
-Progress = Callable[[int, int], None]
-"""(tiles done, tiles in all)."""
+Stage = Literal["read", "match", "restore"]
+Progress = Callable[[Stage, int, int], None]
+"""(stage, done, total): when a stage begins, with nothing done, and then after each of its parts."""
 
 LARGEST_TILE = 1280
 OVERLAP = 160
@@ -160,7 +161,9 @@ def restore(
             Or one `Pair`, whose frames can say their exposure, profile and bits.
         model: name of a model, which is loaded once and kept, or a loaded one.
         engine: what runs a model that is given by name, otherwise "onnx"; a loaded one has its own.
-        progress: called after each tile. What it raises ends the work and comes through as it is.
+        progress: called with (stage, done, total), on the caller's thread: as each of the stages "read", "match" and
+            "restore" begins, with 0 done, and in the last one after each tile. To cancel, let it raise: that ends the
+            work before the next stage or tile, and comes through as it is.
         settings: what is overruled of what twinshot would decide.
 
     Raises:
@@ -170,6 +173,8 @@ def restore(
     """
     clock = Clock()
     network = _network(model, engine)
+    if progress:
+        progress("read", 0, 1)
     frames = in_one_profile(noisy) if isinstance(noisy, Pair) else read_frames(noisy, blurry, settings)
     clock.lap("read")
     sources = () if isinstance(noisy, Pair) else paths_of(*_all(noisy, blurry))
@@ -249,6 +254,8 @@ def restore_pair(
     Frames that do not go together are left to the network's fallback, which sees the noisy one alone.
     """
     clock = clock or Clock()
+    if progress:
+        progress("match", 0, 1)
     ready = prepare(pair, settings.keep_order)
     clock.lap("match")
     network = network if ready.same_scene else network.fallback
@@ -290,6 +297,8 @@ def _run(ready: Prepared, model: Model, progress: Progress | None) -> tuple[NDAr
         return as_float(window(blurry, top, left, size, matrix)).clip(0, 1)
 
     if checked and ready.tone.lost:
+        if progress:
+            progress("restore", 0, 1)
         return _in_strips(ready.pair.noisy.size, long), 1.0
     noise, shares = flat_noise(blurry) if checked else 0.0, list[float]()
 
@@ -335,12 +344,14 @@ def over_tiles(
         model: the network.
         size: height and width of the picture.
         parts: called for each tile; tiles may reach over the picture's edge.
-        progress: called after each tile.
+        progress: called before the first tile and after each.
         after: what is done to each tile that the network made.
     """
     height, width = size
     rows, columns = (tile.plan(side, LARGEST_TILE, OVERLAP, model.multiple) for side in size)
     count, done = len(rows.starts) * len(columns.starts), 0
+    if progress:
+        progress("restore", 0, count)
 
     def one(top: int, left: int, size: tuple[int, int]) -> Image:
         nonlocal done
@@ -348,7 +359,7 @@ def over_tiles(
         out = model.run(_tensor(short), _tensor(long))[0]
         done += 1
         if progress:
-            progress(done, count)
+            progress("restore", done, count)
         return after(short, long, np.asarray(cv2.merge(list(out)), np.float32))
 
     pixels = np.empty((height, width, 3), np.uint16)

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import TextIOWrapper
@@ -20,13 +20,15 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
 from rich.table import Table
 
 from ..picture.pair import TwinshotError
 
 if TYPE_CHECKING:
     from ..export.quantise import Frames
+    from ..restoration import Progress, Stage
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -236,19 +238,23 @@ def _scores(name: str, found: dict[str, Any]) -> Table:
     return table
 
 
+_DOING = {"read": "reading", "match": "matching", "restore": "restoring"}
+
+
 @contextmanager
-def bar(quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
+def bar(quiet: bool) -> Iterator[Progress | None]:
     """A bar that shows once a second has passed, where somebody watches: elsewhere it would leave an empty line."""
     if quiet or not err.is_interactive:
         yield None
         return
     columns = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=err, transient=True) as bars:
+    with Bars(*columns, console=err, transient=True) as bars:
         began = time.monotonic()
-        task = bars.add_task("restoring", visible=False, total=None)
+        task = bars.add_task("matching", visible=False, total=None)
 
-        def update(done: int, total: int) -> None:
-            bars.update(task, completed=done, total=total, visible=time.monotonic() - began > 1)
+        def update(stage: Stage, done: int, total: int) -> None:
+            shown = time.monotonic() - began > 1
+            bars.update(task, description=_DOING[stage], completed=done, total=total, visible=shown)
 
         yield update
 

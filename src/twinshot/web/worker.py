@@ -23,7 +23,7 @@ from ..picture.pair import TwinshotError
 if TYPE_CHECKING:
     from ..match.swap import Ordered
     from ..picture.pair import Pair
-    from ..restoration import Restored
+    from ..restoration import Progress, Restored
 
 Task = dict[str, Any]
 Say = Callable[..., None]
@@ -117,6 +117,8 @@ def _without_paths(message: str, task: Task) -> str:
 
 
 Report = Callable[[str, float], None]
+STAGES = {"read": "reading", "match": "matching", "restore": "restoring"}
+"""The page's names for what `restore` is at."""
 
 
 def _warm(task: Task, report: Report, say: Say) -> dict[str, Any]:
@@ -143,8 +145,7 @@ def _restore(task: Task, report: Report, say: Say) -> dict[str, Any]:
         layers.write(folder, name, frame.pixels, frame.metadata.icc)
     height, width = pair.noisy.size
     say("layers", size=[width, height], bits=max(frame.metadata.bits for frame in (pair.noisy, pair.blurry)))
-    report("matching", 0.0)
-    restored = _restored(pair, task, lambda done, total: report("restoring", done / total))
+    restored = _restored(pair, task, lambda stage, done, total: report(STAGES[stage], done / total))
     report("writing", 1.0)
     layers.write(folder, "result", restored.pixels, restored.metadata.icc)
     with (folder / "restored.pickle").open("wb") as file:
@@ -167,7 +168,7 @@ def _read(task: Task) -> Ordered:
     return swap.order(Pair(*frames), task["keep_order"])
 
 
-def _restored(pair: Pair, task: Task, progress: Callable[[int, int], None] | None) -> Restored:
+def _restored(pair: Pair, task: Task, progress: Progress | None) -> Restored:
     from ..picture.settings import Settings
     from ..restoration import restore
 
