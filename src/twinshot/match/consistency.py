@@ -21,7 +21,7 @@ _CELL = 32  # px a side of what one share is for
 _NEAR, _WIDE = 1.5, 6.0  # cells: sigmas of the windows that detail is compared over; what moves is seen in the near one
 _FLOOR = 1e-8  # of a band's power: less is rounding
 
-# From where on the long frame is taken for blurred, and from where on for sharp; `docs/notebook.md`, Real pairs.
+# From where on the long frame is taken for blurred, and from where on for sharp; `docs/notebook/real.md`.
 _AGREES_FINEST, _AGREES, _AGREES_NEAR = (0.75, 0.9), (0.9, 0.97), (0.85, 0.95)  # correlations with the restored one
 _LOSES = (-0.25, -0.1)  # log of its finest detail over the restored picture's
 _SUPPORTS = (-0.2, -0.12)  # log of its detail over what of it the short frame shows
