@@ -124,8 +124,9 @@ def test_every_recipe_builds(path: Path) -> None:
 
 
 def test_recipes_of_the_same_kind_of_motion_share_what_is_rendered() -> None:
+    """But for the first run, which is to begin within a minute and renders little."""
     plans: dict[object, set[object]] = {}
-    for data in (load_recipe(path).data for path in SHIPPED):
+    for data in (load_recipe(path).data for path in SHIPPED if path.stem != "first"):
         kinds = kinds_for([profile_named(name) for name in data.profiles])
         plans.setdefault((data.source, kinds), set()).add((data.shards, data.per_shard, data.side))
     assert all(len(alike) == 1 for alike in plans.values())
