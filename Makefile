@@ -28,7 +28,8 @@ $(VENV)/axe-core:
 	mkdir -p $@ && cd $@ && npm pack --silent axe-core@4 | xargs tar xzf
 
 coverage: $(VENV)/.developing
-	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage run -m pytest --ignore tests/train
+	$(BIN)/coverage run --append -m pytest tests/train
 	$(BIN)/coverage report --skip-covered
 
 # The documentation as a web site, in build/site. Warnings count as errors: dead links, pages that nothing leads to.
