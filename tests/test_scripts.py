@@ -176,3 +176,18 @@ def test_both_pictures_of_a_deblurring_network_are_measured(tmp_path, triple):
     expected = [psnr(picture[0].permute(1, 2, 0).numpy(), truth) for picture in pictures]
     assert expected[0] != expected[1]
     assert script("drawing").stages(net, 64, [case]) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.slow
+def test_the_gallery_is_what_its_command_makes(tmp_path):
+    """Every picture that the pages show is drawn, and the page is the one in docs/."""
+    for name in ("demo", "scripts"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("*.png", "__pycache__"))
+    (tmp_path / "docs").mkdir()
+    subprocess.run([sys.executable, tmp_path / "scripts" / "gallery.py"], check=True, env=ENVIRONMENT)
+    made = {path.name for path in (tmp_path / "docs" / "images").iterdir()}
+    assert made == {path.name for path in (ROOT / "docs" / "images").iterdir()}
+    headings = [line for line in (ROOT / "docs" / "gallery.md").read_text("utf-8").splitlines() if line.startswith("#")]
+    assert [
+        line for line in (tmp_path / "docs" / "gallery.md").read_text("utf-8").splitlines() if line in headings
+    ] == headings
