@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from . import burst
 from .engines import tile
 from .engines.knobs import tuned
+from .engines.lean import leaning
 from .engines.loading import Model, load_model
 from .files import atomic, io
 from .files.pairs import Source, carried, carried_alone, in_one_profile, notes_on, paths_of, read_pair
@@ -26,7 +27,7 @@ from .match.consistency import blended
 from .match.grain import flat_noise
 from .match.prepare import Caution, Prepared, prepare
 from .picture.encoding import Image
-from .picture.errors import InputError, MismatchError, ModelError
+from .picture.errors import InputError, MismatchError, ModelError, OutputError
 from .picture.pair import Frame, Metadata, Pair, as_float
 from .picture.settings import AS_FOUND, Settings
 from .picture.window import window
@@ -58,6 +59,8 @@ class Restored:
         metadata: of the noisy frame, with the blurry one's profile, and the bit depth to save with.
         warnings: what a user would want to know; also in the report, and told to the logger "twinshot".
         sources: files it was made of, which it is never saved over.
+        trust: uint8 (H, W), how far each pixel leans on the long frame: 0 not at all, 255 wholly; None unless the
+            settings ask for it.
     """
 
     pixels: NDArray[np.uint16]
@@ -65,6 +68,7 @@ class Restored:
     metadata: Metadata
     warnings: tuple[Caution, ...] = ()
     sources: tuple[Path, ...] = ()
+    trust: NDArray[np.uint8] | None = None
 
     @property
     def image(self) -> Image:
@@ -98,6 +102,17 @@ class Restored:
         io.check_output(target, self.sources, force, bits)
         io.write(target, *self._as_stored(target, bits, strip), quality)
 
+    def save_trust_map(self, path: str | os.PathLike[str], force: bool = False) -> None:
+        """Write `trust` as a grey PNG: white where the result leans on the long frame.
+
+        Raises OutputError as `save` does, or where there is no map.
+        """
+        target = atomic.path_of(path, "the trust map")
+        check_trust_map(target, self.sources, force)
+        if self.trust is None:
+            raise OutputError(f"{target}: there is no trust map; restore with Settings(trust_map=True)")
+        atomic.write_bytes(target, cv2.imencode(".png", self.trust)[1].tobytes())
+
     def encoded(self, suffix: str, bits: int | None = None, strip: bool = False, quality: int | None = None) -> bytes:
         """The bytes of a file whose name ends with this suffix; PNG for one that cannot be written."""
         target = Path(f"picture{suffix if suffix.lower() in io.SUFFIXES else '.png'}")
@@ -129,6 +144,13 @@ class Restored:
         out = BytesIO()
         image.save(out, "PNG")
         return out.getvalue()
+
+
+def check_trust_map(path: Path, taken: tuple[Path, ...], force: bool) -> None:
+    """Refuse, before any work, a name that a trust map could not or should not be written to. Raises OutputError."""
+    if path.suffix.lower() != ".png":
+        raise OutputError(f"{path}: a trust map is a PNG file; let its name end with .png")
+    atomic.check_target(path, taken, force)
 
 
 @dataclass
@@ -193,7 +215,8 @@ def restore_frames(
     network = tuned(network, settings)
     if isinstance(frames, Pair):
         return restore_pair(frames, network, progress, clock, settings)
-    return restore_alone(frames, network, progress, clock)
+    alone = restore_alone(frames, network, progress, clock)
+    return replace(alone, trust=np.zeros(frames.size, np.uint8)) if settings.trust_map else alone
 
 
 def read_frames(
@@ -256,10 +279,10 @@ def restore_pair(
     clock = clock or Clock()
     if progress:
         progress("match", 0, 1)
-    ready = prepare(pair, settings.keep_order)
+    ready = prepare(pair, settings)
     clock.lap("match")
     network = network if ready.same_scene else network.fallback
-    pixels, taken = _run(ready, network, progress)
+    pixels, trust, taken = _run(ready, network, progress, settings)
     clock.lap("restore")
     for caution in ready.cautions:
         _log.warning(caution.text)
@@ -268,7 +291,7 @@ def restore_pair(
         Path(frame.name).name for frame in (ready.pair.noisy, ready.pair.blurry)
     )  # no folders: they are private
     history = f"{short} with {long}, model {network.name}"
-    return Restored(pixels, report, carried(ready.pair, history), ready.cautions)
+    return Restored(pixels, report, carried(ready.pair, history), ready.cautions, trust=trust)
 
 
 def restore_alone(
@@ -287,37 +310,61 @@ def restore_alone(
     return Restored(pixels, report, carried_alone(frame, f"{Path(frame.name).name}, model {network.name}"))
 
 
-def _run(ready: Prepared, model: Model, progress: Progress | None) -> tuple[NDArray[np.uint16], float]:
-    """The network over the pair, a tile at a time, or the long frame alone; and the share taken from the long frame."""
-    blurry = ready.pair.blurry.pixels
-    matrix = ready.alignment.matrix if ready.alignment.applied else None
-    checked = model.card.checked and ready.same_scene
-
-    def long(top: int, left: int, size: tuple[int, int]) -> Image:
-        return as_float(window(blurry, top, left, size, matrix)).clip(0, 1)
-
-    if checked and ready.tone.lost:
+def _run(
+    ready: Prepared, model: Model, progress: Progress | None, settings: Settings
+) -> tuple[NDArray[np.uint16], NDArray[np.uint8] | None, float]:
+    """The picture in the light that is asked for, its trust map if that is, and the share of the long frame in it."""
+    if model.card.checked and ready.same_scene and ready.tone.lost:
         if progress:
             progress("restore", 0, 1)
-        return _in_strips(ready.pair.noisy.size, long), 1.0
-    noise, shares = flat_noise(blurry) if checked else 0.0, list[float]()
+        pixels, taken = _in_strips(ready.pair.noisy.size, lambda *place: _long(ready, *place)), 1.0
+        trust = np.full(ready.pair.noisy.size, 255, np.uint8) if settings.trust_map else None
+    else:
+        pixels, trust, taken = _by_network(ready, model, progress, settings.trust_map)
+    if settings.light == "short":
+        pixels = _in_strips(ready.pair.noisy.size, lambda *place: _as_short(ready, pixels, *place))
+    return pixels, trust, taken
+
+
+def _long(ready: Prepared, top: int, left: int, size: tuple[int, int]) -> Image:
+    """A part of the long frame at the short one's pixels."""
+    matrix = ready.alignment.matrix if ready.alignment.applied else None
+    return as_float(window(ready.pair.blurry.pixels, top, left, size, matrix)).clip(0, 1)
+
+
+def _as_short(ready: Prepared, pixels: NDArray[np.uint16], top: int, left: int, size: tuple[int, int]) -> Image:
+    """A part of the result as bright as the short frame."""
+    part, short = (window(each, top, left, size) for each in (pixels, ready.pair.noisy.pixels))
+    return tone.undone(as_float(part), ready.tone, short)
+
+
+def _by_network(
+    ready: Prepared, model: Model, progress: Progress | None, asked: bool
+) -> tuple[NDArray[np.uint16], NDArray[np.uint8] | None, float]:
+    """The network over the pair, a tile at a time; `asked`: whether for a trust map, a fourth channel on the way."""
+    checked = model.card.checked and ready.same_scene
+    noise, shares = flat_noise(ready.pair.blurry.pixels) if checked else 0.0, list[float]()
 
     def parts(top: int, left: int, size: tuple[int, int]) -> tuple[Image, Image]:
-        return tone.apply(window(ready.pair.noisy.pixels, top, left, size), ready.tone), long(top, left, size)
+        short = tone.apply(window(ready.pair.noisy.pixels, top, left, size), ready.tone)
+        return short, _long(ready, top, left, size)
 
     def after(short: Image, long: Image, restored: Image) -> Image:
-        if not checked:
-            return restored
-        result, share = blended(short, long, restored, noise)
+        result, share = blended(short, long, restored, noise) if checked else (restored, np.zeros((1, 1), np.float32))
         shares.append(float(share.mean()))
-        return result
+        if not asked:
+            return result
+        lean = leaning(model.run, _tensor(short), _tensor(long), restored)
+        kept = cv2.resize(share, lean.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        return np.asarray(np.dstack([result, kept + (1 - kept) * lean]), np.float32)
 
-    pixels = over_tiles(model, ready.pair.noisy.size, parts, progress, after)
-    return pixels, float(np.mean(shares)) if shares else 0.0
+    pixels = over_tiles(model, ready.pair.noisy.size, parts, progress, after, 4 if asked else 3)
+    trust = _eight_bit(pixels[..., 3]) if asked else None
+    return np.ascontiguousarray(pixels[..., :3]), trust, float(np.mean(shares))
 
 
 def _in_strips(size: tuple[int, int], part: Callable[[int, int, tuple[int, int]], Image]) -> NDArray[np.uint16]:
-    """A picture as it is, a strip at a time, for the sake of memory."""
+    """A picture made a strip at a time, for the sake of memory."""
     pixels = np.empty((*size, 3), np.uint16)
     for top in range(0, size[0], _STRIP):
         rows = min(_STRIP, size[0] - top)
@@ -328,7 +375,7 @@ def _in_strips(size: tuple[int, int], part: Callable[[int, int, tuple[int, int]]
 Parts = Callable[[int, int, tuple[int, int]], tuple[Image, Image]]
 """(top, left, size) -> what a network sees there of the noisy and of the blurry frame."""
 After = Callable[[Image, Image, Image], Image]
-"""(short, long, restored) tile -> what is kept of it."""
+"""(short, long, restored) tile -> what is kept of it, and further channels beside it."""
 
 
 def over_tiles(
@@ -337,6 +384,7 @@ def over_tiles(
     parts: Parts,
     progress: Progress | None = None,
     after: After = lambda short, long, restored: restored,
+    channels: int = 3,
 ) -> NDArray[np.uint16]:
     """The network over a picture of any size, band by band; memory stays bounded where `parts` keeps it so.
 
@@ -346,6 +394,7 @@ def over_tiles(
         parts: called for each tile; tiles may reach over the picture's edge.
         progress: called before the first tile and after each.
         after: what is done to each tile that the network made.
+        channels: how many `after` gives.
     """
     height, width = size
     rows, columns = (tile.plan(side, LARGEST_TILE, OVERLAP, model.multiple) for side in size)
@@ -362,8 +411,8 @@ def over_tiles(
             progress("restore", done, count)
         return after(short, long, np.asarray(cv2.merge(list(out)), np.float32))
 
-    pixels = np.empty((height, width, 3), np.uint16)
-    for top, band in tile.bands(rows, columns, one, MARGIN):
+    pixels = np.empty((height, width, channels), np.uint16)
+    for top, band in tile.bands(rows, columns, one, MARGIN, channels):
         np.clip(band, 0, 1, out=band)
         band *= 65535
         band += 0.5

@@ -125,6 +125,53 @@ def test_strength(command, files, tmp_path):
     assert "strength 2.0 is out of range; give a number from 0 to 1" in result.err
 
 
+def level(path):
+    return io.read(path).pixels.mean((0, 1))
+
+
+def test_gain_overrules_the_match(command, files, tmp_path):
+    report = tmp_path / "report.json"
+    assert command("restore", *files, "-o", tmp_path / "a.png", "--gain", 5, "--report", report).code == 0
+    found = json.loads(report.read_text())
+    assert (found["tone"], found["gain"]) == ("known", [5.0, 5.0, 5.0])
+    for wrong in (0, -2, "nan"):
+        result = command("restore", *files, "--gain", wrong)
+        assert result.code == 2
+        assert "cannot be used; give a number above 0" in result.err
+    result = command("restore", *files, "--gain", 5, "--tone", "curve")
+    assert (result.code, "give one of them" in result.err) == (2, True)
+
+
+@pytest.mark.parametrize("tone", ["gain", "curve"])
+def test_tone_overrules_the_match(command, files, tmp_path, tone):
+    report = tmp_path / "report.json"
+    assert command("restore", *files, "-o", tmp_path / "a.png", "--tone", tone, "--report", report).code == 0
+    assert json.loads(report.read_text())["tone"] == tone
+    assert "choose gain or curve" in command("restore", *files, "--tone", "film").err
+
+
+def test_light_of_either_frame(command, files, tmp_path):
+    for light, like in (("long", files[1]), ("short", files[0])):
+        out = tmp_path / f"{light}.png"
+        assert command("restore", *files, "-o", out, "--light", light).code == 0
+        np.testing.assert_allclose(level(out), level(like), atol=4)
+    assert "choose long or short" in command("restore", *files, "--light", "sun").err
+
+
+def test_a_trust_map(command, files, tmp_path):
+    plain, mapped, trust = (tmp_path / name for name in ("plain.png", "mapped.png", "trust.png"))
+    assert command("restore", *files, "-o", plain).code == 0
+    assert command("restore", *files, "-o", mapped, "--trust-map", trust).code == 0
+    np.testing.assert_array_equal(io.read(plain).pixels, io.read(mapped).pixels)
+    with Image.open(trust) as found:
+        assert (found.mode, found.size) == ("L", (224, 160))
+        assert 0 < np.asarray(found).mean() < 255
+    again = command("restore", *files, "-o", mapped, "--force", "--trust-map", files[0])
+    assert (again.code, "one of the inputs or another output" in again.err) == (2, True)
+    wrong = command("restore", *files, "--trust-map", tmp_path / "trust.jpg")
+    assert (wrong.code, "let its name end with .png" in wrong.err) == (2, True)
+
+
 def test_several_short_frames(command, files, frames, tmp_path):
     rng = np.random.default_rng(0)
     more = np.clip(frames[0] + rng.normal(0, 2, frames[0].shape), 0, 255).astype(np.uint8)
@@ -190,6 +237,11 @@ def test_a_folder(command, folder, tmp_path):
     assert again.code == 0
     assert "0 restored, 2 existed already, 1 skipped, 0 failed" in again.out
     assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()} == before
+
+
+def test_no_trust_map_of_a_folder(command, folder, tmp_path):
+    result = command("restore", folder, "--trust-map", tmp_path / "trust.png")
+    assert (result.code, "is for one picture" in result.err) == (2, True)
 
 
 def test_a_list(command, files, tmp_path):

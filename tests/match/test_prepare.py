@@ -10,6 +10,7 @@ from skimage import data
 from twinshot.match.prepare import prepare
 from twinshot.picture.encoding import to_linear, to_srgb
 from twinshot.picture.pair import Frame, Metadata, Pair
+from twinshot.picture.settings import Settings
 
 GAIN = 8.0
 
@@ -65,7 +66,7 @@ def test_the_wrong_order_is_put_right(photo):
 
 def test_an_order_that_is_kept_is_doubted(photo):
     pair = pair_of(photo)
-    ready = prepare(Pair(pair.blurry, pair.noisy), keep_order=True)
+    ready = prepare(Pair(pair.blurry, pair.noisy), Settings(keep_order=True))
     assert ready.pair.noisy is pair.blurry
     assert ready.swapped == ""
     assert "swapped" in codes(ready)

@@ -22,6 +22,7 @@ from ..match import tone
 from ..match.prepare import prepare
 from ..picture.encoding import Image
 from ..picture.pair import Pair, TwinshotError, as_float
+from ..picture.settings import Settings
 from ..synth.triples import KINDS
 from .rows import code_checksum
 
@@ -74,7 +75,7 @@ def shot_of(pair: Pair, burst: Sequence[Image], truth: Image) -> Shot:
             raise TwinshotError(
                 f"{pair.noisy.name}: differs in size from {name}; all frames of one case need the same size"
             )
-    ready = prepare(pair, keep_order=True)
+    ready = prepare(pair, Settings(keep_order=True))
     matched = ready.short
     sigma = float(np.sqrt(np.mean((matched - truth) ** 2)))
     frames = tuple(tone.apply(frame, ready.tone) for frame in burst)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from rich.markup import escape
@@ -42,6 +42,7 @@ class _Wish:
     quality: int | None
     quiet: bool
     force: bool
+    trust_map: Path | None
 
     @property
     def says(self) -> Callable[[str], None]:
@@ -102,6 +103,19 @@ def restore(
     colour_strength: Annotated[
         float, typer.Option(help="How much of the grain's colour to remove, from 0 to 1.")
     ] = 1.0,
+    gain: Annotated[
+        float | None, typer.Option(help="How many times brighter the long frame is; default: measured.")
+    ] = None,
+    tone: Annotated[
+        str | None, typer.Option(help="How brightness is matched: gain or curve; default: whichever fits better.")
+    ] = None,
+    light: Annotated[
+        str, typer.Option(help="Whose brightness and colours the result has: the long frame's or the short frame's.")
+    ] = "long",
+    trust_map: Annotated[
+        Path | None,
+        typer.Option(help="Also write a grey PNG: white where the result relies on the long frame.", readable=False),
+    ] = None,
     quality: Annotated[int | None, typer.Option(min=1, max=100, help="Quality of JPEG and WebP; default: 95.")] = None,
     strip: Annotated[bool, typer.Option("--strip", help="Leave out all metadata except the colour profile.")] = False,
     plan: Annotated[bool, typer.Option("--plan", help="Show what would be done with the folders, and stop.")] = False,
@@ -117,8 +131,11 @@ def restore(
     """Restore one picture from a pair, or every pair and burst in a folder."""
     from ..picture.settings import Settings
 
-    settings = Settings(keep_order, accept_damaged, strength, colour_strength)
-    wish = _Wish(output, report, model, engine, settings, bits, strip, quality, quiet, force)
+    # The words that tone and light may be are checked there.
+    settings = Settings(
+        keep_order, accept_damaged, strength, colour_strength, gain, cast(Any, tone), cast(Any, light), bool(trust_map)
+    )
+    wish = _Wish(output, report, model, engine, settings, bits, strip, quality, quiet, force, trust_map)
     if output == report == _STREAM:
         raise OutputError("the picture and the report cannot both go to standard output; write one of them to a file")
     given = frames or []
@@ -172,7 +189,7 @@ def _known_output(frames: Sequence[Path], wish: _Wish) -> Path | None:
     from ..batch import target
 
     if wish.output == _STREAM:
-        _check_report(Path(_STREAM), frames, wish)
+        _check_beside(Path(_STREAM), frames, wish)
         return Path(_STREAM)
     names = {target(frame, wish.output) for frame in frames}
     return _checked(frames[0], frames, wish) if len(names) == 1 else None
@@ -187,15 +204,21 @@ def _checked(short: Path, frames: Sequence[Path], wish: _Wish) -> Path:
     if wish.output and wish.output.endswith("/"):
         output.parent.mkdir(parents=True, exist_ok=True)
     io.check_output(output, tuple(frames), wish.force, wish.bits)
-    _check_report(output, frames, wish)
+    _check_beside(output, frames, wish)
     return output
 
 
-def _check_report(output: Path, frames: Sequence[Path], wish: _Wish) -> None:
+def _check_beside(output: Path, frames: Sequence[Path], wish: _Wish) -> None:
+    """Refuse, before any work, a report or a trust map that cannot be written."""
     from ..files import atomic
+    from ..restoration import check_trust_map
 
+    taken = (*frames, output)
     if wish.report and wish.report != _STREAM:
-        atomic.check_target(Path(wish.report), (*frames, output), wish.force)
+        atomic.check_target(Path(wish.report), taken, wish.force)
+        taken = (*taken, Path(wish.report))
+    if wish.trust_map:
+        check_trust_map(wish.trust_map, taken, wish.force)
 
 
 def _deliver(result: Restored, output: Path, wish: _Wish) -> None:
@@ -206,6 +229,8 @@ def _deliver(result: Restored, output: Path, wish: _Wish) -> None:
         sys.stdout.buffer.flush()
     else:
         wish.save(result, output)
+    if wish.trust_map:
+        result.save_trust_map(wish.trust_map, wish.force)
     for warning in result.report["warnings"]:
         shared.err.print(f"warning: {warning}", style="yellow", markup=False)
     if not wish.quiet:
@@ -244,6 +269,8 @@ def _many(given: Sequence[Path], pairs: Path | None, stop: bool, wish: _Wish) ->
 
     if wish.output == _STREAM:
         raise OutputError("several pictures cannot go to standard output; name a folder with -o FOLDER/")
+    if wish.trust_map:
+        raise OutputError("--trust-map is for one picture; give one pair instead of a folder or a list")
     output = None if wish.output is None else wish.output.rstrip("/") + "/"
     found = batch.listed(pairs, output) if pairs else batch.plan(given, output, wish.settings)
     if stop or not wish.quiet:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..picture.encoding import Image
 
 Restore = Callable[[int, int, tuple[int, int]], Image]
-"""(top, left, size) -> the restored tile, float32 (height, width, 3)."""
+"""(top, left, size) -> the restored tile, float32 (height, width, C)."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,11 @@ def plan(full: int, largest: int, overlap: int, multiple: int) -> Axis:
     return Axis(tuple(start * multiple for start in starts), length * multiple, full)
 
 
-def bands(rows: Axis, columns: Axis, restore: Restore, margin: int) -> Iterator[tuple[int, Image]]:
-    """The restored picture from top to bottom: (top, float32 (h, width, 3)) pieces that follow on one another."""
-    pending = np.empty((0, columns.full, 3), np.float32)
+def bands(rows: Axis, columns: Axis, restore: Restore, margin: int, channels: int = 3) -> Iterator[tuple[int, Image]]:
+    """The restored picture from top to bottom: (top, float32 (h, width, channels)) pieces, one after another."""
+    pending = np.empty((0, columns.full, channels), np.float32)
     for index, top in enumerate(rows.starts):
-        band = _band(rows, columns, index, restore, margin)
+        band = _band(rows, columns, index, restore, margin, channels)
         weights = rows.fade(index, margin)[: len(pending), None, None]
         band[: len(pending)] = _blend(pending, band[: len(pending)], weights)
         end = min(top + rows.length, rows.full)
@@ -63,11 +63,11 @@ def bands(rows: Axis, columns: Axis, restore: Restore, margin: int) -> Iterator[
         pending = band[final - top :]
 
 
-def _band(rows: Axis, columns: Axis, index: int, restore: Restore, margin: int) -> Image:
+def _band(rows: Axis, columns: Axis, index: int, restore: Restore, margin: int, channels: int) -> Image:
     """One row of tiles, blended across the width."""
     top = rows.starts[index]
     height = min(rows.length, rows.full - top)
-    band, done = np.empty((height, columns.full, 3), np.float32), 0
+    band, done = np.empty((height, columns.full, channels), np.float32), 0
     for number, left in enumerate(columns.starts):
         end = min(left + columns.length, columns.full)
         tile = restore(top, left, (rows.length, columns.length))[:height, : end - left]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..picture.encoding import Image
 from ..picture.pair import Pair
+from ..picture.settings import AS_FOUND, Settings
 from ..picture.window import Matrix
 from . import align, swap, tone
 
@@ -65,16 +67,16 @@ class Prepared:
         return align.warped(self.pair.blurry.pixels, self.alignment)
 
 
-def prepare(pair: Pair, keep_order: bool = False) -> Prepared:
+def prepare(pair: Pair, settings: Settings = AS_FOUND) -> Prepared:
     """Match a pair: order, registration, tone, and registration again where the tone tells more.
 
     Args:
         pair: two frames.
-        keep_order: whether the first frame is the short one even where it does not look like it.
+        settings: whether the order is kept, and what is overruled of the tone.
     """
-    ordered = swap.order(pair, keep_order)
+    ordered = swap.order(pair, settings.keep_order)
     pair = ordered.pair
-    alignment, found = _tone(pair, align.estimate(pair.noisy.pixels, pair.blurry.pixels))
+    alignment, found = _tone(pair, align.estimate(pair.noisy.pixels, pair.blurry.pixels), settings)
     if alignment.alike:
         alignment = align.refined(pair.noisy.pixels, pair.blurry.pixels, alignment, found)
     else:
@@ -90,7 +92,7 @@ def prepare(pair: Pair, keep_order: bool = False) -> Prepared:
     return Prepared(pair, found, alignment, ordered.swapped, cautions)
 
 
-def _tone(pair: Pair, alignment: align.Alignment) -> tuple[align.Alignment, tone.Tone]:
+def _tone(pair: Pair, alignment: align.Alignment, settings: Settings) -> tuple[align.Alignment, tone.Tone]:
     """The tone, and the alignment unless the frames agree less on their light with it than without."""
     frames, exif = (pair.noisy.pixels, pair.blurry.pixels), tone.exif_gain(pair)
 
@@ -101,7 +103,10 @@ def _tone(pair: Pair, alignment: align.Alignment) -> tuple[align.Alignment, tone
     moved = alignment.applied and float(np.hypot(*alignment.shift)) > _SMALL_SHIFT * max(pair.noisy.size)
     if moved and off(alignment.matrix) > off(None) + _LARGEST_RISE:
         alignment = align.left_alone(alignment.confidence)
-    return alignment, tone.estimate(*frames, exif, alignment.matrix if alignment.applied else None)
+    if settings.gain is not None:
+        return alignment, tone.known((settings.gain,) * 3)
+    models: Sequence[tone.ToneModel] = (settings.tone,) if settings.tone else tone.MODELS
+    return alignment, tone.estimate(*frames, exif, alignment.matrix if alignment.applied else None, models)
 
 
 def _unmatched(pair: Pair, found: tone.Tone) -> str:

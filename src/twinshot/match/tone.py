@@ -46,6 +46,8 @@ _WHITE, _CLIPPED_SHARE = (
 _ENOUGH = 12  # cells of a channel that tell its gain by themselves
 _STIFFNESS = 5e-4  # of the curve, against what the cells say
 _LOST_SHARE = 0.5
+_CODES = 1 << 14  # values that a tone is undone by, read between
+_NEARLY_WHITE = (0.94, 0.99)  # encoded: from where on the short frame's own pixels are taken
 _OFF, _OFF_SHARE = 0.10, 0.10  # a tenth of the picture off by more than 10 % is worth a warning
 
 
@@ -124,7 +126,7 @@ def estimate(
 
 
 def known(gain: Sequence[float], light: Light = "linear") -> Tone:
-    """A gain a channel that a simulation says."""
+    """A gain a channel that a simulation, or a user, says."""
     red, green, blue = (float(each) for each in gain)
     return Tone("known", (red, green, blue), light=light)
 
@@ -144,6 +146,28 @@ def exif_gain(pair: Pair) -> float | None:
 def apply(pixels: Pixels, tone: Tone) -> Image:
     """Pixels (H, W, 3) of any type as `tone` brings them to the long frame's light; sRGB-encoded, in [0, 1]."""
     return _by_table(pixels, lambda codes, channel: np.clip(_encoded(tone, codes, channel), 0, 1))
+
+
+def undone(image: Image, tone: Tone, short: Pixels) -> Image:
+    """A picture in the long frame's light as bright as the short one, `apply` backwards; sRGB-encoded, in [0, 1].
+
+    Args:
+        image: float32 (H, W, 3) in [0, 1].
+        tone: what brought the short frame to the long one's light.
+        short: the short frame's own pixels there: what the tone made white has no way back, and is taken from them.
+    """
+    codes = np.linspace(0, 1, _CODES, dtype=np.float32)
+    result = np.empty(image.shape, np.float32)
+    own, white = as_float(short), _between(apply(short, tone), *_NEARLY_WHITE)
+    for channel in range(3):
+        forward = np.maximum.accumulate(np.clip(_encoded(tone, codes, channel), 0, 1))
+        light, first = np.unique(forward, return_index=True)  # a value that many codes lead to is the darkest one's
+        result[..., channel] = np.interp(image[..., channel], light, codes[first])
+    return np.asarray(result + white * (own - result), np.float32)
+
+
+def _between(values: Image, low: float, high: float) -> Image:
+    return np.asarray(np.clip((values - low) / (high - low), 0, 1), np.float32)
 
 
 def multiplied(image: Image, tone: Tone) -> Image:

@@ -24,6 +24,7 @@ from ..match.prepare import prepare
 from ..picture.encoding import Image, to_linear, to_srgb
 from ..picture.errors import InputError
 from ..picture.pair import Frame, Metadata, Pair
+from ..picture.settings import Settings
 from . import motion, noise
 from .frames import images_in
 from .triples import write_missing
@@ -170,7 +171,7 @@ def write_brackets(source: Path, output: Path, plan: BracketPlan) -> int:
 def registered(pair: RealPair) -> Registered:
     """Read a pair and lay the long frame on the short one, as `restore` does it."""
     short, long = io.read(pair.short), io.read(pair.long)
-    ready = prepare(Pair(short, long), keep_order=True)
+    ready = prepare(Pair(short, long), Settings(keep_order=True))
     agreement, truth = agreement_of(ready.short, ready.long), ready.long
     return Registered(
         short, long, truth, hypot(*ready.alignment.shift), _border(ready.alignment, short.size), agreement

@@ -18,6 +18,8 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
+from ..picture.errors import InputError
+from ..picture.settings import Settings as Knobs
 from . import layers
 from .description import DESCRIPTION
 from .jobs import Desk, Job, Photo
@@ -27,7 +29,9 @@ from .safety import COOKIE, cookie_of, same
 DEFAULT_MODEL = "twin"
 KINDS = {"png": ".png", "tiff": ".tif", "jpeg": ".jpg", "webp": ".webp"}
 _DEEP = ("png", "tiff")
-_LAYERS = ("short", "long", "result")
+_LAYERS = ("short", "long", "result", "trust")
+_NUMBERS, _WORDS = ("strength", "colour_strength", "gain"), ("tone", "light")
+_KNOBS = {*_NUMBERS, *_WORDS, "trust_map"}
 _LONGEST_NAME = 80
 _MOST_DRAINED = 32 << 20  # bytes of a refused upload that are read, so that its client hears why
 
@@ -76,8 +80,11 @@ async def result(request: Request) -> Response:
     bits = _one_of(request, "bits", ("8", "16"), "")
     if bits == "16" and kind not in _DEEP:
         raise Problem("invalid-input", f"format={kind} holds 8 bits a channel. Choose png or tiff for 16.")
+    quality = _number(request, "quality", 95)
+    if not 1 <= quality <= 100:
+        raise Problem("invalid-input", "quality must be a whole number from 1 to 100.")
     _check_done(job)
-    path = await _desk(request).encode(job, int(bits) if bits else None, KINDS[kind])
+    path = await _desk(request).encode(job, int(bits) if bits else None, KINDS[kind], quality)
     stem = Path(job.report["noisy"] if job.report else "").stem or "picture"
     return FileResponse(path, filename=f"{stem}-restored{KINDS[kind]}", media_type=f"image/{kind}")
 
@@ -197,12 +204,13 @@ def _uploads(form: FormData) -> list[UploadFile]:
 
 def _check_names(form: FormData, fields: dict[str, str]) -> None:
     """Refuse fields that nobody reads: a typing error would pass for a choice."""
-    known = {"of", "swap", "model"} if "of" in fields else {"short", "long", "photo", "model"}
+    known = {"model", *_KNOBS} | ({"of", "swap"} if "of" in fields else {"short", "long", "photo"})
     if unknown := form.keys() - known:
         names = ", ".join(sorted(known))
         raise Problem("invalid-input", f"{len(unknown)} field(s) have no meaning here. Known are: {names}.")
-    if fields.get("swap", "true") not in ("true", "false"):
-        raise Problem("invalid-input", "swap must be one of: true, false.")
+    for name in ("swap", "trust_map"):
+        if fields.get(name, "true") not in ("true", "false"):
+            raise Problem("invalid-input", f"{name} must be one of: true, false.")
 
 
 async def _store(uploads: list[UploadFile], folder: Path) -> tuple[Photo, Photo]:
@@ -244,12 +252,26 @@ def _shown(name: str | None, place: str) -> str:
 
 
 async def _options(fields: dict[str, str]) -> dict[str, Any]:
-    """What `restore` is called with. Raises Problem for an unknown model."""
+    """What `restore` is called with: the model, and the knobs that were turned. Raises Problem for what cannot be."""
     model = fields.get("model", DEFAULT_MODEL)
     names = [entry["name"] for entry in await run_in_threadpool(_models)]
     if model not in names:
         raise Problem("invalid-input", f"There is no such model. Choose one of: {', '.join(names)}.")
-    return {"model": model}
+    return {"model": model, **_turned(fields)}
+
+
+def _turned(fields: dict[str, str]) -> dict[str, Any]:
+    """The knobs that were turned, by their names in `Settings`."""
+    try:
+        found: dict[str, Any] = {name: float(fields[name]) for name in _NUMBERS if name in fields}
+        found |= {name: fields[name] for name in _WORDS if name in fields}
+        found |= {"trust_map": True} if fields.get("trust_map") == "true" else {}
+        Knobs(**found)
+    except InputError as error:
+        raise Problem("invalid-input", f"{error}.") from error
+    except ValueError as error:
+        raise Problem("invalid-input", f"{', '.join(_NUMBERS)} must be numbers.") from error
+    return found
 
 
 def _models() -> list[dict[str, Any]]:

@@ -49,7 +49,19 @@ _SIZE: Json = {
     "description": "Width, height.",
 }
 _PROBLEM = _object({"type": _text(), "title": _text(), "status": _number(minimum=400, maximum=599), "detail": _text()})
-_OPTIONS: Json = {"model": _text(description="A name that /v1/models lists.", examples=["twin"])}
+_MODEL_NAME = _text(description="A name that /v1/models lists.", examples=["twin"])
+_SHARE = _number("number", minimum=0, maximum=1)
+_KNOBS: Json = {
+    "strength": {**_SHARE, "description": "How much grain to remove; otherwise all."},
+    "colour_strength": {**_SHARE, "description": "How much of the grain's colour to remove; otherwise all."},
+    "gain": _number("number", exclusiveMinimum=0, description="How many times brighter the long photograph is."),
+    "tone": _text("gain", "curve", description="How brightness is matched; otherwise by whichever fits better."),
+    "light": _text(
+        "long", "short", description="Whose brightness and colours the result has; otherwise the long one's."
+    ),
+}
+_OPTIONS: Json = {"model": _MODEL_NAME, **_KNOBS}
+_TRUST = "Whether to make the layer `trust`, which takes twice as long."
 _RESTORATION = _object(
     {
         "id": _text(description="Unguessable: whoever has it may see and remove the restoration."),
@@ -59,7 +71,9 @@ _RESTORATION = _object(
         "seconds_left": _maybe(_number("number", minimum=0)),
         "ahead": _number(minimum=0, description="Restorations that are done before this one."),
         "photos": {"type": "array", "items": _text(), "minItems": 2, "maxItems": 2},
-        "options": _object(_OPTIONS),
+        "options": _object(
+            {**_OPTIONS, "trust_map": {"type": "boolean"}}, optional=("trust_map", *_KNOBS), additionalProperties=False
+        ),
         "size": _maybe(_SIZE),
         "bits": _number(description="Bits a channel of the result."),
         "report": _maybe({"type": "object", "description": "What was decided; the command's --report has the same."}),
@@ -106,9 +120,10 @@ _EARLIER = {
     "of": _text(description="The id of an earlier restoration, whose photographs are used again."),
     "swap": _text("true", "false", description="Take its short photograph for the long one."),
 }
+_CHOICES: Json = {**_OPTIONS, "trust_map": _text("true", "false", description=_TRUST)}
 _FORM: Json = {
     "oneOf": [
-        _object({**fields, **_OPTIONS}, optional=("swap", *_OPTIONS), additionalProperties=False)
+        _object({**fields, **_CHOICES}, optional=("swap", *_CHOICES), additionalProperties=False)
         for fields in (_PHOTO, {"photo": _BOTH}, _EARLIER)
     ]
 }
@@ -188,6 +203,7 @@ DESCRIPTION: Json = {
                 parameters=[
                     _query("format", _text("png", "tiff", "jpeg", "webp", default="png"), "Kind of file."),
                     _query("bits", _text("8", "16"), "Bits a channel; without it, the photographs' own."),
+                    _query("quality", _number(minimum=1, maximum=100, default=95), "Of JPEG and WebP."),
                 ],
             ),
         },
@@ -201,15 +217,16 @@ DESCRIPTION: Json = {
                 parameters=[
                     _query(
                         "layer",
-                        _text("short", "long", "result", "quick", default="result"),
-                        "Which picture; `quick` restores the part at once, before the whole is done.",
+                        _text("short", "long", "result", "trust", "quick", default="result"),
+                        "Which picture; `quick` restores the part at once, before the whole is done; `trust` is "
+                        "white where the result leans on the long photograph.",
                     ),
                     *(_query(name, _PIXEL, "Left or top edge, px of the whole picture.") for name in "xy"),
                     *(_query(name, _PIXEL, "Width or height, px; without it, to the edge.") for name in "wh"),
                     _query(
                         "shrink", _number(minimum=1), "1, 2, 4, ...: how many times smaller; without it, as needed."
                     ),
-                    _query("model", _OPTIONS["model"], "For `quick`."),
+                    *(_query(name, schema, "For `quick`.") for name, schema in _OPTIONS.items()),
                 ],
             ),
         },

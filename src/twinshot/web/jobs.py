@@ -209,11 +209,11 @@ class Desk:
             await self.restorer.cancel(job.id)
         self._drop(job)
 
-    async def encode(self, job: Job, bits: int | None, suffix: str) -> Path:
-        """The result as a file of this depth (None for the inputs') and kind. Raises Problem."""
-        output = f"download-{bits or 'same'}{suffix}"
+    async def encode(self, job: Job, bits: int | None, suffix: str, quality: int) -> Path:
+        """The result as a file of this depth (None for the inputs'), kind and quality. Raises Problem."""
+        output = f"download-{bits or 'same'}-{quality}{suffix}"
         if not (job.folder / output).exists():
-            await self._aside(job, task="encode", output=output, bits=bits)
+            await self._aside(job, task="encode", output=output, bits=bits, quality=quality)
             self._measure(job)
         return job.folder / output
 

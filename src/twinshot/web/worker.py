@@ -135,6 +135,8 @@ def _warm(task: Task, report: Report, say: Say) -> dict[str, Any]:
 
 def _restore(task: Task, report: Report, say: Say) -> dict[str, Any]:
     """Read both photographs, show them, restore, show the result and keep it for downloads."""
+    import numpy as np
+
     from . import layers
 
     folder = Path(task["folder"])
@@ -148,6 +150,8 @@ def _restore(task: Task, report: Report, say: Say) -> dict[str, Any]:
     restored = _restored(pair, task, lambda stage, done, total: report(STAGES[stage], done / total))
     report("writing", 1.0)
     layers.write(folder, "result", restored.pixels, restored.metadata.icc)
+    if restored.trust is not None:
+        layers.write(folder, "trust", np.dstack([restored.trust] * 3))
     with (folder / "restored.pickle").open("wb") as file:
         pickle.dump(restored, file, pickle.HIGHEST_PROTOCOL)
     return {"report": {**restored.report, "swapped": ordered.swapped}}
@@ -172,8 +176,9 @@ def _restored(pair: Pair, task: Task, progress: Progress | None) -> Restored:
     from ..picture.settings import Settings
     from ..restoration import restore
 
-    settings = Settings(keep_order=task["keep_order"])
-    return restore(pair, model=task["options"]["model"], progress=progress, settings=settings)
+    knobs = {**task["options"]}
+    model = knobs.pop("model")
+    return restore(pair, model=model, progress=progress, settings=Settings(keep_order=task["keep_order"], **knobs))
 
 
 def _quick(task: Task, report: Report, say: Say) -> dict[str, Any]:
@@ -202,7 +207,7 @@ def _encode(task: Task, report: Report, say: Say) -> dict[str, Any]:
     folder = Path(task["folder"])
     with (folder / "restored.pickle").open("rb") as file:
         restored = pickle.load(file)
-    restored.save(folder / task["output"], force=True, bits=task["bits"])
+    restored.save(folder / task["output"], force=True, bits=task["bits"], quality=task["quality"])
     return {}
 
 

@@ -83,4 +83,5 @@ export function watch(id, seen) {
 
 export const partUrl = (id, layer, x, y, w, h, shrink) =>
   `/v1/restorations/${id}/preview?layer=${layer}&x=${x}&y=${y}&w=${w}&h=${h}&shrink=${shrink}`;
-export const resultUrl = (id, format, bits) => `/v1/restorations/${id}/result?format=${format}&bits=${bits}`;
+export const resultUrl = (id, format, bits, quality) =>
+  `/v1/restorations/${id}/result?format=${format}&bits=${bits}&quality=${quality}`;

@@ -178,7 +178,7 @@ async function compareWith(job, layer, name) {
     state.compare.show("before", job.id, before, job.size, shift),
     state.compare.show("after", job.id, layer, job.size),
   ]);
-  const times = job.report ? words.gain(job.report) : 1;
+  const times = job.report && job.options.light !== "short" ? words.gain(job.report) : 1;
   $("brighten-label").hidden = !(times > 1.3 && before === "short");
   const bright = $("brighten").checked && times > 1.3 && before === "short";
   const factor = job.report?.tone === "encoded gain" ? times : times ** (1 / 2.2); // as pixels store what is linear
@@ -191,7 +191,10 @@ function finished(pair) {
   showViewer();
   const before = !$("done").hidden;
   cards("done", "decided", "adjust");
-  compareWith(job, "result", "Result");
+  const trust = Boolean(job.options.trust_map);
+  $("trust-label").hidden = !trust;
+  if (trust && $("trust").checked) compareWith(job, "trust", "White: from the long one");
+  else compareWith(job, "result", "Result");
   fill("warnings", words.warnings(job.report).map((text) => [text, ""]));
   fill("words", words.sentences(job.report));
   downloads(job);
@@ -214,8 +217,11 @@ function fill(id, lines) {
 
 function downloads(job) {
   const format = $("format").value;
-  $("save-8").href = api.resultUrl(job.id, format, 8);
-  $("save-16").href = api.resultUrl(job.id, format, 16);
+  const quality = $("quality").value;
+  $("quality-label").hidden = !["jpeg", "webp"].includes(format);
+  $("quality-shown").value = quality;
+  $("save-8").href = api.resultUrl(job.id, format, 8, quality);
+  $("save-16").href = api.resultUrl(job.id, format, 16, quality);
   $("save-16").hidden = !["png", "tiff"].includes(format);
 }
 
@@ -239,8 +245,12 @@ function list() {
   );
 }
 
+/** The model, and the knobs that were turned. */
 function options() {
-  return { model: $("model").value };
+  const strength = $("strength").value;
+  const knobs = { strength, colour_strength: strength, light: $("light").value, tone: $("tone").value };
+  if (Number(strength) === 1) knobs.strength = knobs.colour_strength = "";
+  return { model: $("model").value, ...Object.fromEntries(Object.entries(knobs).filter(([, value]) => value)) };
 }
 
 async function quick(button, chosen) {
@@ -308,7 +318,9 @@ async function example() {
 function again() {
   const { current } = state;
   const { id } = current.job;
-  const chosen = { ...options(), ...($("swap").checked ? { swap: "true" } : {}) };
+  const asked = { swap: $("swap").checked, trust_map: $("trust-map").checked };
+  const chosen = { ...options(), ...Object.fromEntries(Object.keys(asked).filter((name) => asked[name]).map((name) => [name, "true"])) };
+  $("trust").checked = asked.trust_map;
   current.older = id;
   current.asked = true;
   $("swap").checked = false;
@@ -342,7 +354,9 @@ click("double", () => state.compare.zoomTo(2));
 for (const id of ["files", "folder"]) $(id).addEventListener("change", (event) => take(event.target.files));
 for (const radio of document.querySelectorAll("[name=before]")) radio.addEventListener("change", () => draw(state.current));
 $("brighten").addEventListener("change", () => draw(state.current));
-$("format").addEventListener("change", () => downloads(state.current.job));
+for (const id of ["format", "quality"]) $(id).addEventListener("input", () => downloads(state.current.job));
+$("trust").addEventListener("change", () => draw(state.current));
+$("strength").addEventListener("input", (event) => ($("strength-shown").value = `${Math.round(100 * event.target.value)} %`));
 $("divider").addEventListener("input", (event) => ($("slider").value = event.target.value));
 $("slider").addEventListener("slide", () => ($("divider").value = $("slider").value));
 $("sign-in").querySelector("form").addEventListener("submit", (event) => {
