@@ -1,8 +1,10 @@
 """Do no harm: where the long frame is sharp, it is what the user gets.
 
-A network that was handed a short frame with hardly any light may trust it all the same. Whether the long frame is sharp
-is seen over some area, not in a pixel. It is where, in the two finest octaves of detail, it agrees with the restored
-picture, has hardly less of it, and has no less than the short frame supports; and where it shows little noise.
+A network that was handed a short frame with hardly any light may trust it all the same. The long frame is taken where
+it shows little noise and either of two ways finds it sharp. The one asks the short frame (`sharpness`), and what the
+network made does not matter but for what moves. The other asks the restored picture, which may have less noise to look
+through: in the two finest octaves of detail the long frame agrees with it over some area, has hardly less of it, and
+has no less than the short frame supports.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..picture.encoding import Image
+from .sharpness import between, sharp_share
 
 Array = NDArray[np.float64]
 
@@ -26,6 +29,9 @@ _AGREES_FINEST, _AGREES, _AGREES_NEAR = (0.75, 0.9), (0.9, 0.97), (0.85, 0.95)  
 _LOSES = (-0.25, -0.1)  # log of its finest detail over the restored picture's
 _SUPPORTS = (-0.2, -0.12)  # log of its detail over what of it the short frame shows
 _NOISE = (-0.011, -0.007)  # of its noise's sigma, encoded values
+_NOISE_OF_SHARP = (-0.016, -0.010)  # the same, where the short frame says that it is sharp
+_MOVES, _MOVES_WITHIN = (0.5, 2.0), 6.0  # px at a quarter of the size: band in which movers are seen; their area
+_STAYS = (0.3, 0.6)  # correlation with the restored picture there, over that of the whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +66,7 @@ class _Powers:
 
 
 def share_of_long(short: Image, long: Image, restored: Image, noise: float) -> Image:
-    """How much of the long frame to take in each cell of 32 px, in [0, 1], (rows, columns).
+    """How much of the long frame to take, in [0, 1], (H, W).
 
     Args:
         short: the short frame in the long one's light, (H, W, 3).
@@ -69,26 +75,54 @@ def share_of_long(short: Image, long: Image, restored: Image, noise: float) -> I
         noise: of the whole long frame, as `grain.flat_noise` says.
     """
     greys = [np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), np.float32) for frame in (short, long, restored)]
+    agreeing = cv2.resize(_agreeing(greys, noise), greys[0].shape[::-1], interpolation=cv2.INTER_LINEAR)
+    quiet = between(np.array(-noise), _NOISE_OF_SHARP)
+    if not quiet:
+        return np.asarray(agreeing, np.float32)
+    sharp = sharp_share(short, long) * _staying(*greys[1:]) * np.float32(quiet)
+    return np.asarray(np.maximum(agreeing, sharp), np.float32)
+
+
+def blended(short: Image, long: Image, restored: Image, noise: float) -> tuple[Image, Image]:
+    """The restored picture with the long frame where that is sharp, and its shares; as `share_of_long`."""
+    share = share_of_long(short, long, restored, noise)
+    return np.asarray(restored + share[..., None] * (long - restored), np.float32), share
+
+
+def _agreeing(greys: list[Image], noise: float) -> Image:
+    """By cell of 32 px, (rows, columns): how sharp the long frame is by the restored picture."""
     size = max(1, greys[0].shape[0] // _CELL), max(1, greys[0].shape[1] // _CELL)
     finest, smaller = _octave(greys, size)
     finer, _ = _octave(smaller, size)
     wide, wider = finest.pooled(_WIDE), finer.pooled(_WIDE)
     shares = (
-        _between(wide.agreement, _AGREES_FINEST),
-        _between(wider.agreement, _AGREES),
-        _between(finer.pooled(_NEAR).agreement, _AGREES_NEAR),
-        _between(wide.excess, _LOSES),
-        _between(wider.support, _SUPPORTS),
-        _between(np.full(size, -noise), _NOISE),
+        between(wide.agreement, _AGREES_FINEST),
+        between(wider.agreement, _AGREES),
+        between(finer.pooled(_NEAR).agreement, _AGREES_NEAR),
+        between(wide.excess, _LOSES),
+        between(wider.support, _SUPPORTS),
+        between(np.full(size, -noise), _NOISE),
     )
     return np.asarray(np.prod(shares, axis=0), np.float32)
 
 
-def blended(short: Image, long: Image, restored: Image, noise: float) -> tuple[Image, Image]:
-    """The restored picture with the long frame where that is sharp, and its shares by cell; as `share_of_long`."""
-    share = share_of_long(short, long, restored, noise)
-    full = cv2.resize(share, restored.shape[1::-1], interpolation=cv2.INTER_LINEAR)[..., None]
-    return np.asarray(restored + full * (long - restored), np.float32), share
+def _staying(long: Image, restored: Image) -> Image:
+    """(H, W): where the two agree no less than elsewhere; where something moves they do not."""
+    first, second = (_coarse_detail(grey) for grey in (long, restored))
+    products = (first * second, first * first, second * second)
+    both, one, other = (float(product.mean()) for product in products)
+    usual = max(both / np.sqrt(one * other + _FLOOR**2), 0.2)
+    near, near_one, near_other = (_over(product, _MOVES_WITHIN) for product in products)
+    share = between(near / np.sqrt(near_one * near_other + _FLOOR**2) / usual, _STAYS)
+    return np.asarray(cv2.resize(share, long.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def _coarse_detail(grey: Image) -> Array:
+    """What is between two sigmas, at a quarter of the size."""
+    size = max(1, grey.shape[1] // 4), max(1, grey.shape[0] // 4)
+    small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+    fine, smooth = (cv2.GaussianBlur(small, (0, 0), sigma) for sigma in _MOVES)
+    return np.asarray(fine - smooth, np.float64)
 
 
 def _octave(greys: list[Image], size: tuple[int, int]) -> tuple[_Powers, list[Image]]:
@@ -105,9 +139,3 @@ def _octave(greys: list[Image], size: tuple[int, int]) -> tuple[_Powers, list[Im
 
 def _over(cells: Array, reach: float) -> Array:
     return np.asarray(cv2.GaussianBlur(cells, (0, 0), reach, borderType=cv2.BORDER_REFLECT), np.float64)
-
-
-def _between(values: Array, bounds: tuple[float, float]) -> Array:
-    """0 below the first bound, 1 above the second, smooth between."""
-    at = np.clip((values - bounds[0]) / (bounds[1] - bounds[0]), 0, 1)
-    return np.asarray(at * at * (3 - 2 * at))

@@ -1,0 +1,116 @@
+"""Where the long frame is sharp, told by the short one, whatever that one's noise.
+
+If the long frame is the scene through a kernel of transfer K, and the short one the scene with noise, then over a band
+of frequencies the mean power of the long frame is K^2 P, and that of their product K P: noise that the long frame knows
+nothing of is in neither. So K is the one over the other. A camera's move leaves detail along itself alone: a frame is
+sharp where K is near 1, or above it, as where the short frame has lost detail, in all of six directions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+
+from ..picture.encoding import Image
+
+Array = NDArray[np.float64]
+
+_WINDOW = 320  # px a side of what one figure is for
+_RINGS = (0.0625, 0.125, 0.25)  # cycles a pixel: bounds of the bands; beyond them JPEG and demosaicing speak
+_DIRECTIONS = 6
+_ALL = 0.9  # weight of the whole picture in a window's powers: a hand moves all of it alike, and noise needs averaging
+_SHARP = (0.75, 0.87)  # least K: from where on a frame is taken for sharp, and where it is
+_DOUBT = (-0.25, -0.12)  # minus the standard error of the products over their mean, likewise
+
+
+@dataclass(frozen=True, eq=False)
+class _Powers:
+    """Sums over bands and directions, (..., rings, directions).
+
+    Attributes:
+        long, short: power of each frame.
+        both: of their product.
+        count: of frequencies.
+    """
+
+    long: Array
+    short: Array
+    both: Array
+    count: Array
+
+    @property
+    def transfer(self) -> Array:
+        """K; large where the short frame shows none of the long one's detail."""
+        return self.long / np.maximum(self.both, 1e-3 * self.long + 1e-12)
+
+    @property
+    def doubt(self) -> Array:
+        """Standard error of `both` over its amount."""
+        spread = np.sqrt(self.short * self.long * 2 / self.count)
+        return spread / np.maximum(np.abs(self.both), 1e-12)
+
+
+def sharp_share(short: Image, long: Image) -> Image:
+    """How sure it is that the long frame is sharp, in [0, 1], (H, W).
+
+    Args:
+        short: the short frame in the long one's light, (H, W, 3).
+        long: the long frame at the short one's pixels.
+    """
+    frames = [np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), np.float32) for frame in (short, long)]
+    height, width = frames[0].shape
+    rows, columns = _starts(height), _starts(width)
+    powers = [[_powers(*(frame[y : y + _WINDOW, x : x + _WINDOW] for frame in frames)) for x in columns] for y in rows]
+    found = _Powers(*(_with_all(np.array([[getattr(p, each) for p in row] for row in powers])) for each in _FIELDS))
+    share = between(found.transfer.min((-1, -2)), _SHARP) * between(-found.doubt[..., -1, :].max(-1), _DOUBT)
+    return np.asarray(cv2.resize(share.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR))
+
+
+def between(values: Array, bounds: tuple[float, float]) -> Array:
+    """0 below the first bound, 1 above the second, smooth between."""
+    at = np.clip((values - bounds[0]) / (bounds[1] - bounds[0]), 0, 1)
+    return np.asarray(at * at * (3 - 2 * at))
+
+
+_FIELDS = ("long", "short", "both", "count")
+
+
+def _with_all(sums: Array) -> Array:
+    """(rows, columns, ...): each window's sums, mostly replaced by the mean of all."""
+    return np.asarray(_ALL * sums.mean((0, 1)) + (1 - _ALL) * sums)
+
+
+def _starts(length: int) -> list[int]:
+    """Where windows begin that overlap by half."""
+    count = max(0, -(-(length - _WINDOW) * 2 // _WINDOW))
+    return [round(i * (length - _WINDOW) / count) for i in range(count + 1)] if count else [0]
+
+
+def _powers(short: Image, long: Image) -> _Powers:
+    height, width = short.shape
+    hann = np.outer(np.hanning(height + 2)[1:-1], np.hanning(width + 2)[1:-1]).astype(np.float32)
+    chosen, sector, weight = _sectors(height, width)
+    first, second = (np.asarray(fft.rfft2((frame - frame.mean()) * hann))[chosen] for frame in (short, long))
+
+    def summed(values: Array) -> Array:
+        size = (len(_RINGS) - 1) * _DIRECTIONS
+        return np.asarray(np.bincount(sector, values * weight, size), np.float64).reshape(-1, _DIRECTIONS)
+
+    both = summed((first * second.conj()).real)
+    return _Powers(summed(np.abs(second) ** 2), summed(np.abs(first) ** 2), both, summed(np.ones_like(weight)))
+
+
+@lru_cache(maxsize=8)
+def _sectors(height: int, width: int) -> tuple[NDArray[np.bool_], NDArray[np.int64], Array]:
+    """Which frequencies of a real transform count, and of those the sector, coarse rings first, and the weight."""
+    down, across = np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None]
+    ring = np.searchsorted(_RINGS, np.hypot(down, across), "right") - 1
+    chosen = (ring >= 0) & (ring < len(_RINGS) - 1)
+    turn = np.round(np.arctan2(down, across) / np.pi * _DIRECTIONS).astype(np.int64) % _DIRECTIONS
+    twice = np.broadcast_to(np.where(across > 0, 2.0, 1.0), ring.shape)  # a real transform leaves the other half out
+    return chosen, (ring * _DIRECTIONS + turn)[chosen], twice[chosen]

@@ -1,0 +1,67 @@
+"""The long frame where it is sharp, the network's picture where it is not."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from twinshot.match.consistency import blended, share_of_long
+from twinshot.match.sharpness import sharp_share
+from twinshot.picture.pair import as_float
+
+
+@pytest.fixture(scope="module")
+def truth(photo):
+    return as_float(np.ascontiguousarray(photo[:288, :384]))
+
+
+def _noisy(truth, sigma, seed):
+    noise = np.random.default_rng(seed).normal(0, sigma, truth.shape).astype(np.float32)
+    return np.clip(truth + noise, 0, 1)
+
+
+def _moved(truth, length, turned=False):
+    kernel = np.zeros((length, length), np.float32)
+    kernel[length // 2] = 1 / length
+    return cv2.filter2D(truth, -1, kernel.T if turned else kernel)
+
+
+@pytest.mark.parametrize("sigma", [0.02, 0.15])
+def test_a_sharp_long_frame_is_told_whatever_the_noise(truth, sigma):
+    assert sharp_share(_noisy(truth, sigma, 1), truth).min() > 0.95
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("sigma", [0.02, 0.15])
+def test_a_move_in_one_direction_is_told_whatever_the_noise(truth, sigma, turned):
+    assert sharp_share(_noisy(truth, sigma, 1), _moved(truth, 9, turned)).max() < 0.05
+
+
+def test_a_short_frame_that_shows_nothing_tells_nothing(truth):
+    assert sharp_share(_noisy(np.full_like(truth, 0.5), 0.1, 1), truth).max() < 0.05
+
+
+def test_what_is_spoiled_gives_way_to_a_sharp_long_frame(truth):
+    """The network believed the noise: its picture agrees with nothing."""
+    short = _noisy(truth, 0.15, 1)
+    spoiled = cv2.GaussianBlur(short, (0, 0), 1.0)
+    picture, share = blended(short, truth, spoiled, noise=0.0)
+    assert share.mean() > 0.9
+    assert np.abs(picture - truth).mean() < 0.1 * np.abs(spoiled - truth).mean()
+
+
+def test_what_moved_is_left_to_the_network(truth):
+    """A part of the long frame shows something else."""
+    long, part = truth.copy(), np.s_[100:220, 200:340]
+    long[part] = truth[part][::-1, ::-1]
+    share = share_of_long(_noisy(truth, 0.03, 1), long, truth, noise=0.0)
+    assert share[130:190, 240:300].max() < 0.2
+    assert share[:, :80].mean() > 0.7
+
+
+def test_noise_of_the_long_frame_is_kept_out(truth):
+    grainy = _noisy(truth, 0.03, 2)
+    picture, share = blended(_noisy(truth, 0.1, 1), grainy, truth, noise=0.03)
+    assert share.max() == 0
+    np.testing.assert_array_equal(picture, truth)
