@@ -65,3 +65,8 @@ def test_noise_of_the_long_frame_is_kept_out(truth):
     picture, share = blended(_noisy(truth, 0.1, 1), grainy, truth, noise=0.03)
     assert share.max() == 0
     np.testing.assert_array_equal(picture, truth)
+
+
+def test_a_picture_too_small_to_tell_is_left_to_the_network(truth):
+    small = np.ascontiguousarray(truth[:20, :24])
+    assert sharp_share(_noisy(small, 0.02, 1), small).max() == 0

@@ -45,13 +45,13 @@ class _Powers:
 
     @property
     def transfer(self) -> Array:
-        """K; large where the short frame shows none of the long one's detail."""
+        """K; large where the short frame shows none of the long one's detail, 0 where there is no such band."""
         return self.long / np.maximum(self.both, 1e-3 * self.long + 1e-12)
 
     @property
     def doubt(self) -> Array:
         """Standard error of `both` over its amount."""
-        spread = np.sqrt(self.short * self.long * 2 / self.count)
+        spread = np.sqrt(self.short * self.long * 2 / np.maximum(self.count, 1))
         return spread / np.maximum(np.abs(self.both), 1e-12)
 
 
