@@ -85,5 +85,5 @@ def test_a_finished_run_draws_nothing(lab: Lab) -> None:
 def test_a_batch_is_of_whole_refills(tmp_path: Path) -> None:
     path = tmp_path / "recipe.toml"
     path.write_text('name = "x"\n[data]\nbatch = 12\nreuse = 8\n', "utf-8")
-    with pytest.raises(TwinshotError, match="reuse = 8 for a batch of 12; give a divisor of it"):
+    with pytest.raises(TwinshotError, match="reuse = 8 does not divide the batch of 12; give a divisor"):
         load_recipe(path)
