@@ -14,7 +14,6 @@ from functools import lru_cache
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
 
 from ..picture.encoding import Image
 
@@ -95,7 +94,7 @@ def _powers(short: Image, long: Image) -> _Powers:
     height, width = short.shape
     hann = np.outer(np.hanning(height + 2)[1:-1], np.hanning(width + 2)[1:-1]).astype(np.float32)
     chosen, sector, weight = _sectors(height, width)
-    first, second = (np.asarray(fft.rfft2((frame - frame.mean()) * hann))[chosen] for frame in (short, long))
+    first, second = (np.fft.rfft2((frame - frame.mean()) * hann)[chosen] for frame in (short, long))
 
     def summed(values: Array) -> Array:
         size = (len(_RINGS) - 1) * _DIRECTIONS
