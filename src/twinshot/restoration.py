@@ -46,6 +46,7 @@ OVERLAP = 160
 _SHOWN_KNOTS = 9  # of the tone curve, in the report
 _MATCHED = ("tone", "tone_error", "tone_curve", "gain", "shift", "registered", "confidence")
 _STRIP = 256  # rows of a picture that are made at once where there are no tiles
+_NONE = np.zeros((), np.float32)  # of the long frame, at every pixel
 MARGIN = 64  # of a tile's edge, px, that lacks context and is not used
 
 
@@ -350,13 +351,12 @@ def _by_network(
         return short, _long(ready, top, left, size)
 
     def after(short: Image, long: Image, restored: Image) -> Image:
-        result, share = blended(short, long, restored, noise) if checked else (restored, np.zeros((1, 1), np.float32))
+        result, share = blended(short, long, restored, noise) if checked else (restored, _NONE)
         shares.append(float(share.mean()))
         if not asked:
             return result
         lean = leaning(model.run, _tensor(short), _tensor(long), restored)
-        kept = cv2.resize(share, lean.shape[::-1], interpolation=cv2.INTER_LINEAR)
-        return np.asarray(np.dstack([result, kept + (1 - kept) * lean]), np.float32)
+        return np.asarray(np.dstack([result, share + (1 - share) * lean]), np.float32)
 
     pixels = over_tiles(model, ready.pair.noisy.size, parts, progress, after, 4 if asked else 3)
     trust = _eight_bit(pixels[..., 3]) if asked else None

@@ -21,6 +21,11 @@ def _noisy(truth, sigma, seed):
     return np.clip(truth + noise, 0, 1)
 
 
+def _sharp(short, long):
+    """The share that is sharp, of colour frames."""
+    return sharp_share(*(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (short, long)))
+
+
 def _moved(truth, length, turned=False):
     kernel = np.zeros((length, length), np.float32)
     kernel[length // 2] = 1 / length
@@ -29,17 +34,17 @@ def _moved(truth, length, turned=False):
 
 @pytest.mark.parametrize("sigma", [0.02, 0.15])
 def test_a_sharp_long_frame_is_told_whatever_the_noise(truth, sigma):
-    assert sharp_share(_noisy(truth, sigma, 1), truth).min() > 0.95
+    assert _sharp(_noisy(truth, sigma, 1), truth).min() > 0.95
 
 
 @pytest.mark.parametrize("turned", [False, True])
 @pytest.mark.parametrize("sigma", [0.02, 0.15])
 def test_a_move_in_one_direction_is_told_whatever_the_noise(truth, sigma, turned):
-    assert sharp_share(_noisy(truth, sigma, 1), _moved(truth, 9, turned)).max() < 0.05
+    assert _sharp(_noisy(truth, sigma, 1), _moved(truth, 9, turned)).max() < 0.05
 
 
 def test_a_short_frame_that_shows_nothing_tells_nothing(truth):
-    assert sharp_share(_noisy(np.full_like(truth, 0.5), 0.1, 1), truth).max() < 0.05
+    assert _sharp(_noisy(np.full_like(truth, 0.5), 0.1, 1), truth).max() < 0.05
 
 
 def test_what_is_spoiled_gives_way_to_a_sharp_long_frame(truth):
@@ -69,4 +74,4 @@ def test_noise_of_the_long_frame_is_kept_out(truth):
 
 def test_a_picture_too_small_to_tell_is_left_to_the_network(truth):
     small = np.ascontiguousarray(truth[:20, :24])
-    assert sharp_share(_noisy(small, 0.02, 1), small).max() == 0
+    assert _sharp(_noisy(small, 0.02, 1), small).max() == 0

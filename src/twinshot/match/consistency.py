@@ -79,7 +79,7 @@ def share_of_long(short: Image, long: Image, restored: Image, noise: float) -> I
     quiet = between(np.array(-noise), _NOISE_OF_SHARP)
     if not quiet:
         return np.asarray(agreeing, np.float32)
-    sharp = sharp_share(short, long) * _staying(*greys[1:]) * np.float32(quiet)
+    sharp = sharp_share(*greys[:2]) * _staying(*greys[1:]) * np.float32(quiet)
     return np.asarray(np.maximum(agreeing, sharp), np.float32)
 
 

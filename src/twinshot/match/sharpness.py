@@ -28,7 +28,7 @@ _DOUBT = (-0.25, -0.12)  # minus the standard error of the products over their m
 
 
 @dataclass(frozen=True, eq=False)
-class _Powers:
+class _Spectrum:
     """Sums over bands and directions, (..., rings, directions).
 
     Attributes:
@@ -58,14 +58,13 @@ def sharp_share(short: Image, long: Image) -> Image:
     """How sure it is that the long frame is sharp, in [0, 1], (H, W).
 
     Args:
-        short: the short frame in the long one's light, (H, W, 3).
-        long: the long frame at the short one's pixels.
+        short: the short frame in the long one's light, grey, (H, W).
+        long: the long frame at the short one's pixels, grey.
     """
-    frames = [np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), np.float32) for frame in (short, long)]
-    height, width = frames[0].shape
-    rows, columns = _starts(height), _starts(width)
-    powers = [[_powers(*(frame[y : y + _WINDOW, x : x + _WINDOW] for frame in frames)) for x in columns] for y in rows]
-    found = _Powers(*(_with_all(np.array([[getattr(p, each) for p in row] for row in powers])) for each in _FIELDS))
+    height, width = short.shape
+    places = [[np.s_[y : y + _WINDOW, x : x + _WINDOW] for x in _starts(width)] for y in _starts(height)]
+    sums = np.array([[_sums(short[place], long[place]) for place in row] for row in places])
+    found = _Spectrum(*np.moveaxis(_ALL * sums.mean((0, 1)) + (1 - _ALL) * sums, 2, 0))
     share = between(found.transfer.min((-1, -2)), _SHARP) * between(-found.doubt[..., -1, :].max(-1), _DOUBT)
     return np.asarray(cv2.resize(share.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR))
 
@@ -76,32 +75,21 @@ def between(values: Array, bounds: tuple[float, float]) -> Array:
     return np.asarray(at * at * (3 - 2 * at))
 
 
-_FIELDS = ("long", "short", "both", "count")
-
-
-def _with_all(sums: Array) -> Array:
-    """(rows, columns, ...): each window's sums, mostly replaced by the mean of all."""
-    return np.asarray(_ALL * sums.mean((0, 1)) + (1 - _ALL) * sums)
-
-
 def _starts(length: int) -> list[int]:
     """Where windows begin that overlap by half."""
     count = max(0, -(-(length - _WINDOW) * 2 // _WINDOW))
     return [round(i * (length - _WINDOW) / count) for i in range(count + 1)] if count else [0]
 
 
-def _powers(short: Image, long: Image) -> _Powers:
+def _sums(short: Image, long: Image) -> Array:
+    """What a `_Spectrum` holds, of one window: (4, rings, directions)."""
     height, width = short.shape
     hann = np.outer(np.hanning(height + 2)[1:-1], np.hanning(width + 2)[1:-1]).astype(np.float32)
     chosen, sector, weight = _sectors(height, width)
     first, second = (np.fft.rfft2((frame - frame.mean()) * hann)[chosen] for frame in (short, long))
-
-    def summed(values: Array) -> Array:
-        size = (len(_RINGS) - 1) * _DIRECTIONS
-        return np.asarray(np.bincount(sector, values * weight, size), np.float64).reshape(-1, _DIRECTIONS)
-
-    both = summed((first * second.conj()).real)
-    return _Powers(summed(np.abs(second) ** 2), summed(np.abs(first) ** 2), both, summed(np.ones_like(weight)))
+    powers = np.abs(second) ** 2, np.abs(first) ** 2, (first * second.conj()).real, np.ones_like(weight)
+    size = (len(_RINGS) - 1) * _DIRECTIONS
+    return np.array([np.bincount(sector, power * weight, size) for power in powers]).reshape(4, -1, _DIRECTIONS)
 
 
 @lru_cache(maxsize=8)
