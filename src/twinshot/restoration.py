@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("twinshot")
 
 Stage = Literal["read", "match", "restore"]
+DOING: dict[Stage, str] = {"read": "reading", "match": "matching", "restore": "restoring"}
+"""A stage in words, for whoever watches."""
 Progress = Callable[[Stage, int, int], None]
 """(stage, done, total): when a stage begins, with nothing done, and then after each of its parts."""
 

@@ -238,15 +238,14 @@ def _scores(name: str, found: dict[str, Any]) -> Table:
     return table
 
 
-_DOING = {"read": "reading", "match": "matching", "restore": "restoring"}
-
-
 @contextmanager
 def bar(quiet: bool) -> Iterator[Progress | None]:
     """A bar that shows once a second has passed, where somebody watches: elsewhere it would leave an empty line."""
     if quiet or not err.is_interactive:
         yield None
         return
+    from ..restoration import DOING
+
     columns = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()
     with Bars(*columns, console=err, transient=True) as bars:
         began = time.monotonic()
@@ -254,7 +253,7 @@ def bar(quiet: bool) -> Iterator[Progress | None]:
 
         def update(stage: Stage, done: int, total: int) -> None:
             shown = time.monotonic() - began > 1
-            bars.update(task, description=_DOING[stage], completed=done, total=total, visible=shown)
+            bars.update(task, description=DOING[stage], completed=done, total=total, visible=shown)
 
         yield update
 

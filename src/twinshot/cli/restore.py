@@ -59,86 +59,114 @@ class _Wish:
         result.save(path, self.force, self.bits, self.strip, self.quality)
 
 
+# What `restore` is told, in the words of its help. Whether files can be read is for the rooms to say, in one line.
+_Frames = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        metavar="FRAME FRAME | SHORT... LONG | FOLDER...",
+        help="A short and a long photograph, in any order; several short ones and the long one; or folders.",
+        readable=False,
+        show_default=False,
+    ),
+]
+_Output = Annotated[
+    str | None,
+    typer.Option(
+        "--output",
+        "-o",
+        help="The picture to write (PNG, TIFF, JPEG, WebP, DNG), a FOLDER/, or - for standard output; default: "
+        "SHORT-restored, beside the short frame.",
+    ),
+]
+_ModelName = Annotated[str, typer.Option(help="The model to use; `twinshot models` lists them.")]
+_EngineName = Annotated[
+    str, typer.Option(help="What runs the network: onnx, int8 (faster on recent processors), openvino or torch.")
+]
+_ReportFile = Annotated[
+    str | None,
+    typer.Option(help="Write a JSON report (tone, shift, model, timings, warnings); - for standard output."),
+]
+_Quiet = Annotated[bool, typer.Option("--quiet", help="Print only errors and warnings.")]
+_KeepOrder = Annotated[
+    bool,
+    typer.Option("--keep-order", help="Take the first frame as the short one, even if it looks like the long one."),
+]
+_AcceptDamaged = Annotated[bool, typer.Option("--accept-damaged", help="Use the readable part of a damaged JPEG.")]
+_Bits = Annotated[
+    int | None, typer.Option(help="Bits per channel: 8, 16, or 32 (linear float TIFF); default: as the inputs.")
+]
+_Strength = Annotated[float, typer.Option(help="How much grain to remove, from 0 to 1.")]
+_ColourStrength = Annotated[float, typer.Option(help="How much of the grain's colour to remove, from 0 to 1.")]
+_Gain = Annotated[float | None, typer.Option(help="How many times brighter the long frame is; default: measured.")]
+_Tone = Annotated[
+    str | None, typer.Option(help="How brightness is matched: gain or curve; default: whichever fits better.")
+]
+_WhoseLight = Annotated[
+    str, typer.Option(help="Whose brightness and colours the result has: the long frame's or the short frame's.")
+]
+_TrustMap = Annotated[
+    Path | None,
+    typer.Option(help="Also write a grey PNG: white where the result relies on the long frame.", readable=False),
+]
+_Quality = Annotated[int | None, typer.Option(min=1, max=100, help="Quality of JPEG and WebP; default: 95.")]
+_Strip = Annotated[bool, typer.Option("--strip", help="Leave out all metadata except the colour profile.")]
+_ShowPlan = Annotated[bool, typer.Option("--plan", help="Show what would be done with the folders, and stop.")]
+_PairsFile = Annotated[
+    Path | None,
+    typer.Option(
+        help="A CSV file of pairs, with columns short, long and output, instead of searching folders.",
+        readable=False,
+    ),
+]
+
+
 @app.command()
 def restore(
-    # Whether files can be read is for the rooms to say, in one line.
-    frames: Annotated[
-        list[Path] | None,
-        typer.Argument(
-            metavar="FRAME FRAME | SHORT... LONG | FOLDER...",
-            help="A short and a long photograph, in any order; several short ones and the long one; or folders.",
-            readable=False,
-            show_default=False,
-        ),
-    ] = None,
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "--output",
-            "-o",
-            help="The picture to write (PNG, TIFF, JPEG, WebP, DNG), a FOLDER/, or - for standard output; default: "
-            "SHORT-restored, beside the short frame.",
-        ),
-    ] = None,
-    model: Annotated[str, typer.Option(help="The model to use; `twinshot models` lists them.")] = "twin",
-    engine: Annotated[
-        str, typer.Option(help="What runs the network: onnx, int8 (faster on recent processors), openvino or torch.")
-    ] = "onnx",
-    report: Annotated[
-        str | None,
-        typer.Option(help="Write a JSON report (tone, shift, model, timings, warnings); - for standard output."),
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print only errors and warnings.")] = False,
-    keep_order: Annotated[
-        bool,
-        typer.Option("--keep-order", help="Take the first frame as the short one, even if it looks like the long one."),
-    ] = False,
-    accept_damaged: Annotated[
-        bool, typer.Option("--accept-damaged", help="Use the readable part of a damaged JPEG.")
-    ] = False,
-    bits: Annotated[
-        int | None, typer.Option(help="Bits per channel: 8, 16, or 32 (linear float TIFF); default: as the inputs.")
-    ] = None,
-    strength: Annotated[float, typer.Option(help="How much grain to remove, from 0 to 1.")] = 1.0,
-    colour_strength: Annotated[
-        float, typer.Option(help="How much of the grain's colour to remove, from 0 to 1.")
-    ] = 1.0,
-    gain: Annotated[
-        float | None, typer.Option(help="How many times brighter the long frame is; default: measured.")
-    ] = None,
-    tone: Annotated[
-        str | None, typer.Option(help="How brightness is matched: gain or curve; default: whichever fits better.")
-    ] = None,
-    light: Annotated[
-        str, typer.Option(help="Whose brightness and colours the result has: the long frame's or the short frame's.")
-    ] = "long",
-    trust_map: Annotated[
-        Path | None,
-        typer.Option(help="Also write a grey PNG: white where the result relies on the long frame.", readable=False),
-    ] = None,
-    quality: Annotated[int | None, typer.Option(min=1, max=100, help="Quality of JPEG and WebP; default: 95.")] = None,
-    strip: Annotated[bool, typer.Option("--strip", help="Leave out all metadata except the colour profile.")] = False,
-    plan: Annotated[bool, typer.Option("--plan", help="Show what would be done with the folders, and stop.")] = False,
-    pairs: Annotated[
-        Path | None,
-        typer.Option(
-            help="A CSV file of pairs, with columns short, long and output, instead of searching folders.",
-            readable=False,
-        ),
-    ] = None,
+    frames: _Frames = None,
+    output: _Output = None,
+    model: _ModelName = "twin",
+    engine: _EngineName = "onnx",
+    report: _ReportFile = None,
+    quiet: _Quiet = False,
+    keep_order: _KeepOrder = False,
+    accept_damaged: _AcceptDamaged = False,
+    bits: _Bits = None,
+    strength: _Strength = 1.0,
+    colour_strength: _ColourStrength = 1.0,
+    gain: _Gain = None,
+    tone: _Tone = None,
+    light: _WhoseLight = "long",
+    trust_map: _TrustMap = None,
+    quality: _Quality = None,
+    strip: _Strip = False,
+    plan: _ShowPlan = False,
+    pairs: _PairsFile = None,
     force: Force = False,
 ) -> None:
     """Restore one picture from a pair, or every pair and burst in a folder."""
     from ..picture.settings import Settings
 
-    # The words that tone and light may be are checked there.
     settings = Settings(
-        keep_order, accept_damaged, strength, colour_strength, gain, cast(Any, tone), cast(Any, light), bool(trust_map)
+        keep_order=keep_order,
+        accept_damaged=accept_damaged,
+        strength=strength,
+        colour_strength=colour_strength,
+        gain=gain,
+        tone=cast(Any, tone),  # the words that these two may be are checked there
+        light=cast(Any, light),
+        trust_map=bool(trust_map),
     )
     wish = _Wish(output, report, model, engine, settings, bits, strip, quality, quiet, force, trust_map)
-    if output == report == _STREAM:
+    _carry_out(frames or [], pairs, plan, wish)
+
+
+app.registered_commands.insert(0, app.registered_commands.pop())  # first in the help, as it is used most
+
+
+def _carry_out(given: Sequence[Path], pairs: Path | None, plan: bool, wish: _Wish) -> None:
+    """One picture or many, as what was given says. Raises InputError or OutputError for what does not go together."""
+    if wish.output == wish.report == _STREAM:
         raise OutputError("the picture and the report cannot both go to standard output; write one of them to a file")
-    given = frames or []
     folders = [path for path in given if os.path.isdir(path)]  # noqa: PTH112  # a name may be too long for a Path's
     if folders and len(folders) < len(given):
         raise InputError(f"{folders[0]}: is a folder; give either frames or folders, not both")
@@ -148,9 +176,6 @@ def restore(
         raise InputError("give a short and a long photograph of the same scene, or a folder; see `twinshot restore -h`")
     else:
         _one(given, wish)
-
-
-app.registered_commands.insert(0, app.registered_commands.pop())  # first in the help, as it is used most
 
 
 def _one(frames: Sequence[Path], wish: _Wish) -> None:

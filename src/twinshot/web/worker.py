@@ -113,12 +113,10 @@ def _without_paths(message: str, task: Task) -> str:
     """A message in the client's names for its files, not in the server's."""
     for photo in task.get("photos", ()):
         message = message.replace(str(Path(task["folder"], photo["file"])), photo["name"])
-    return message.replace(task["folder"], "").replace(" add --force (in Python force=True) to replace it, or", "")
+    return message.replace(task["folder"], "")
 
 
 Report = Callable[[str, float], None]
-STAGES = {"read": "reading", "match": "matching", "restore": "restoring"}
-"""The page's names for what `restore` is at."""
 
 
 def _warm(task: Task, report: Report, say: Say) -> dict[str, Any]:
@@ -137,6 +135,7 @@ def _restore(task: Task, report: Report, say: Say) -> dict[str, Any]:
     """Read both photographs, show them, restore, show the result and keep it for downloads."""
     import numpy as np
 
+    from ..restoration import DOING
     from . import layers
 
     folder = Path(task["folder"])
@@ -147,7 +146,7 @@ def _restore(task: Task, report: Report, say: Say) -> dict[str, Any]:
         layers.write(folder, name, frame.pixels, frame.metadata.icc)
     height, width = pair.noisy.size
     say("layers", size=[width, height], bits=max(frame.metadata.bits for frame in (pair.noisy, pair.blurry)))
-    restored = _restored(pair, task, lambda stage, done, total: report(STAGES[stage], done / total))
+    restored = _restored(pair, task, lambda stage, done, total: report(DOING[stage], done / total))
     report("writing", 1.0)
     layers.write(folder, "result", restored.pixels, restored.metadata.icc)
     if restored.trust is not None:
