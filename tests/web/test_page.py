@@ -236,6 +236,17 @@ def test_swapping_and_another_model(opened, pair):
     _until(page, "document.querySelector('#warnings').children.length > 0", LATER)
 
 
+def test_the_words_tell_whose_brightness_the_result_has(opened, pair):
+    page = opened()
+    _give(page, *pair)
+    _finished(page)
+    page.click("#adjust summary")
+    page.select_option("#light", "short")
+    page.click("#again")
+    _until(page, "document.querySelector('#words').textContent.includes('colours of the short photograph')", LATER)
+    assert "to match the long one" not in page.inner_text("#words")
+
+
 def test_a_folder_of_pairs(opened, pair, tmp_path):
     for i in (1, 2):
         for name, path in zip("ab", pair, strict=True):

@@ -102,7 +102,7 @@ _Tone = Annotated[
     str | None, typer.Option(help="How brightness is matched: gain or curve; default: whichever fits better.")
 ]
 _WhoseLight = Annotated[
-    str, typer.Option(help="Whose brightness and colours the result has: the long frame's or the short frame's.")
+    str, typer.Option(help="Give the result the brightness and colours of this frame: long or short.")
 ]
 _TrustMap = Annotated[
     Path | None,

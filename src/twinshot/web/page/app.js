@@ -196,7 +196,7 @@ function finished(pair) {
   if (trust && $("trust").checked) compareWith(job, "trust", "White: from the long one");
   else compareWith(job, "result", "Result");
   fill("warnings", words.warnings(job.report).map((text) => [text, ""]));
-  fill("words", words.sentences(job.report));
+  fill("words", words.sentences(job.report, job.options));
   downloads(job);
   if (!before) {
     say("Your picture is ready.");

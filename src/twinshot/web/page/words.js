@@ -17,10 +17,10 @@ export function timeLeft(job) {
   return seconds < 90 ? `About ${seconds} s left` : `About ${Math.ceil(seconds / 60)} min left`;
 }
 
-/** Sentences on a report, each with how sure it is: "sure", "unsure" or "". */
-export function sentences(report) {
+/** Sentences on a report, each with how sure it is: "sure", "unsure" or "". `options` are those of the job. */
+export function sentences(report, options = {}) {
   const notes = (report.notes ?? []).map((note) => [sentence(note), ""]);
-  return [swapped(report), light(report), place(report), kept(report), ...notes, made(report)].filter(Boolean);
+  return [swapped(report), options.light === "short" ? asShort(report) : light(report), place(report), kept(report), ...notes, made(report)].filter(Boolean);
 }
 
 const sentence = (text) => text[0].toUpperCase() + text.slice(1) + (text.endsWith(".") ? "" : ".");
@@ -31,6 +31,10 @@ function swapped(report) {
 
 export const gain = (report) =>
   Array.isArray(report.gain) ? report.gain.reduce((sum, value) => sum + value, 0) / report.gain.length : 1;
+
+function asShort(report) {
+  return report.gain ? ["The result has the brightness and colours of the short photograph.", "sure"] : null;
+}
 
 function light(report) {
   if (!report.gain) return null;
