@@ -19,15 +19,16 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from twinshot.bench.sheet import sheet
 from twinshot.files.pairs import read_pair
 from twinshot.match import tone
 from twinshot.match.prepare import prepare
 from twinshot.picture.encoding import Image, to_linear, to_srgb
+from twinshot.synth.noise import quantise
 
 ROOT = Path(__file__).parent.parent
 PAGES, PICTURES = ROOT / "docs", ROOT / "docs" / "images"
-CUT = (160, 330, 250, 380)  # top, left, height, width of the part shown at 100 %
-WIDE = 380
+PLACE, SIZE = (160, 330), (250, 380)  # top and left, height and width of the part shown at 100 %
 HEAD = """# Gallery
 
 Every picture here comes from the command above it. `python scripts/gallery.py` runs them all and writes this page. The
@@ -92,7 +93,7 @@ def main() -> None:
         (PAGES / "gallery.md").write_text("\n".join([HEAD, *entries]), "utf-8")
         first = folder / EXAMPLES[0].name
         frames = [picture(first / f"{name}.png") for name in ("short", "long", "sharp")]
-        write("opening", columns(frames, ("short exposure", "long exposure", "twinshot")))
+        write("opening", side_by_side(frames, ("short exposure", "long exposure", "twinshot")))
         write("stages", stages(first))
         curve(json.loads((first / "report.json").read_text("utf-8"))["tone_curve"])
 
@@ -108,7 +109,7 @@ def entry(example: Example, folder: Path) -> str:
         [sys.executable, "-m", "twinshot", *said], cwd=folder, capture_output=True, text=True, check=True
     )
     frames = [picture(folder / f"{name}.png") for name in ("short", "long", "sharp")]
-    write(example.name, columns(frames, ("short", "long", "result")))
+    write(example.name, side_by_side(frames, ("short", "long", "result")))
     output = without_seconds(f"{done.stderr}{done.stdout}".strip())
     lines = f"```\n$ twinshot {' '.join(said)}\n{output}\n```"
     shown = f"![short frame, long frame and result](images/{example.name}.jpg)"
@@ -133,7 +134,7 @@ def stages(folder: Path) -> Image:
     after = np.abs(ready.short - ready.long)
     titles = "1 short frame", "2 tone matched", "3 shift before", "4 shift after", "5 restored"
     shown = [pair.noisy.pixels / np.float32(255), ready.short, before * 3, after * 3, picture(folder / "sharp.png")]
-    return columns([frame.clip(0, 1).astype(np.float32) for frame in shown], titles)
+    return side_by_side([frame.clip(0, 1).astype(np.float32) for frame in shown], titles)
 
 
 def curve(knots: list[list[float]]) -> None:
@@ -152,22 +153,9 @@ def curve(knots: list[list[float]]) -> None:
         figure.savefig(PICTURES / "tone.svg", metadata={"Date": None})
 
 
-def columns(frames: list[Image], titles: tuple[str, ...]) -> Image:
-    """Pictures side by side, whole, and below each a part at 100 %."""
-    top, left, height, width = CUT
-    made = []
-    for frame, title in zip(frames, titles, strict=True):
-        whole = cv2.resize(frame, (WIDE, round(frame.shape[0] * WIDE / frame.shape[1])), interpolation=cv2.INTER_AREA)
-        made += [np.concatenate([label(title), whole, frame[top : top + height, left : left + width]])]
-    gap = np.ones((len(made[0]), 6, 3), np.float32)
-    return np.concatenate([part for column in made for part in (column, gap)][:-1], axis=1)
-
-
-def label(title: str) -> Image:
-    """White, with a title."""
-    strip = np.full((32, WIDE, 3), 255, np.uint8)
-    cv2.putText(strip, title, (8, 22), cv2.FONT_HERSHEY_SIMPLEX, 0.65, (0, 0, 0), 1, cv2.LINE_AA)
-    return strip.astype(np.float32) / 255
+def side_by_side(frames: list[Image], titles: tuple[str, ...]) -> Image:
+    """Pictures whole, and below each a part at 100 %."""
+    return sheet(frames, titles, [PLACE], SIZE)
 
 
 def picture(path: Path) -> Image:
@@ -177,7 +165,7 @@ def picture(path: Path) -> Image:
 
 def eight_bit(image: Image) -> np.ndarray:
     """BGR, as OpenCV writes it."""
-    return np.round(image[..., ::-1] * 255).astype(np.uint8)
+    return quantise(image)[..., ::-1]
 
 
 def write(name: str, image: Image) -> None:
