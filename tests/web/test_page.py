@@ -71,6 +71,15 @@ def _give(page, *paths):
     page.set_input_files("#files", [str(path) for path in paths])
 
 
+def _parts_on_the_way(page):
+    """Addresses of the parts of pictures that the page has asked for and not got yet, as that changes."""
+    asked = set()
+    page.on("request", lambda request: asked.add(request.url) if "/preview?" in request.url else None)
+    for end in ("requestfinished", "requestfailed"):
+        page.on(end, lambda request: asked.discard(request.url))
+    return asked
+
+
 def _finished(page):
     page.wait_for_selector("#done:not([hidden])", timeout=LATER)
 
@@ -216,8 +225,12 @@ def test_a_lost_server_is_said(serving, opened, pair):
 def test_a_server_that_is_lost_in_the_middle(serving, opened, large_pair):
     site = serving()
     page = opened(site.url)
+    on_the_way = _parts_on_the_way(page)
     _give(page, *large_pair)
     page.wait_for_selector("#quick:not([hidden])", timeout=LATER)
+    page.wait_for_timeout(300)
+    while on_the_way:  # the viewer would complain of each that the server no longer brings
+        page.wait_for_timeout(50)
     site.running.should_exit = True
     page.wait_for_selector("#problem:not([hidden])", timeout=LATER)
     assert "stopped" in page.inner_text("#problem-detail")
