@@ -53,25 +53,35 @@ class SafeHeaders:
         await self.app(scope, receive, sending)
 
 
-class Gate:
-    """Refuses foreign hosts (DNS rebinding), foreign pages (CSRF), and clients without the token."""
+class _Door:
+    """Lets a request in or answers it with why not; what is no request, as the server's start, passes."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app, self.settings = app, settings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        headers = Headers(scope=scope)
-        try:
-            _check_host(headers, self.settings)
-            _check_origin(headers, scope["method"])
-            _check_token(headers, scope["path"], self.settings.token)
-        except Problem as problem:
-            await problem.response()(scope, receive, send)
-            return
+        if scope["type"] == "http":
+            try:
+                receive = self.admitted(scope, receive)
+            except Problem as problem:
+                await problem.response()(scope, receive, send)
+                return
         await self.app(scope, receive, send)
+
+    def admitted(self, scope: Scope, receive: Receive) -> Receive:
+        """How the request's body is read from here on. Raises Problem for a request that is refused."""
+        raise NotImplementedError
+
+
+class Gate(_Door):
+    """Refuses foreign hosts (DNS rebinding), foreign pages (CSRF), and clients without the token."""
+
+    def admitted(self, scope: Scope, receive: Receive) -> Receive:
+        headers = Headers(scope=scope)
+        _check_host(headers, self.settings)
+        _check_origin(headers, scope["method"])
+        _check_token(headers, scope["path"], self.settings.token)
+        return receive
 
 
 def _check_host(headers: Headers, settings: Settings) -> None:
@@ -147,21 +157,14 @@ def cookie_in(headers: Headers) -> str:
     return morsel.value if morsel else ""
 
 
-class BodyLimits:
+class BodyLimits(_Door):
     """Ends a request whose body is too large, too slow, or falls silent."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
-        self.app, self.settings = app, settings
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
+    def admitted(self, scope: Scope, receive: Receive) -> Receive:
         declared = Headers(scope=scope).get("content-length", "0")
         if declared.isdigit() and int(declared) > self.settings.upload_bytes:
-            await self._too_large().response()(scope, receive, send)
-            return
-        await self.app(scope, self._bounded(receive), send)
+            raise self._too_large()
+        return self._bounded(receive)
 
     def _bounded(self, receive: Receive) -> Receive:
         size, whole = 0, False
