@@ -138,6 +138,17 @@ def _calmest(frames: Sequence[Path]) -> int:
     return detail.index(calm) if next_one > swap.NOISIER * calm else len(frames) - 1
 
 
+def in_order(frames: Pair | Frame, settings: Settings = AS_FOUND) -> tuple[Pair | Frame, str]:
+    """Frames that were read, the short one first as their restoration will have them: it names the result.
+
+    The sentence says why they changed places; it is empty where they did not.
+    """
+    if not isinstance(frames, Pair) or settings.keep_order:
+        return frames, ""
+    ordered = swap.order(frames)
+    return ordered.pair, ordered.swapped
+
+
 def target(short: Path, output: str | None = None) -> Path:
     """Where a result is written.
 

@@ -182,13 +182,13 @@ def _one(frames: Sequence[Path], wish: _Wish) -> None:
     """A pair, or the short frames of a burst and its long one."""
     from dataclasses import replace
 
-    from ..batch import roles
+    from ..batch import in_order, roles
     from ..restoration import read_frames, restore_frames
 
     network, known = wish.network(), _known_output(frames, wish)
     short, long = (frames[:1], frames[1]) if len(frames) == 2 else roles(frames)
     read = read_frames(list(short) if len(short) > 1 or not long else short[0], long, wish.settings)
-    read, swapped = _ordered(read, wish.settings)
+    read, swapped = in_order(read, wish.settings)
     output = known or _checked(Path(read.noisy.name if hasattr(read, "noisy") else read.name), frames, wish)
     with shared.bar(wish.quiet) as progress:
         result = restore_frames(read, network, progress, None, wish.settings)
@@ -196,17 +196,6 @@ def _one(frames: Sequence[Path], wish: _Wish) -> None:
     if swapped:
         result.report["swapped"] = swapped
     _deliver(result, output, wish)
-
-
-def _ordered(read: Any, settings: Settings) -> tuple[Any, str]:
-    """The frames in their right order, and why they changed places: the short one names the result."""
-    from ..match import swap
-    from ..picture.pair import Pair
-
-    if not isinstance(read, Pair) or settings.keep_order:
-        return read, ""
-    ordered = swap.order(read)
-    return ordered.pair, ordered.swapped
 
 
 def _known_output(frames: Sequence[Path], wish: _Wish) -> Path | None:
