@@ -7,7 +7,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +15,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers import save
+from helpers import bytes_of, save
 
 pytest.importorskip("sse_starlette", reason="the extra `web` is not installed")
 
 import httpx
 
+from twinshot.synth.profiles import Sample
 from twinshot.web.jobs import Desk
 from twinshot.web.server import Server, listen, server
 from twinshot.web.settings import Settings
@@ -40,8 +41,16 @@ class Site:
 
     def send(self, *paths: Path, **fields: str) -> httpx.Response:
         """Two photographs as `short` and `long`."""
-        files = [(name, (path.name, path.read_bytes())) for name, path in zip(("short", "long"), paths, strict=True)]
+        return self.post(zip(("short", "long"), paths, strict=True), **fields)
+
+    def post(self, photos: Iterable[tuple[str, Path]], **fields: str) -> httpx.Response:
+        """Photographs, each under the name of its field."""
+        files = [(name, (path.name, path.read_bytes())) for name, path in photos]
         return self.client.post("/v1/restorations", files=files, data=fields)
+
+    def again(self, job: dict[str, Any], **fields: str) -> httpx.Response:
+        """The photographs of an earlier restoration."""
+        return self.client.post("/v1/restorations", data={"of": job["id"], **fields})
 
     def watch(self, job_id: str) -> Iterator[dict[str, Any]]:
         """Its states, by server-sent events."""
@@ -100,6 +109,16 @@ def pair(tmp_path_factory: pytest.TempPathFactory, frames: tuple[Any, Any]) -> t
     """The small pair as files that no test changes."""
     folder = tmp_path_factory.mktemp("pair")
     return save(folder / "noisy.png", frames[0]), save(folder / "blurry.png", frames[1])
+
+
+@pytest.fixture(scope="session")
+def burst(tmp_path_factory: pytest.TempPathFactory, triple: Sample, frames: tuple[Any, Any]) -> tuple[Path, ...]:
+    """Two short frames of one scene, their noise their own, and the long one between them."""
+    folder = tmp_path_factory.mktemp("burst")
+    noise = np.random.default_rng(5).normal(0, 0.03, triple.noisy.shape)
+    other = bytes_of(np.clip(triple.sharp * (triple.noisy.mean() / triple.sharp.mean()) + noise, 0, 1))
+    pictures = zip("abc", (frames[0], frames[1], other), strict=True)
+    return tuple(save(folder / f"{name}.png", picture) for name, picture in pictures)
 
 
 @pytest.fixture(scope="session")

@@ -53,22 +53,61 @@ def test_download_in_16_bit(site, pair, tmp_path):
 
 def test_photographs_in_any_order_are_sorted(site, pair):
     for paths, swapped in ((pair, False), (pair[::-1], True)):
-        files = [("photo", (path.name, path.read_bytes())) for path in paths]
-        last = site.ends(site.client.post("/v1/restorations", files=files))
+        last = site.ends(site.post(("photo", path) for path in paths))
         assert (last["report"]["noisy"], bool(last["report"]["swapped"])) == ("noisy.png", swapped)
+        assert last["roles"] == (["long", "short"] if swapped else ["short", "long"])
 
 
 def test_the_same_photographs_again(site, pair):
     first = site.ends(site.send(*pair))
-    again = site.ends(site.client.post("/v1/restorations", data={"of": first["id"], "model": "twin-large"}))
+    again = site.ends(site.again(first, model="twin-large"))
     assert (again["report"]["noisy"], again["report"]["model"]) == ("noisy.png", "twin-large")
-    turned = site.ends(site.client.post("/v1/restorations", data={"of": first["id"], "swap": "true"}))
+    turned = site.ends(site.again(first, long_is="0"))
     assert (turned["report"]["noisy"], turned["report"]["swapped"]) == ("blurry.png", "")
+    assert turned["roles"] == ["long", "short"]
     assert "the order was kept as given" in turned["report"]["warnings"][0]
-    back = site.ends(site.client.post("/v1/restorations", data={"of": turned["id"], "swap": "true"}))
+    back = site.ends(site.again(turned, long_is="1"))
     assert back["report"]["noisy"] == "noisy.png"
     assert site.client.delete(f"/v1/restorations/{first['id']}").status_code == 204
-    assert site.ends(site.client.post("/v1/restorations", data={"of": turned["id"]}))["state"] == "done"
+    assert site.ends(site.again(turned))["state"] == "done"
+    refused = site.again(turned, long_is="2")
+    assert (refused.status_code, refused.json()["detail"]) == (422, "long_is must be one of: 0, 1, none.")
+
+
+def test_a_burst_is_sorted_as_the_command_sorts_it(site, burst, command, tmp_path, monkeypatch, timeless):
+    last = site.ends(site.post(("photo", path) for path in burst))
+    assert last["roles"] == ["short", "long", "short"]
+    assert (last["report"]["blurry"], last["report"]["frames"] > 1) == ("b.png", True)
+    monkeypatch.chdir(burst[0].parent)
+    assert command("restore", *(path.name for path in burst), "-o", tmp_path / "out.png").code == 0
+    answer = site.client.get(f"/v1/restorations/{last['id']}/result")
+    assert timeless(answer.content) == timeless((tmp_path / "out.png").read_bytes())
+
+
+def test_a_burst_whose_roles_are_said_and_changed(site, burst):
+    short, long, other = burst
+    last = site.ends(site.post([("short", short), ("short", other), ("long", long)]))
+    assert (last["photos"], last["roles"]) == (["a.png", "c.png", "b.png"], ["short", "short", "long"])
+    alone = site.ends(site.again(last, long_is="none"))
+    assert (alone["roles"], alone["report"]["blurry"]) == (["short"] * 3, None)
+    other_long = site.ends(site.again(last, long_is="0"))
+    assert (other_long["roles"], other_long["report"]["blurry"]) == (["long", "short", "short"], "a.png")
+
+
+def test_short_frames_alone(site, burst):
+    last = site.ends(site.post([("short", burst[0]), ("short", burst[2])]))
+    assert (last["roles"], last["report"]["tone"], last["state"]) == (["short", "short"], None, "done")
+    path = f"/v1/restorations/{last['id']}/preview"
+    assert site.client.get(f"{path}?layer=long").status_code == 409
+    box = {"x": 20, "y": 10, "w": 64, "h": 48}
+    assert _pixels(site.client.get(path, params={"layer": "quick", **box})).shape == (48, 64, 3)
+
+
+def test_a_frame_that_does_not_belong_is_told_of_in_the_clients_words(site, burst, tmp_path):
+    odd = save(tmp_path / "odd one.png", np.asarray(Image.open(burst[0]))[::-1, ::-1])
+    last = site.ends(site.post([*(("short", path) for path in (burst[0], burst[2], odd)), ("long", burst[1])]))
+    assert "was merged without odd one.png" in " ".join(last["report"]["notes"])
+    assert str(site.desk.folder) not in json.dumps(last)
 
 
 def test_knobs(site, pair, tmp_path):
@@ -169,15 +208,27 @@ def test_pictures_of_two_sizes_fail_in_the_clients_words(site, pair, tmp_path):
     assert re.match(r"small\.png is 224x100 but blurry\.png is 224x160", last["problem"]["detail"])
 
 
-@pytest.mark.parametrize("names", [["short"], ["photo"], ["short", "photo"], ["photo"] * 3, ["other", "long"], []])
-def test_anything_but_two_photographs_is_refused(site, names):
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["short"],
+        ["photo"],
+        ["short", "photo"],
+        ["photo"] * 18,
+        ["other", "long"],
+        ["short", "long", "long"],
+        ["long"],
+        [],
+    ],
+)
+def test_photographs_that_make_no_picture_are_refused(site, names):
     files = [(name, ("a.png", b"x")) for name in names]
     answer = site.client.post("/v1/restorations", files=files or None)
     assert answer.status_code in (400, 422)
     assert answer.json()["detail"]
 
 
-@pytest.mark.parametrize("fields", [{"strenght": "1"}, {"swap": "true"}, {"of": "x", "swap": "yes"}])
+@pytest.mark.parametrize("fields", [{"strenght": "1"}, {"long_is": "0"}, {"of": "x", "trust_map": "yes"}])
 def test_fields_without_a_meaning_are_refused(site, fields):
     answer = site.client.post("/v1/restorations", data=fields)
     assert (answer.status_code, answer.json()["type"]) == (422, "urn:twinshot:problem:invalid-input")

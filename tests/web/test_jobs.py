@@ -102,7 +102,7 @@ def test_a_full_disk_in_mid_upload(serving, pair, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("twinshot.web.api._copy", full)
+    monkeypatch.setattr("twinshot.web.forms._copy", full)
     answer = site.send(*pair)
     assert (answer.status_code, answer.json()["type"]) == (507, "urn:twinshot:problem:storage-full")
     assert list(site.desk.folder.iterdir()) == []

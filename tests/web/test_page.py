@@ -244,7 +244,8 @@ def test_swapping_and_another_model(opened, pair):
     page.select_option("#model", "twin-large")
     page.click("#again")
     _until(page, "document.querySelector('#words').textContent.includes('twin-large')", LATER)
-    page.check("#swap")
+    assert page.locator("#long-is option").all_inner_texts() == ["blurry.png", "noisy.png", "none of them"]
+    page.select_option("#long-is", "1")
     page.click("#again")
     _until(page, "document.querySelector('#warnings').children.length > 0", LATER)
 

@@ -13,7 +13,8 @@ import zlib
 import pytest
 
 from twinshot import TwinshotError
-from twinshot.web.api import _shown, _suffix
+from twinshot.web.forms import shown as shown_name
+from twinshot.web.forms import suffix_of
 from twinshot.web.settings import Settings, checked
 
 TOKEN = "correct horse battery"
@@ -243,7 +244,7 @@ def test_names_lead_nowhere(site, pair, name):
     ],
 )
 def test_names_that_are_kept(name, suffix, shown):
-    assert (_suffix(name), _shown(name, "a")) == (suffix, shown)
+    assert (suffix_of(name), shown_name(name, "photo a")) == (suffix, shown)
 
 
 def test_ids_cannot_be_guessed(site, pair):

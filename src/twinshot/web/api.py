@@ -5,44 +5,35 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
-import os
 import re
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 from sse_starlette.sse import EventSourceResponse
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import FormData, UploadFile
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
-from ..picture.errors import InputError
-from ..picture.settings import Settings as Knobs
-from . import layers
+from . import forms, layers
 from .description import DESCRIPTION
-from .jobs import Desk, Job, Photo
+from .jobs import Desk, Job
 from .problems import Problem
 from .safety import COOKIE, cookie_of, same
 
-DEFAULT_MODEL = "twin"
 KINDS = {"png": ".png", "tiff": ".tif", "jpeg": ".jpg", "webp": ".webp"}
 _DEEP = ("png", "tiff")
 _LAYERS = ("short", "long", "result", "trust")
-_NUMBERS, _WORDS = ("strength", "colour_strength", "gain"), ("tone", "light")
-_KNOBS = {*_NUMBERS, *_WORDS, "trust_map"}
-_LONGEST_NAME = 80
 _MOST_DRAINED = 32 << 20  # bytes of a refused upload that are read, so that its client hears why
 
 
 async def create(request: Request) -> Response:
-    """POST /v1/restorations: take two photographs and put them into the queue."""
+    """POST /v1/restorations: take the photographs of a picture and put them into the queue."""
     desk = _desk(request)
     try:
         with desk.slot(int(request.headers.get("content-length", "0"))):
-            async with request.form(max_files=2, max_fields=20) as form:
-                job = await _add(desk, form)
+            async with request.form(max_files=forms.MOST_PHOTOS, max_fields=20) as form:
+                job = await forms.add(desk, form)
     except Problem:
         await _drain(request)
         raise
@@ -99,7 +90,7 @@ async def preview(request: Request) -> Response:
     box = _box(request, *found)
     if layer == "quick":
         _check_side(*box[2:])
-        options = await _options(dict(request.query_params))
+        options = await forms.options(dict(request.query_params))
         data = await _desk(request).quick(job, box, options)
     else:
         level = _level(request, found, box)
@@ -109,7 +100,7 @@ async def preview(request: Request) -> Response:
 
 async def models(request: Request) -> Response:
     """GET /v1/models: the networks at hand, the default first."""
-    names = await run_in_threadpool(_models)
+    names = await run_in_threadpool(forms.models)
     return JSONResponse({"models": names})
 
 
@@ -166,128 +157,13 @@ def _view(desk: Desk, job: Job) -> dict[str, Any]:
         "seconds_left": job.seconds_left(),
         "ahead": desk.place(job),
         "photos": [photo.name for photo in job.photos],
+        "roles": job.roles,
         "options": job.options,
         "size": job.size,
         "bits": job.bits,
         "report": job.report,
         "problem": job.problem.body() if job.problem else None,
     }
-
-
-async def _add(desk: Desk, form: FormData) -> Job:
-    """A job from a form: new photographs, or those of an earlier restoration again."""
-    fields = {key: value for key, value in form.multi_items() if isinstance(value, str)}
-    _check_names(form, fields)
-    options = await _options(fields)
-    earlier = desk.get(fields["of"]) if "of" in fields else None
-    uploads = [] if earlier else _uploads(form)
-    folder = desk.new_folder()
-    try:
-        if earlier:
-            swap = fields.get("swap") == "true"
-            photos = await run_in_threadpool(_link, earlier, folder, swap)
-            return desk.add(folder, photos, earlier.keep_order or swap, options)
-        return desk.add(folder, await _store(uploads, folder), False, options)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-
-
-def _uploads(form: FormData) -> list[UploadFile]:
-    """Both photographs, the short one first if the client says which it is."""
-    fields = ("short", "long", "photo")
-    named = [[item for item in form.getlist(name) if isinstance(item, UploadFile)] for name in fields]
-    if [len(items) for items in named] not in ([1, 1, 0], [0, 0, 2]):
-        raise Problem("invalid-input", "Send two files: one as `short` and one as `long`, or both as `photo`.")
-    return [item for items in named for item in items]
-
-
-def _check_names(form: FormData, fields: dict[str, str]) -> None:
-    """Refuse fields that nobody reads: a typing error would pass for a choice."""
-    known = {"model", *_KNOBS} | ({"of", "swap"} if "of" in fields else {"short", "long", "photo"})
-    if unknown := form.keys() - known:
-        names = ", ".join(sorted(known))
-        raise Problem("invalid-input", f"{len(unknown)} field(s) have no meaning here. Known are: {names}.")
-    for name in ("swap", "trust_map"):
-        if fields.get(name, "true") not in ("true", "false"):
-            raise Problem("invalid-input", f"{name} must be one of: true, false.")
-
-
-async def _store(uploads: list[UploadFile], folder: Path) -> tuple[Photo, Photo]:
-    """Write uploads under names of our own, of which only the kind is the client's."""
-    first, second = [
-        Photo(f"{place}{_suffix(upload.filename)}", _shown(upload.filename, place))
-        for place, upload in zip(("a", "b"), uploads, strict=True)
-    ]
-    for photo, upload in zip((first, second), uploads, strict=True):
-        await run_in_threadpool(_copy, upload, folder / photo.file)
-    return first, second
-
-
-def _copy(upload: UploadFile, path: Path) -> None:
-    with path.open("xb") as file:
-        shutil.copyfileobj(upload.file, file, 1 << 20)
-
-
-def _link(earlier: Job, folder: Path, swap: bool) -> tuple[Photo, Photo]:
-    """The photographs of an earlier restoration in the order that was found then, or in the other one."""
-    for photo in earlier.photos:
-        os.link(earlier.folder / photo.file, folder / photo.file)
-    first, second = earlier.photos
-    turned = bool(earlier.report and earlier.report["swapped"])
-    return (second, first) if turned != swap else (first, second)
-
-
-def _suffix(name: str | None) -> str:
-    """The ending, which tells readers the kind of a raw file; nothing where it is not a few letters and digits."""
-    found = re.search(r"\.[a-z0-9]{2,5}\Z", (name or "").lower())
-    return found[0] if found else ""
-
-
-def _shown(name: str | None, place: str) -> str:
-    """A client's name of a file as it is shown to that client: the last part, printable and not too long."""
-    last = re.split(r"[/\\]", name or "")[-1]
-    clean = "".join(letter for letter in last if letter.isprintable())[-_LONGEST_NAME:].strip()
-    return clean or f"photo {place}"
-
-
-async def _options(fields: dict[str, str]) -> dict[str, Any]:
-    """What `restore` is called with: the model, and the knobs that were turned. Raises Problem for what cannot be."""
-    model = fields.get("model", DEFAULT_MODEL)
-    names = [entry["name"] for entry in await run_in_threadpool(_models)]
-    if model not in names:
-        raise Problem("invalid-input", f"There is no such model. Choose one of: {', '.join(names)}.")
-    return {"model": model, **_turned(fields)}
-
-
-def _turned(fields: dict[str, str]) -> dict[str, Any]:
-    """The knobs that were turned, by their names in `Settings`."""
-    try:
-        found: dict[str, Any] = {name: float(fields[name]) for name in _NUMBERS if name in fields}
-        found |= {name: fields[name] for name in _WORDS if name in fields}
-        found |= {"trust_map": True} if fields.get("trust_map") == "true" else {}
-        Knobs(**found)
-    except InputError as error:
-        raise Problem("invalid-input", f"{error}.") from error
-    except ValueError as error:
-        raise Problem("invalid-input", f"{', '.join(_NUMBERS)} must be numbers.") from error
-    return found
-
-
-def _models() -> list[dict[str, Any]]:
-    from ..engines.models import manifest
-
-    cards = sorted(manifest().items(), key=lambda entry: entry[0] != DEFAULT_MODEL)
-    return [
-        {
-            "name": name,
-            "default": name == DEFAULT_MODEL,
-            "trained_on": card.trained_on,
-            "licence": card.licence,
-            "quality": card.quality,
-        }
-        for name, card in cards
-    ]
 
 
 def _check_done(job: Job) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .forms import MOST_PHOTOS
 from .problems import TYPES
 
 Json = dict[str, Any]
@@ -11,7 +12,8 @@ Json = dict[str, Any]
 _VIEW: Json = {
     "id": "q0S3mJm7c0y2mXn7l0b4mYH0uXvT0yq1Q8mE3c2lq5A",
     **{"state": "done", "stage": "done", "progress": 1.0, "seconds_left": None, "ahead": 0},
-    **{"photos": ["DSC_0412.JPG", "DSC_0413.JPG"], "options": {"model": "twin"}, "size": [6000, 4000], "bits": 8},
+    **{"photos": ["DSC_0412.JPG", "DSC_0413.JPG"], "roles": ["short", "long"]},
+    **{"options": {"model": "twin"}, "size": [6000, 4000], "bits": 8},
     "report": {
         **{"noisy": "DSC_0412.JPG", "blurry": "DSC_0413.JPG", "size": [6000, 4000], "shift": [3.2, -1.5]},
         **{"registered": True, "confidence": 0.93, "model": "twin", "warnings": [], "swapped": ""},
@@ -70,7 +72,10 @@ _RESTORATION = _object(
         "progress": _number("number", minimum=0, maximum=1, description="Of the stage."),
         "seconds_left": _maybe(_number("number", minimum=0)),
         "ahead": _number(minimum=0, description="Restorations that are done before this one."),
-        "photos": {"type": "array", "items": _text(), "minItems": 2, "maxItems": 2},
+        "photos": {"type": "array", "items": _text(), "minItems": 2, "maxItems": MOST_PHOTOS},
+        "roles": _maybe(
+            {"type": "array", "items": _text("short", "long"), "description": "What each photo is, once it is known."}
+        ),
         "options": _object(
             {**_OPTIONS, "trust_map": {"type": "boolean"}}, optional=("trust_map", *_KNOBS), additionalProperties=False
         ),
@@ -112,19 +117,28 @@ def _query(name: str, schema: Json, about: str) -> Json:
     return {"name": name, "in": "query", "required": False, "schema": schema, "description": about}
 
 
-_ABOUT = {"short": "short, noisy", "long": "long, blurry"}
 _FILE: Json = {"type": "string", "contentMediaType": "application/octet-stream"}
-_PHOTO = {name: {**_FILE, "description": f"The {about} photograph."} for name, about in _ABOUT.items()}
-_BOTH: Json = {"type": "array", "items": _FILE, "minItems": 2, "maxItems": 2, "description": "Both, in any order."}
+_BURST: Json = {"type": "array", "items": _FILE, "minItems": 1, "maxItems": MOST_PHOTOS - 1}
+_ROLES: Json = {
+    "short": {**_BURST, "description": "The short photograph, or those of a burst, which are merged."},
+    "long": {**_FILE, "description": "The long photograph. Without it, a burst of two or more is restored alone."},
+}
+_ANY: Json = {
+    **{"type": "array", "items": _FILE, "minItems": 2, "maxItems": MOST_PHOTOS},
+    "description": "All of them, in any order: the server finds out which is which.",
+}
 _EARLIER = {
     "of": _text(description="The id of an earlier restoration, whose photographs are used again."),
-    "swap": _text("true", "false", description="Take its short photograph for the long one."),
+    "long_is": _text(
+        description="Which of its `photos` is the long one, counted from 0, or `none`; otherwise as it was found.",
+        examples=["0"],
+    ),
 }
 _CHOICES: Json = {**_OPTIONS, "trust_map": _text("true", "false", description=_TRUST)}
 _FORM: Json = {
     "oneOf": [
-        _object({**fields, **_CHOICES}, optional=("swap", *_CHOICES), additionalProperties=False)
-        for fields in (_PHOTO, {"photo": _BOTH}, _EARLIER)
+        _object({**fields, **_CHOICES}, optional=("long", "long_is", *_CHOICES), additionalProperties=False)
+        for fields in (_ROLES, {"photo": _ANY}, _EARLIER)
     ]
 }
 _PIXEL = _number(minimum=0, maximum=999_999)
@@ -145,7 +159,7 @@ DESCRIPTION: Json = {
         "/v1/restorations": {
             "post": _operation(
                 "createRestoration",
-                "Send two photographs; they wait in a queue and are restored one pair after the other.",
+                "Send the photographs of one picture; it waits in a queue, and one is restored after the other.",
                 {
                     "202": _json(
                         _ref("Restoration"),

@@ -21,6 +21,8 @@ from .process import Event, TaskCancelledError, Worker
 from .settings import Settings
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
+Roles = tuple[Literal["short", "long"], ...]
+"""Which exposure each photograph is: one long at most."""
 _PREFIX = "twinshot-web-"
 _RESERVE = 64 << 20  # bytes of the disk that are left to others
 _SWEEP_SECONDS = 5.0
@@ -42,8 +44,9 @@ class Job:
     Attributes:
         id: 256 random bits.
         folder: its files.
-        photos: two uploads.
-        keep_order: whether the first is the short exposure whatever speaks against it; otherwise `restore` decides.
+        photos: two uploads, or more for a burst.
+        roles: which is which, once it is said or found.
+        keep_order: whether the roles hold whatever speaks against them; otherwise `restore` decides.
         options: what `restore` is called with.
         state, stage, fraction: how far it is.
         size: width and height, once both photographs are read.
@@ -55,7 +58,8 @@ class Job:
 
     id: str
     folder: Path
-    photos: tuple[Photo, Photo]
+    photos: tuple[Photo, ...]
+    roles: Roles | None
     keep_order: bool
     options: dict[str, Any]
     state: State = "queued"
@@ -172,11 +176,13 @@ class Desk:
         folder.mkdir(mode=0o700)
         return folder
 
-    def add(self, folder: Path, photos: tuple[Photo, Photo], keep_order: bool, options: dict[str, Any]) -> Job:
+    def add(
+        self, folder: Path, photos: tuple[Photo, ...], roles: Roles | None, keep_order: bool, options: dict[str, Any]
+    ) -> Job:
         """Put a restoration at the end of the queue."""
         if self._stopping:
             raise Problem("stopping", "The server is shutting down. Send the photographs again once it runs.")
-        job = Job(folder.name, folder, photos, keep_order, options)
+        job = Job(folder.name, folder, photos, roles, keep_order, options)
         self._jobs[job.id] = job
         self._waiting.append(job)
         self._wake.set()
@@ -310,7 +316,7 @@ def _task_of(job: Job) -> dict[str, Any]:
     photos = [{"file": photo.file, "name": photo.name} for photo in job.photos]
     return {
         **{"task": "restore", "id": job.id, "folder": str(job.folder)},
-        **{"photos": photos, "keep_order": job.keep_order, "options": job.options},
+        **{"photos": photos, "roles": job.roles, "keep_order": job.keep_order, "options": job.options},
     }
 
 
@@ -320,6 +326,7 @@ def _heard(job: Job, event: Event) -> None:
         return
     if event["event"] == "layers":
         job.size, job.bits = (event["size"][0], event["size"][1]), event["bits"]
+        job.roles = tuple(event["roles"])
         job.tell()
     elif event["event"] == "progress":
         job.set("running", event["stage"], event["fraction"])

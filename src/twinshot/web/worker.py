@@ -15,14 +15,15 @@ import queue
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..picture.pair import TwinshotError
 
 if TYPE_CHECKING:
-    from ..match.swap import Ordered
-    from ..picture.pair import Pair
+    from ..picture.pair import Frame, Pair
+    from ..picture.settings import Settings
     from ..restoration import Progress, Restored
 
 Task = dict[str, Any]
@@ -132,7 +133,7 @@ def _warm(task: Task, report: Report, say: Say) -> dict[str, Any]:
 
 
 def _restore(task: Task, report: Report, say: Say) -> dict[str, Any]:
-    """Read both photographs, show them, restore, show the result and keep it for downloads."""
+    """Read the photographs, show them, restore, show the result and keep it for downloads."""
     import numpy as np
 
     from ..restoration import DOING
@@ -140,44 +141,91 @@ def _restore(task: Task, report: Report, say: Say) -> dict[str, Any]:
 
     folder = Path(task["folder"])
     report("reading", 0.0)
-    ordered = _read(task)
-    pair = ordered.pair
-    for name, frame in (("short", pair.noisy), ("long", pair.blurry)):
+    found = _read(task)
+    for name, frame in found.shown.items():
         layers.write(folder, name, frame.pixels, frame.metadata.icc)
-    height, width = pair.noisy.size
-    say("layers", size=[width, height], bits=max(frame.metadata.bits for frame in (pair.noisy, pair.blurry)))
-    restored = _restored(pair, task, lambda stage, done, total: report(DOING[stage], done / total))
+    height, width = found.shown["short"].size
+    bits = max(frame.metadata.bits for frame in found.shown.values())
+    say("layers", size=[width, height], bits=bits, roles=found.roles)
+    restored = _restored(found.frames, task, lambda stage, done, total: report(DOING[stage], done / total))
     report("writing", 1.0)
     layers.write(folder, "result", restored.pixels, restored.metadata.icc)
     if restored.trust is not None:
         layers.write(folder, "trust", np.dstack([restored.trust] * 3))
     with (folder / "restored.pickle").open("wb") as file:
         pickle.dump(restored, file, pickle.HIGHEST_PROTOCOL)
-    return {"report": {**restored.report, "swapped": ordered.swapped}}
+    return {"report": {**restored.report, "swapped": found.swapped}}
 
 
-def _read(task: Task) -> Ordered:
-    """Both photographs in the client's names, the short one first, as `restore` would order them."""
-    from ..files.pairs import read_pair
-    from ..match import swap
-    from ..picture.pair import Frame, Pair
+@dataclass(frozen=True)
+class _Found:
+    """What was read: the frames in their order, each photograph's role, and why two changed places, if they did."""
 
-    first, second = (Path(task["folder"], photo["file"]) for photo in task["photos"])
-    read = read_pair(first, second)
-    frames = [
-        Frame(frame.pixels, photo["name"], frame.metadata)
-        for frame, photo in zip((read.noisy, read.blurry), task["photos"], strict=True)
-    ]
-    return swap.order(Pair(*frames), task["keep_order"])
+    frames: Pair | Frame
+    roles: list[str]
+    swapped: str
+
+    @property
+    def shown(self) -> dict[str, Frame]:
+        """The frames by the names of their layers; a burst without a long one has but the short one."""
+        from ..picture.pair import Pair
+
+        if isinstance(self.frames, Pair):
+            return {"short": self.frames.noisy, "long": self.frames.blurry}
+        return {"short": self.frames}
 
 
-def _restored(pair: Pair, task: Task, progress: Progress | None) -> Restored:
+def _read(task: Task) -> _Found:
+    """The photographs in the client's names, the short ones merged and first, as the command would order them."""
+    from ..batch import in_order
+    from ..restoration import read_frames
+
+    paths = [Path(task["folder"], photo["file"]) for photo in task["photos"]]
+    roles = task["roles"] or _roles(paths)
+    short = [path for path, role in zip(paths, roles, strict=True) if role == "short"]
+    long = next((path for path, role in zip(paths, roles, strict=True) if role == "long"), None)
+    read = read_frames(short if len(short) > 1 or not long else short[0], long)
+    frames, swapped = in_order(_renamed(read, task), _settings(task))
+    if swapped:
+        roles = ["long" if role == "short" else "short" for role in roles]
+    return _Found(frames, roles, swapped)
+
+
+def _roles(paths: list[Path]) -> list[str]:
+    """Which is which, where nobody says; of two, reading them tells."""
+    from ..batch import roles
+
+    long = paths[1] if len(paths) == 2 else roles(paths)[1]
+    return ["long" if path == long else "short" for path in paths]
+
+
+def _renamed(frames: Pair | Frame, task: Task) -> Pair | Frame:
+    """Frames that go by the client's names for their files."""
+    from ..picture.pair import Pair
+
+    if isinstance(frames, Pair):
+        return Pair(*(_named(frame, task) for frame in (frames.noisy, frames.blurry)))
+    return _named(frames, task)
+
+
+def _named(frame: Frame, task: Task) -> Frame:
+    notes = tuple(_without_paths(note, task) for note in frame.metadata.notes)
+    return replace(frame, name=_without_paths(frame.name, task), metadata=replace(frame.metadata, notes=notes))
+
+
+def _restored(frames: Pair | Frame, task: Task, progress: Progress | None) -> Restored:
+    from ..engines.loading import load_model
+    from ..restoration import restore_frames
+
+    return restore_frames(frames, load_model(task["options"]["model"]), progress, settings=_settings(task))
+
+
+def _settings(task: Task) -> Settings:
+    """The knobs; which frames of a burst are short was settled before they were merged."""
     from ..picture.settings import Settings
-    from ..restoration import restore
 
-    knobs = {**task["options"]}
-    model = knobs.pop("model")
-    return restore(pair, model=model, progress=progress, settings=Settings(keep_order=task["keep_order"], **knobs))
+    knobs = {name: value for name, value in task["options"].items() if name != "model"}
+    return Settings(keep_order=task["keep_order"] or len(task.get("photos", ())) > 2, **knobs)
 
 
 def _quick(task: Task, report: Report, say: Say) -> dict[str, Any]:
@@ -192,10 +240,10 @@ def _quick(task: Task, report: Report, say: Say) -> dict[str, Any]:
     rows, columns = (
         slice(max(start - MARGIN, 0), start + side + MARGIN) for start, side in ((top, height), (left, width))
     )
-    frames = [np.load(folder / f"{name}-0.npy", mmap_mode="r", allow_pickle=False) for name in ("short", "long")]
-    frames = [np.ascontiguousarray(frame[rows, columns]) for frame in frames]
-    pair = Pair(*(Frame(frame, name) for frame, name in zip(frames, ("short", "long"), strict=True)))
-    restored = _restored(pair, task, None)
+    names = [name for name in ("short", "long") if layers.size(folder, name)]
+    whole = [np.load(folder / f"{name}-0.npy", mmap_mode="r", allow_pickle=False) for name in names]
+    parts = [Frame(np.ascontiguousarray(one[rows, columns]), name) for one, name in zip(whole, names, strict=True)]
+    restored = _restored(Pair(*parts) if len(parts) == 2 else parts[0], task, None)
     inner = restored.pixels[top - rows.start :, left - columns.start :][:height, :width]
     (folder / task["output"]).write_bytes(layers.jpeg(layers.eight_bit(inner), folder / "short.icc"))
     return {}

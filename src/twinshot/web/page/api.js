@@ -36,11 +36,10 @@ export const remove = (id) => ask(`/v1/restorations/${id}`, { method: "DELETE", 
 export const signIn = (token) =>
   ask("/v1/session", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ token }) });
 
-/** Send two photographs; `order` is "photo" for any, or "short" for the short one first. */
-export function restore(files, options) {
+/** Send the photographs of a picture; `roles` says which is "short" and which "long", or nothing for any order. */
+export function restore(files, roles) {
   const form = new FormData();
-  for (const [name, value] of Object.entries(options)) form.append(name, value);
-  for (const file of files) form.append("photo", file, file.name);
+  files.forEach((file, place) => form.append(roles?.[place] ?? "photo", file, file.name));
   return json("/v1/restorations", { method: "POST", body: form });
 }
 

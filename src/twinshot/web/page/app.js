@@ -55,7 +55,7 @@ async function begin(pairs) {
   $("batch").hidden = pairs.length < 2;
   look(pairs[0]);
   for (const pair of pairs) {
-    await run(pair, () => api.restore(pair.files, {}));
+    await run(pair, () => api.restore(pair.files));
     if (!state.pairs.includes(pair)) return;
   }
 }
@@ -170,7 +170,9 @@ function showViewer() {
 /** The chosen photograph on the left, `layer` on the right. */
 async function compareWith(job, layer, name) {
   const chosen = document.querySelector("[name=before]:checked").value;
-  const before = layer === "short" ? "long" : chosen;
+  const paired = job.roles.includes("long");
+  const before = !paired ? "short" : layer === "short" ? "long" : chosen;
+  $("against").hidden = !paired;
   const shift = before === "long" && job.report?.registered ? job.report.shift : [0, 0];
   $("tag-before").textContent = before === "short" ? "Short" : "Long";
   $("tag-after").textContent = name;
@@ -198,6 +200,7 @@ function finished(pair) {
   fill("warnings", words.warnings(job.report).map((text) => [text, ""]));
   fill("words", words.sentences(job.report, job.options));
   downloads(job);
+  roles(job);
   if (!before) {
     say("Your picture is ready.");
     if (pair.asked) $("done-title").focus();
@@ -224,6 +227,15 @@ function downloads(job) {
   $("save-16").href = api.resultUrl(job.id, format, 16, quality);
   $("save-16").hidden = !["png", "tiff"].includes(format);
 }
+
+/** Which photograph is the long one, to be changed. */
+function roles(job) {
+  const choices = job.photos.map((name, place) => new Option(name, place));
+  $("long-is").replaceChildren(...choices, new Option("none of them", "none"));
+  $("long-is").value = found(job);
+}
+
+const found = (job) => (job.roles.includes("long") ? String(job.roles.indexOf("long")) : "none");
 
 function list() {
   if (state.pairs.length < 2) return;
@@ -318,12 +330,12 @@ async function example() {
 function again() {
   const { current } = state;
   const { id } = current.job;
-  const asked = { swap: $("swap").checked, trust_map: $("trust-map").checked };
-  const chosen = { ...options(), ...Object.fromEntries(Object.keys(asked).filter((name) => asked[name]).map((name) => [name, "true"])) };
-  $("trust").checked = asked.trust_map;
+  const chosen = options();
+  if ($("trust-map").checked) chosen.trust_map = "true";
+  if ($("long-is").value !== found(current.job)) chosen.long_is = $("long-is").value;
+  $("trust").checked = $("trust-map").checked;
   current.older = id;
   current.asked = true;
-  $("swap").checked = false;
   run(current, () => api.again(id, chosen));
 }
 

@@ -20,7 +20,8 @@ export function timeLeft(job) {
 /** Sentences on a report, each with how sure it is: "sure", "unsure" or "". `options` are those of the job. */
 export function sentences(report, options = {}) {
   const notes = (report.notes ?? []).map((note) => [sentence(note), ""]);
-  return [swapped(report), options.light === "short" ? asShort(report) : light(report), place(report), kept(report), ...notes, made(report)].filter(Boolean);
+  const matched = report.blurry ? [options.light === "short" ? asShort(report) : light(report), place(report)] : [alone()];
+  return [swapped(report), merged(report), ...matched, kept(report), ...notes, made(report)].filter(Boolean);
 }
 
 const sentence = (text) => text[0].toUpperCase() + text.slice(1) + (text.endsWith(".") ? "" : ".");
@@ -28,6 +29,15 @@ const sentence = (text) => text[0].toUpperCase() + text.slice(1) + (text.endsWit
 function swapped(report) {
   return report.swapped ? [sentence(report.swapped), "sure"] : null;
 }
+
+/** Short photographs count as many as their noise is averaged away by. */
+function merged(report) {
+  if (!(report.frames > 1)) return null;
+  const many = report.frames.toFixed(1).replace(/\.0$/, "");
+  return [`The short photographs were merged: their noise is that of ${many} averaged.`, "sure"];
+}
+
+const alone = () => ["There was no long photograph: light and colours are those of the short ones.", ""];
 
 export const gain = (report) =>
   Array.isArray(report.gain) ? report.gain.reduce((sum, value) => sum + value, 0) / report.gain.length : 1;
