@@ -15,9 +15,9 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from twinshot.picture.encoding import to_linear, to_srgb
+from twinshot.picture.levels import eight_bit
 from twinshot.synth.frames import StillWindow, read_photo
 from twinshot.synth.motion import MotionRange
-from twinshot.synth.noise import quantise
 from twinshot.synth.profiles import CameraProfile
 from twinshot.synth.sample import sample
 
@@ -36,10 +36,10 @@ def main(photo: Path, folder: Path) -> None:
     profile = replace(CameraProfile(), level=(LEVEL, LEVEL), ratio=(RATIO, RATIO), mosaic=1.0, jpeg=0.0, dark_file=0.0)
     with tempfile.TemporaryDirectory() as scratch:
         source = Path(scratch, "evening.png")
-        cv2.imwrite(str(source), quantise(evening)[..., ::-1])
+        cv2.imwrite(str(source), eight_bit(evening)[..., ::-1])
         triple = sample(StillWindow(source, (), None, MOTION), profile, SEED)
     for name in ("noisy", "blurry", "sharp"):
-        pixels = Image.fromarray(quantise(getattr(triple, name)))
+        pixels = Image.fromarray(eight_bit(getattr(triple, name)))
         pixels.save(folder / f"{name}.jpg", quality=94, subsampling=0, exif=_exif(name))
 
 

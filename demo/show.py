@@ -8,14 +8,14 @@ from rich.table import Table
 
 import twinshot
 from twinshot.bench.datasets import shot_of
-from twinshot.bench.metrics import psnr, ssim
+from twinshot.bench.metrics import ssim
 from twinshot.bench.sheet import sheet
 from twinshot.bench.systems import system
 from twinshot.files.io import read
 from twinshot.files.pairs import read_pair
 from twinshot.picture.encoding import Image
+from twinshot.picture.levels import eight_bit, psnr
 from twinshot.picture.pair import as_float
-from twinshot.synth.noise import quantise
 
 FOLDER = Path(__file__).parent
 CROPS = ((160, 330), (520, 90))  # top, left of the 100 % crops: bottle and grinder, the drum's rope
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def _write(path: Path, picture: Image) -> None:
-    cv2.imwrite(str(path), quantise(picture)[..., ::-1])
+    cv2.imwrite(str(path), eight_bit(picture)[..., ::-1])
 
 
 if __name__ == "__main__":

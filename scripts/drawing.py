@@ -16,12 +16,12 @@ import torch
 
 from twinshot.bench.datasets import Triple, triples_in
 from twinshot.bench.drawing import PERIODS, both_true, contrast, on_grid
-from twinshot.bench.metrics import psnr
 from twinshot.bench.sets import prepare
 from twinshot.engines.loading import Model, load_model
 from twinshot.engines.torch import network_of
 from twinshot.nets.rnn import DeblurRNN
 from twinshot.picture.encoding import Image
+from twinshot.picture.levels import psnr
 
 
 def main() -> None:

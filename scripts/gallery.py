@@ -20,11 +20,13 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from twinshot.bench.sheet import sheet
+from twinshot.files.io import read
 from twinshot.files.pairs import read_pair
 from twinshot.match import tone
 from twinshot.match.prepare import prepare
 from twinshot.picture.encoding import Image, to_linear, to_srgb
-from twinshot.synth.noise import quantise
+from twinshot.picture.levels import eight_bit
+from twinshot.picture.pair import as_float
 
 ROOT = Path(__file__).parent.parent
 PAGES, PICTURES = ROOT / "docs", ROOT / "docs" / "images"
@@ -101,9 +103,9 @@ def main() -> None:
 def entry(example: Example, folder: Path) -> str:
     """Run one example in its folder, draw it, and return its part of the page."""
     folder.mkdir()
-    cv2.imwrite(str(folder / "short.png"), eight_bit(darkened(picture(ROOT / "demo" / "noisy.jpg"), example.darker)))
+    cv2.imwrite(str(folder / "short.png"), bgr(darkened(picture(ROOT / "demo" / "noisy.jpg"), example.darker)))
     source = picture(ROOT / "demo" / f"{'blurry' if example.long == 'turned' else example.long}.jpg")
-    cv2.imwrite(str(folder / "long.png"), eight_bit(source[::-1, ::-1] if example.long == "turned" else source))
+    cv2.imwrite(str(folder / "long.png"), bgr(source[::-1, ::-1] if example.long == "turned" else source))
     said = ("restore", "short.png", "long.png", "-o", "sharp.png", "--report", "report.json", *example.options)
     done = subprocess.run(
         [sys.executable, "-m", "twinshot", *said], cwd=folder, capture_output=True, text=True, check=True
@@ -160,17 +162,17 @@ def side_by_side(frames: list[Image], titles: tuple[str, ...]) -> Image:
 
 def picture(path: Path) -> Image:
     """RGB, float32, sRGB-encoded, in [0, 1]."""
-    return cv2.imread(str(path))[..., ::-1].astype(np.float32) / np.float32(255)
+    return as_float(read(path).pixels)
 
 
-def eight_bit(image: Image) -> np.ndarray:
-    """BGR, as OpenCV writes it."""
-    return quantise(image)[..., ::-1]
+def bgr(image: Image) -> np.ndarray:
+    """In 8 bits, as OpenCV writes it."""
+    return eight_bit(image)[..., ::-1]
 
 
 def write(name: str, image: Image) -> None:
     """A JPEG for the pages."""
-    cv2.imwrite(str(PICTURES / f"{name}.jpg"), eight_bit(image), [cv2.IMWRITE_JPEG_QUALITY, 84])
+    cv2.imwrite(str(PICTURES / f"{name}.jpg"), bgr(image), [cv2.IMWRITE_JPEG_QUALITY, 84])
 
 
 if __name__ == "__main__":

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import Outcome, bytes_of, save
+from helpers import Outcome, save
 from numpy.typing import NDArray
 from skimage import data
 
 from twinshot.cli import app
+from twinshot.picture.levels import eight_bit
 from twinshot.synth.frames import StillWindow
 from twinshot.synth.motion import MotionRange
 from twinshot.synth.profiles import CameraProfile, Sample
@@ -72,7 +73,7 @@ def triple(photos: Path) -> Sample:
 @pytest.fixture(scope="session")
 def frames(triple: Sample) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """The noisy and the blurry frame of `triple` as 8-bit pixels."""
-    return bytes_of(triple.noisy), bytes_of(triple.blurry)
+    return eight_bit(triple.noisy), eight_bit(triple.blurry)
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -27,11 +26,6 @@ class Outcome:
     code: int
     out: str
     err: str
-
-
-def bytes_of(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """8-bit levels of a float picture in [0, 1]."""
-    return np.round(image * 255).astype(np.uint8)
 
 
 def save(path: Path, pixels: NDArray[Any], **options: Any) -> Path:

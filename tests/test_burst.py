@@ -8,7 +8,7 @@ import pytest
 
 import twinshot
 from twinshot import burst
-from twinshot.bench.metrics import psnr
+from twinshot.picture.levels import psnr
 from twinshot.picture.pair import Frame, as_float
 
 SIGMA = 0.08

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import twinshot
-from twinshot.bench.metrics import psnr
 from twinshot.files.io import read
+from twinshot.picture.levels import psnr
 from twinshot.picture.pair import as_float
 
 DEMO = Path(__file__).parents[1] / "demo"

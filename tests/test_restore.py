@@ -15,11 +15,12 @@ from msgspec import structs
 from PIL import ExifTags, Image, ImageCms
 
 import twinshot
-from twinshot.bench.metrics import psnr, ssim
+from twinshot.bench.metrics import ssim
 from twinshot.files import io
 from twinshot.match import tone
 from twinshot.match.prepare import prepare
 from twinshot.picture.encoding import to_linear, to_srgb
+from twinshot.picture.levels import psnr
 from twinshot.picture.pair import Frame, Metadata, Pair, TwinshotError, as_float
 from twinshot.picture.settings import Settings
 

@@ -12,7 +12,9 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from helpers import bytes_of, save
+from helpers import save
+
+from twinshot.picture.levels import eight_bit
 
 ROOT = Path(__file__).resolve().parents[1]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "COLUMNS": "120"}
@@ -37,7 +39,7 @@ def saved(triple, folder: Path) -> Path:
     """A set of one case."""
     for kind in ("noisy", "blurry", "sharp"):
         (folder / kind).mkdir(parents=True)
-        save(folder / kind / "a.png", bytes_of(getattr(triple, kind)))
+        save(folder / kind / "a.png", eight_bit(getattr(triple, kind)))
     return folder
 
 
@@ -164,8 +166,8 @@ def test_both_pictures_of_a_deblurring_network_are_measured(tmp_path, triple):
     import torch
 
     from twinshot.bench.datasets import triples_in
-    from twinshot.bench.metrics import psnr
     from twinshot.nets.rnn import DeblurRNN
+    from twinshot.picture.levels import psnr
 
     torch.manual_seed(0)
     net, (case,) = DeblurRNN(base_channels=2, levels=6).eval(), triples_in(saved(triple, tmp_path / "set"))

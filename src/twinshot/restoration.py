@@ -28,6 +28,7 @@ from .match.grain import flat_noise
 from .match.prepare import Caution, Prepared, prepare
 from .picture.encoding import Image
 from .picture.errors import InputError, MismatchError, ModelError, OutputError
+from .picture.levels import eight_bit
 from .picture.pair import Frame, Metadata, Pair, as_float
 from .picture.settings import AS_FOUND, Settings
 from .picture.window import window
@@ -128,14 +129,14 @@ class Restored:
         depth = io.depth_for(target, bits or min(self.metadata.bits, 16))
         pixels: NDArray[Any] = self.pixels
         if depth != 16:
-            pixels = _eight_bit(self.pixels) if depth == 8 else as_float(self.pixels)
+            pixels = eight_bit(self.pixels) if depth == 8 else as_float(self.pixels)
         return pixels, io.stripped(self.metadata) if strip else self.metadata
 
     def to_pil(self) -> PIL.Image.Image:
         """The picture as an 8-bit Pillow image, with its colour profile in `info`."""
         import PIL.Image
 
-        image = PIL.Image.fromarray(_eight_bit(self.pixels))
+        image = PIL.Image.fromarray(eight_bit(self.pixels))
         if self.metadata.icc:
             image.info["icc_profile"] = self.metadata.icc
         return image
@@ -361,7 +362,7 @@ def _by_network(
         return np.asarray(np.dstack([result, share + (1 - share) * lean]), np.float32)
 
     pixels = over_tiles(model, ready.pair.noisy.size, parts, progress, after, 4 if asked else 3)
-    trust = _eight_bit(pixels[..., 3]) if asked else None
+    trust = eight_bit(pixels[..., 3]) if asked else None
     return np.ascontiguousarray(pixels[..., :3]), trust, float(np.mean(shares))
 
 
@@ -424,14 +425,6 @@ def over_tiles(
 
 def _tensor(image: Image) -> NDArray[np.float32]:
     return np.ascontiguousarray(image.transpose(2, 0, 1)[None])
-
-
-def _eight_bit(pixels: NDArray[np.uint16]) -> NDArray[np.uint8]:
-    """Rounded; a strip at a time, for the sake of memory."""
-    result = np.empty(pixels.shape, np.uint8)
-    for top in range(0, len(pixels), 256):
-        result[top : top + 256] = (pixels[top : top + 256].astype(np.uint32) + 128) // 257
-    return result
 
 
 def _report(

@@ -8,12 +8,9 @@ import numpy as np
 import pytest
 
 from twinshot.baselines.hdrplus import PUBLISHED, Noise, align, merge
+from twinshot.picture.levels import psnr
 
 SIGMA = 0.05
-
-
-def psnr(image, truth) -> float:
-    return float(-10 * np.log10(np.mean((image - truth) ** 2)))
 
 
 def noisy(frames, seed=0):

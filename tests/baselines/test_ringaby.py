@@ -7,15 +7,12 @@ import numpy as np
 import pytest
 
 from twinshot.baselines.ringaby import Stack, stack
+from twinshot.picture.levels import psnr
 
 SIZE = (160, 192)
 CORNERS = np.array([[0, 0], [191, 0], [191, 159], [0, 159]], np.float64)[:, None]
 ORIGIN = np.array([100.0, 60.0])
 SIGMA = 0.08
-
-
-def psnr(image, truth) -> float:
-    return float(-10 * np.log10(np.mean((image - truth) ** 2)))
 
 
 def noisy(frames):

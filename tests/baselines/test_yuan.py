@@ -5,17 +5,13 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from helpers import bytes_of
 
 from twinshot.baselines.yuan import PUBLISHED, Yuan, deblur, deconvolve, estimate_kernel
+from twinshot.picture.levels import eight_bit, psnr
 
 SIGMA = 0.1
 SIDE = 21
 SMALL = Yuan(kernel=SIDE)
-
-
-def psnr(image, truth) -> float:
-    return float(-10 * np.log10(np.mean((image - truth) ** 2)))
 
 
 def likeness(kernel, truth) -> float:
@@ -43,7 +39,7 @@ def pair(photo, kernel, size=(160, 192)):
     blurred = cv2.filter2D(scene, -1, kernel[::-1, ::-1])[crop]
     blurry = np.clip(blurred + rng.normal(0, 0.004, truth.shape), 0, 1).astype(np.float32)
     noisy = np.clip(truth + rng.normal(0, SIGMA, truth.shape), 0, 1)
-    clean = cv2.fastNlMeansDenoisingColored(bytes_of(noisy), None, 255 * SIGMA, 255 * SIGMA, 7, 21)
+    clean = cv2.fastNlMeansDenoisingColored(eight_bit(noisy), None, 255 * SIGMA, 255 * SIGMA, 7, 21)
     return truth, clean.astype(np.float32) / 255, blurry
 
 

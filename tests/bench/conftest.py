@@ -7,13 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import bytes_of, save
+from helpers import save
+
+from twinshot.picture.levels import eight_bit
 
 
 @pytest.fixture
 def folder(tmp_path, triple, frames) -> Path:
     """Two small triples, the second of them half as large, the first with a burst of three."""
-    pictures = {"noisy": frames[0], "blurry": frames[1], "sharp": bytes_of(triple.sharp)}
+    pictures = {"noisy": frames[0], "blurry": frames[1], "sharp": eight_bit(triple.sharp)}
     root = tmp_path / "night"
     for kind, pixels in pictures.items():
         (root / kind).mkdir(parents=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from helpers import bytes_of, save
+from helpers import save
 
 from twinshot.bench.koehler import cases, score
-from twinshot.bench.metrics import psnr
 from twinshot.files.io import read
+from twinshot.picture.levels import eight_bit, psnr
 from twinshot.picture.pair import TwinshotError, as_float
 
 SIDE = 64
@@ -39,8 +39,8 @@ def root(tmp_path):
             folder.mkdir(parents=True)
             truths = [scene(100 * image + 10 * trajectory + n) for n in range(1, 6)]
             for n, truth in zip((1, 2, 3, 9, 10), truths, strict=True):
-                save(folder / f"GroundTruth{image}_{trajectory}_{n}.png", bytes_of(truth))
-            save(tmp_path / "BlurryImages" / f"Blurry{image}_{trajectory}.png", bytes_of(np.mean(truths, axis=0)))
+                save(folder / f"GroundTruth{image}_{trajectory}_{n}.png", eight_bit(truth))
+            save(tmp_path / "BlurryImages" / f"Blurry{image}_{trajectory}.png", eight_bit(np.mean(truths, axis=0)))
     return tmp_path
 
 
@@ -77,8 +77,8 @@ def test_the_truth_that_the_benchmark_leaves_out(root):
     folder = root / "GroundTruth" / "Image1" / "Kernel3"
     folder.mkdir()
     for n in (29, 30, 31):
-        save(folder / f"GroundTruth1_3_{n}.png", bytes_of(scene(n) * (n != 30)))
-    save(root / "BlurryImages" / "Blurry1_3.png", bytes_of(scene(0)))
+        save(folder / f"GroundTruth1_3_{n}.png", eight_bit(scene(n) * (n != 30)))
+    save(root / "BlurryImages" / "Blurry1_3.png", eight_bit(scene(0)))
     found = {case.name: case.truth_files for case in cases(root)}
     assert [path.stem for path in found["1_3"]] == ["GroundTruth1_3_29", "GroundTruth1_3_31"]
 
@@ -99,7 +99,7 @@ def test_what_is_missing_is_named(root):
 
 
 def test_a_file_that_is_there_twice(root):
-    save(root / "Blurry1_1.png", bytes_of(scene(0)))
+    save(root / "Blurry1_1.png", eight_bit(scene(0)))
     with pytest.raises(TwinshotError, match=r"BlurryImages/Blurry1_1\.png"):
         cases(root)
 

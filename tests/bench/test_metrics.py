@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from twinshot.bench.metrics import CONVENTIONS, checkerboard, colour, detail, psnr, ssim, ssim_matlab, ssim_skimage
+from twinshot.bench.metrics import CONVENTIONS, checkerboard, colour, detail, ssim, ssim_matlab, ssim_skimage
+from twinshot.picture.levels import psnr
 from twinshot.picture.pair import TwinshotError
 
 
@@ -30,7 +31,7 @@ KINDS = ["noisy", "blurred", "dark", "one channel", "slight", "out of range"]
 
 
 def bytes_of(image):
-    return np.round(np.clip(image.astype(np.float64), 0, 1) * 255).astype(np.uint8)
+    return np.floor(np.clip(image, 0, 1) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -9,9 +9,9 @@ from helpers import save
 from skimage import data
 
 from twinshot.bench.analysis import by_blur
-from twinshot.bench.metrics import psnr
 from twinshot.bench.reference import KnownMotionCase, forward, known_motion, solve, table
 from twinshot.picture.encoding import to_linear, to_srgb
+from twinshot.picture.levels import psnr
 from twinshot.synth.frames import StillWindow
 from twinshot.synth.motion import MotionRange
 

@@ -10,10 +10,10 @@ import pytest
 from helpers import save
 from skimage import data
 
-from twinshot.bench.metrics import psnr
 from twinshot.bench.robustness import AXES, Conditions, curve, large_enough, pairs_along, simulated, table
 from twinshot.bench.systems import system
 from twinshot.picture.encoding import to_linear, to_srgb
+from twinshot.picture.levels import psnr
 from twinshot.picture.pair import TwinshotError, as_float
 
 EASY = Conditions(blur=0, noise=0)

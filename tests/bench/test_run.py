@@ -9,15 +9,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers import bytes_of, save
+from helpers import save
 
 from twinshot.bench import datasets, systems
 from twinshot.bench.datasets import triples_in
-from twinshot.bench.metrics import CONVENTIONS, colour, detail, psnr
+from twinshot.bench.metrics import CONVENTIONS, colour, detail
 from twinshot.bench.run import Bench, run
 from twinshot.bench.systems import Plain
 from twinshot.files.io import read
 from twinshot.match.align import Alignment
+from twinshot.picture.levels import eight_bit, psnr
 from twinshot.picture.pair import TwinshotError
 
 
@@ -102,7 +103,7 @@ def test_results_are_on_disk_with_the_first_pictures(bench, tmp_path, triple):
     assert stored["seed"] == 0
     shown = tmp_path / "out" / "pictures" / "night" / "a"
     assert sorted(path.name for path in shown.iterdir()) == ["blurry.png", "sharp.png"]
-    np.testing.assert_array_equal(read(shown / "sharp.png").pixels, bytes_of(triple.sharp))
+    np.testing.assert_array_equal(read(shown / "sharp.png").pixels, eight_bit(triple.sharp))
 
 
 def test_pictures_that_are_missing_are_drawn_again(bench, add, tmp_path):

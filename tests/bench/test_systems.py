@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from twinshot.bench.datasets import triples_in
-from twinshot.bench.metrics import psnr
 from twinshot.bench.systems import known_systems, system
 from twinshot.engines.models import manifest
+from twinshot.picture.levels import psnr
 from twinshot.picture.pair import TwinshotError
 
 FRAMES = ("noisy", "blurry")

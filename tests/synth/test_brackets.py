@@ -9,10 +9,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from helpers import bytes_of, save
+from helpers import save
 from PIL import Image
 
 from twinshot.files import io
+from twinshot.picture.levels import eight_bit
 from twinshot.picture.pair import TwinshotError
 from twinshot.synth import brackets
 from twinshot.synth.brackets import BracketPlan, RealPair, agreement_of, moved, pairs_in, registered, write_brackets
@@ -38,7 +39,7 @@ def shot(photo, shift=(0.0, 0.0)):
     )
     rng = np.random.default_rng(0)
     short = (photo / 255) ** 1.2 / 4
-    return bytes_of((short + rng.normal(0, 0.004, short.shape)).clip(0, 1)), long
+    return eight_bit((short + rng.normal(0, 0.004, short.shape)).clip(0, 1)), long
 
 
 @pytest.fixture(scope="module")

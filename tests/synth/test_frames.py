@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections import OrderedDict
 from pathlib import Path
 
 import numpy as np
 import pytest
 from helpers import save
 
+from twinshot.files import io
 from twinshot.picture.encoding import to_linear, to_srgb
-from twinshot.picture.pair import TwinshotError
+from twinshot.picture.pair import Metadata, TwinshotError
 from twinshot.synth import frames, motion
 from twinshot.synth.frames import WINDOW, FrameWindow, StillWindow, images_in, read_photo, scenes_in, windows_of
 from twinshot.synth.motion import MotionRange
@@ -162,6 +162,12 @@ def test_photographs_are_read_as_rgb(tmp_path):
     np.testing.assert_allclose(found[0, 0], [200 / 255, 0, 0.2], atol=1e-6)
 
 
+def test_photographs_of_16_bits_keep_them(tmp_path):
+    pixels = np.arange(20 * 20 * 3, dtype=np.uint16).reshape(20, 20, 3) + np.uint16(30000)
+    io.write(tmp_path / "photo.tif", pixels, Metadata(bits=16))
+    np.testing.assert_allclose(read_photo(tmp_path / "photo.tif") * 65535, pixels, atol=0.01)
+
+
 def test_a_photograph_that_cannot_be_read_is_named(tmp_path):
     (tmp_path / "photo.jpg").write_bytes(b"no picture")
     with pytest.raises(TwinshotError, match=r"photo\.jpg: not an image"):
@@ -248,11 +254,8 @@ def test_light_of_frames():
     np.testing.assert_allclose(frames.encode(frames.decode(image, "linear"), "linear"), [[[0.5, 0.1, 1]]], atol=1e-5)
 
 
-def test_pictures_are_kept_while_there_is_room(tmp_path, monkeypatch):
-    for number in range(4):
-        save(tmp_path / f"{number}.png", np.full((10, 10, 3), number, np.uint8))
-    monkeypatch.setattr(frames, "_recent", OrderedDict())
-    monkeypatch.setattr(frames, "_MOST_KEPT", 700)  # two of them
-    for number in (0, 1, 0, 2, 0, 3):
-        assert frames.read_photo(tmp_path / f"{number}.png").max() == pytest.approx(number / 255)
-    assert [path.stem for path in frames._recent] == ["0", "3"]
+def test_a_photograph_is_read_once(tmp_path):
+    path = save(tmp_path / "photo.png", np.full((20, 20, 3), 51, np.uint8))
+    first = read_photo(path)
+    path.unlink()
+    np.testing.assert_array_equal(read_photo(path), first)

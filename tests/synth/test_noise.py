@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from skimage.util import random_noise
 
+from twinshot.picture.levels import eight_bit
+from twinshot.picture.pair import as_float
 from twinshot.synth import noise
 
 
@@ -38,7 +40,7 @@ def test_poisson_noise(levels, photons):
 
 
 def test_poisson_noise_is_scikit_images():
-    clean = noise.quantise(steps(100)).astype(np.float32) / np.float32(255)
+    clean = as_float(eight_bit(steps(100)))
     ours = noise.poisson(clean, noise.shot_values(clean), np.random.default_rng(0))
     theirs = random_noise(clean.astype(np.float64), mode="poisson", rng=1)
     for (_, one, _), (_, other, _) in zip(
@@ -107,12 +109,6 @@ def test_black_level():
     below = noise.through_mosaic(dark, 0, 0.05, 0.25, np.random.default_rng(0))
     assert -0.25 <= below.min() < -0.05
     assert below.mean() == pytest.approx(0, abs=0.002)
-
-
-def test_quantise():
-    np.testing.assert_array_equal(
-        noise.quantise(np.float32([-1, 0, 0.4999 / 255, 0.5001 / 255, 1, 2])), [0, 0, 0, 1, 255, 255]
-    )
 
 
 def test_jpeg(photo):

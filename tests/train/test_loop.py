@@ -388,7 +388,7 @@ def test_validation_measures_the_average_and_draws_a_sheet(tmp_path: Path) -> No
     scores = validate(state, Validation({"paper": triples}), tmp_path)  # type: ignore[dict-item]
     with torch.no_grad():
         errors = [(state.average(n[None], b[None])[0] - s).square().mean() for n, b, s in triples]
-    assert scores == {"paper": round(float(torch.stack(errors).log10().mean() * -10), 3)}
+    assert scores["paper"] == pytest.approx(float(torch.stack(errors).log10().mean() * -10), abs=0.02)  # of 8-bit files
     sheet = cv2.imread(str(tmp_path / "validation-paper.png"))
     assert sheet is not None
     assert sheet.shape == (2 * 32, 4 * 32, 3)

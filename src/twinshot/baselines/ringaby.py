@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..picture.encoding import Image
+from ..picture.levels import eight_bit
 from ..picture.window import Matrix
 
 Grey = NDArray[np.uint8]
@@ -109,7 +110,7 @@ def register(first: Grey, frame: Grey, parameters: Stacking = DEFAULT) -> Regist
 
 def _prepared(image: Image, parameters: Stacking) -> Grey:
     grey = cv2.GaussianBlur(image.mean(-1), (0, 0), parameters.smoothing)
-    return np.asarray(np.clip(np.rint(grey * 255), 0, 255), np.uint8)
+    return eight_bit(grey)
 
 
 def _tracks(first: Grey, frame: Grey, parameters: Stacking) -> tuple[Points, Points]:

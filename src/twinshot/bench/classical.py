@@ -13,6 +13,7 @@ from ..baselines import hdrplus, ringaby, yuan
 from ..baselines.system import Shot, Takes
 from ..picture.encoding import Image
 from ..picture.errors import TwinshotError
+from ..picture.levels import eight_bit
 from ..picture.pair import as_float
 
 
@@ -36,7 +37,7 @@ class Plain:
 
 def _nlm(shot: Shot) -> Image:
     """OpenCV's non-local means, its strength the true noise."""
-    strength, reversed_ = 255 * shot.sigma, np.ascontiguousarray(_bytes(shot.noisy)[..., ::-1])
+    strength, reversed_ = 255 * shot.sigma, np.ascontiguousarray(eight_bit(shot.noisy)[..., ::-1])
     clean = cv2.fastNlMeansDenoisingColored(reversed_, None, strength, strength, 7, 21)
     return as_float(np.ascontiguousarray(clean[..., ::-1]))
 
@@ -76,10 +77,6 @@ def _ringaby(shot: Shot) -> Image:
 def _yuan(shot: Shot) -> Image:
     """Yuan et al. start from a denoised frame, which non-local means makes here, and take registered frames."""
     return yuan.deblur(_nlm(shot), shot.registered)
-
-
-def _bytes(image: Image) -> np.typing.NDArray[np.uint8]:
-    return np.round(image * 255).astype(np.uint8)
 
 
 CLASSICAL: dict[str, Plain] = {

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..engines.engine import Batch, Run
 from ..picture.encoding import Image
-from .metrics import psnr
+from ..picture.levels import psnr
 
 PERIODS = (2, 3, 4, 8)  # px
 _SIDE = 192  # of the pattern: a multiple of the periods and of all compact networks' grids

@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..picture.encoding import Image
+from ..picture.levels import decibels
 from ..picture.pair import TwinshotError
-from .metrics import Values, eight_bit, grey_ssim
+from .metrics import Values, grey_ssim, stored
 
 _LAYOUT = "give a folder with Blurry{i}_{k}.png and Image{i}/Kernel{k}/GroundTruth{i}_{k}_{n}.png anywhere in it"
 _MEAN = np.full(3, 1 / 3)
@@ -86,15 +87,15 @@ def score(restored: Image, truths: Iterable[Image]) -> tuple[float, float]:
     Raises:
         TwinshotError: a truth of another size, or none at all.
     """
-    z = eight_bit(restored)
+    z = stored(restored)
     conjugate = np.conj(np.fft.rfft2(z @ _MEAN))
     best, pair = -np.inf, None
     for truth in truths:
         if truth.shape != restored.shape:
             raise TwinshotError(f"the restored picture has shape {restored.shape}, a ground truth {truth.shape}")
-        x, moved = _matched(eight_bit(truth), z, conjugate)
+        x, moved = _matched(stored(truth), z, conjugate)
         error = float(np.mean((x - moved) ** 2))
-        psnr = 10 * np.log10(1 / error) if error > 0 else np.inf
+        psnr = decibels(error)
         if pair is None or psnr > best:
             best, pair = psnr, (x, moved)
     if pair is None:

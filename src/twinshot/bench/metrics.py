@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..picture.encoding import Image
+from ..picture.levels import decibels, eight_bit, psnr
 from ..picture.pair import TwinshotError
 
 Values = NDArray[np.float64]
@@ -47,22 +48,13 @@ _BESIDE = [0, 1, 5, 6]
 _ROUNDING = (1 / 255) ** 2 / 12  # variance of rounding to 8 bits
 
 
-def psnr(restored: Image, truth: Image) -> float:
-    """Peak signal-to-noise ratio in dB over all pixels and channels of one picture, peak 1; convention `paper`.
-
-    Infinite where the two are the same file.
-    """
-    error = np.mean((eight_bit(restored) - eight_bit(truth)) ** 2, dtype=np.float64)
-    return float(10 * np.log10(1 / error)) if error > 0 else float("inf")
-
-
 def ssim(restored: Image, truth: Image) -> float:
     """Structural similarity, mean over pixels and channels; convention `paper`.
 
     Gaussian window sigma 1.5, population covariance, data range 1, K = 0.01 and 0.03, the border of 5 px left out:
     scikit-image's `gaussian_weights=True, sigma=1.5, use_sample_covariance=False, channel_axis=-1`.
     """
-    score = _similarity(eight_bit(restored), eight_bit(truth), _gaussian)
+    score = _similarity(stored(restored), stored(truth), _gaussian)
     return float(score[_RADIUS:-_RADIUS, _RADIUS:-_RADIUS].mean())
 
 
@@ -72,7 +64,7 @@ def ssim_matlab(restored: Image, truth: Image) -> float:
     Grey is 0.2989 R + 0.5870 G + 0.1140 B, rounded to 8 bits. Gaussian window sigma 1.5 of radius ceil(3 sigma) = 5,
     population covariance, the picture continued by its edge pixels, K = 0.01 and 0.03, mean over all pixels.
     """
-    return grey_ssim(*(np.round(eight_bit(image) @ _GREY * 255) / 255 for image in (restored, truth)))
+    return grey_ssim(*(np.round(stored(image) @ _GREY * 255) / 255 for image in (restored, truth)))
 
 
 def ssim_skimage(restored: Image, truth: Image) -> float:
@@ -82,7 +74,7 @@ def ssim_skimage(restored: Image, truth: Image) -> float:
     `structural_similarity(restored, truth, data_range=1, channel_axis=-1)`.
     """
     pixels = _UNIFORM**2
-    score = _similarity(eight_bit(restored), eight_bit(truth), _uniform, pixels / (pixels - 1))
+    score = _similarity(stored(restored), stored(truth), _uniform, pixels / (pixels - 1))
     border = _UNIFORM // 2
     return float(score[border:-border, border:-border].mean())
 
@@ -98,9 +90,9 @@ CONVENTIONS = {
 """What figures can be stated in, by name."""
 
 
-def eight_bit(image: Image) -> Values:
+def stored(image: Image) -> Values:
     """The values that an 8-bit file of this picture holds, float64 in [0, 1]."""
-    return np.round(np.clip(image.astype(np.float64), 0, 1) * 255) / 255
+    return eight_bit(image) / 255
 
 
 def grey_ssim(x: Values, y: Values) -> float:
@@ -113,9 +105,8 @@ def detail(restored: Image, truth: Image) -> float:
 
     Infinite where that is the same.
     """
-    fine, wanted = (image - _smooth(image, _DETAIL) for image in (eight_bit(restored), eight_bit(truth)))
-    error = np.mean((fine - wanted) ** 2)
-    return float(10 * np.log10(1 / error)) if error > 0 else float("inf")
+    fine, wanted = (image - _smooth(image, _DETAIL) for image in (stored(restored), stored(truth)))
+    return decibels(float(np.mean((fine - wanted) ** 2)))
 
 
 def colour(restored: Image, truth: Image) -> float:
@@ -131,7 +122,7 @@ def colour(restored: Image, truth: Image) -> float:
     except ImportError as error:
         raise TwinshotError("CIEDE2000 needs scikit-image; run pip install 'twinshot[bench]'") from error
     every = np.s_[::_COLOUR_STEP, ::_COLOUR_STEP]
-    first, second = (rgb2lab(_smooth(eight_bit(image), _COLOUR)[every].clip(0, 1)) for image in (truth, restored))
+    first, second = (rgb2lab(_smooth(stored(image), _COLOUR)[every].clip(0, 1)) for image in (truth, restored))
     return float(np.mean(deltaE_ciede2000(first, second)))  # type: ignore[no-untyped-call]
 
 
@@ -207,7 +198,7 @@ def _bins(cells: Values, rows: list[int], columns: list[int]) -> Values:
 
 def _spectrum(image: Image) -> Values:
     """Mean power spectrum of the picture's windows, (64, 64), with that of rounding to 8 bits added."""
-    values = eight_bit(image)
+    values = stored(image)
     ramp = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(_TILE) / _TILE)
     hann = np.outer(ramp, ramp)[..., None]
     powers = [np.abs(np.fft.fft2((tile - tile.mean((0, 1))) * hann, axes=(0, 1))) ** 2 for tile in _tiles(values)]

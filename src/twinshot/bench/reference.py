@@ -24,12 +24,11 @@ from scipy.sparse.linalg import LinearOperator, cg
 from ..baselines.system import System
 from ..files.pairs import read_pair
 from ..picture.encoding import Image, to_linear, to_srgb
+from ..picture.levels import eight_bit, psnr
 from ..synth.frames import StillWindow, images_in
 from ..synth.motion import MotionRange, Scene, Shutter, homography
-from ..synth.noise import quantise
 from ..synth.profiles import profile_named
 from .datasets import shot_of
-from .metrics import psnr
 from .systems import system
 
 SIDE = 256
@@ -81,7 +80,7 @@ def _sample(photo: Path, pair: System, alone: System, seed: Sequence[int]) -> Kn
     scene, _, long = window.opened("linear", rng)
     sharp, blurry = window.expose("linear", np.random.default_rng(seed))
     found = profile_named("camera").degrade(sharp, blurry, rng)
-    frames = read_pair(quantise(found.noisy), quantise(found.blurry))
+    frames = read_pair(eight_bit(found.noisy), eight_bit(found.blurry))
     shot = shot_of(frames, (), found.sharp)
     denoised = alone.restore(shot)
     reference = solve(denoised, shot.blurry, found.sharp, forward(scene, long))

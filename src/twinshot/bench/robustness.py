@@ -18,13 +18,12 @@ import numpy as np
 
 from ..baselines.system import Shot, System
 from ..picture.encoding import Image, to_linear, to_srgb
+from ..picture.levels import eight_bit, psnr
 from ..picture.pair import Frame, Pair, TwinshotError
 from ..synth.frames import StillWindow, images_in, read_photo
 from ..synth.motion import MotionRange
-from ..synth.noise import quantise
 from ..synth.profiles import CameraProfile
 from .datasets import shot_of
-from .metrics import psnr
 
 SIDE = 192
 _MARGIN = 48  # px around the view, so that a moved long frame still covers it
@@ -193,7 +192,7 @@ def _pair(noisy: Image, blurry: Image, conditions: Conditions) -> Pair:
     """Two files, with EXIF where the conditions name some; the long frame's exposure stands for 1."""
     exposures = (1 / (conditions.exif * conditions.darkness), 1.0) if conditions.exif else (None, None)
     frames = zip((noisy, blurry), ("the short frame", "the long frame"), exposures, strict=True)
-    return Pair(*(Frame(quantise(image), name, exposure=exposure) for image, name, exposure in frames))
+    return Pair(*(Frame(eight_bit(image), name, exposure=exposure) for image, name, exposure in frames))
 
 
 def _moved(frame: Image, conditions: Conditions, rng: np.random.Generator) -> Image:

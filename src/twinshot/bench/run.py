@@ -18,6 +18,7 @@ from ..files import atomic, io
 from ..machine import opencv_threads, processor, threads
 from ..picture import errors, pair
 from ..picture.encoding import Image
+from ..picture.levels import eight_bit
 from ..picture.pair import Metadata, TwinshotError, as_float
 from . import koehler, metrics
 from .analysis import harm
@@ -258,4 +259,4 @@ def _keep_middle(image: Image, path: Path) -> None:
     top, left = max(0, (height - CROP) // 2), max(0, (width - CROP) // 2)
     path.parent.mkdir(parents=True, exist_ok=True)
     crop = image[top : top + CROP, left : left + CROP]
-    io.write(path, np.round(crop.clip(0, 1) * 255).astype(np.uint8), Metadata())
+    io.write(path, eight_bit(crop), Metadata())

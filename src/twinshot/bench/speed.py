@@ -20,9 +20,9 @@ from ..engines.loading import load_model
 from ..engines.models import manifest
 from ..files import io
 from ..machine import threads
+from ..picture.levels import eight_bit
 from ..picture.pair import Metadata
 from ..synth.frames import images_in, read_photo
-from ..synth.noise import quantise
 from ..synth.triples import Plan, write_triples
 from . import peak
 from .datasets import triples_in
@@ -58,7 +58,7 @@ def picture(photographs: Path, folder: Path, seed: int) -> Path:
     """A set of one triple of 1280x720 with a burst, from photographs laid side by side and mirrored."""
     source = folder / "source"
     source.mkdir(parents=True, exist_ok=True)
-    io.write(source / "quilt.png", quantise(_quilt(images_in(photographs))), Metadata())
+    io.write(source / "quilt.png", eight_bit(_quilt(images_in(photographs))), Metadata())
     write_triples(source, folder, Plan("camera", 1, seed, None, BURST))
     return folder
 

@@ -8,7 +8,7 @@ from .. import files, match, restoration
 from ..baselines.system import Shot, System
 from ..engines.loading import Model, load_model
 from ..engines.models import manifest
-from ..picture import errors, pair
+from ..picture import errors, levels, pair
 from ..picture.encoding import Image
 from ..picture.errors import TwinshotError
 from ..picture.pair import as_float
@@ -51,7 +51,7 @@ def key_of(name: str, engine: str = "onnx", *, whole: bool = False) -> RowKey:
         whole: whether matching and registering count, too: where figures are not of a set that was looked at.
     """
     if name in CLASSICAL:
-        code = own_checksum(classical, *CLASSICAL[name].modules)
+        code = own_checksum(classical, levels, *CLASSICAL[name].modules)
         return RowKey(code=f"{code} {code_checksum(datasets)}" if whole else code)
     models = manifest()
     if name not in models:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..picture.encoding import to_linear
+from ..picture.levels import eight_bit
 from ..picture.pair import Metadata, Sensor
 from . import exif, icc, tiff, xmp
 from .exif import Order, number
@@ -64,7 +65,7 @@ def _preview(pixels: NDArray[np.uint16]) -> tuple[bytes, tuple[int, int]]:
     height, width = pixels.shape[:2]
     scale = min(1.0, _PREVIEW_SIDE / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    small = (cv2.resize(pixels, size, interpolation=cv2.INTER_AREA) // 257).astype(np.uint8)
+    small = eight_bit(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA))
     out = BytesIO()
     Image.fromarray(small).save(out, "JPEG", quality=85)
     return out.getvalue() + bytes(out.tell() % 2), size

@@ -23,9 +23,10 @@ from ..match.align import Alignment
 from ..match.prepare import prepare
 from ..picture.encoding import Image, to_linear, to_srgb
 from ..picture.errors import InputError
+from ..picture.levels import eight_bit
 from ..picture.pair import Frame, Metadata, Pair
 from ..picture.settings import Settings
-from . import motion, noise
+from . import motion
 from .frames import images_in
 from .triples import write_missing
 
@@ -234,8 +235,8 @@ def _triple(pair: Registered, rng: np.random.Generator, side: int | None, output
     truth = pair.truth[view]
     blurry, extent = moved(truth, rng)
     io.write(output / "noisy" / name, np.ascontiguousarray(pair.short.pixels[view]), pair.short.metadata)
-    io.write(output / "blurry" / name, noise.quantise(blurry), pair.long.metadata)
-    io.write(output / "sharp" / name, noise.quantise(truth), Metadata())
+    io.write(output / "blurry" / name, eight_bit(blurry), pair.long.metadata)
+    io.write(output / "sharp" / name, eight_bit(truth), Metadata())
     return {**known, "residual": round(pair.agreement.residual, 3), "blur": extent}
 
 

@@ -5,19 +5,20 @@ Layout of the real ones is GOPRO_Large_all's: a folder a scene, numbered frames 
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from cachetools import LRUCache, cached
 
+from ..files.io import read
 from ..match.align import registered
 from ..picture.encoding import Image, to_linear, to_srgb
-from ..picture.pair import SMALLEST_SIDE, TwinshotError
+from ..picture.pair import SMALLEST_SIDE, TwinshotError, as_float
+from ..picture.window import Pixels
 from . import motion
 from .motion import Array, Scene, Shutter, blur_extent
 from .profiles import Light, Timing
@@ -182,29 +183,17 @@ class PublishedWindow:
         """See `Window`: nobody knows how the camera moved."""
 
 
-_recent: OrderedDict[Path, NDArray[Any]] = OrderedDict()
-
-
-def _read_bytes(path: Path) -> NDArray[Any]:
-    """The 8-bit pixels, kept until a gigabyte of others has been read."""
-    if path not in _recent:
-        try:  # cv2.imread takes not every name on every system
-            data = np.frombuffer(path.read_bytes(), np.uint8)
-        except OSError as error:
-            raise TwinshotError(f"{path}: cannot be read ({error.strerror}); remove it from the folder") from error
-        pixels = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-        if pixels is None:
-            raise TwinshotError(f"{path}: not an image twinshot can read; remove it from the folder or replace it")
-        _recent[path] = np.ascontiguousarray(pixels[..., ::-1])
-        while len(_recent) > 1 and sum(kept.nbytes for kept in _recent.values()) > _MOST_KEPT:
-            _recent.popitem(last=False)
-    _recent.move_to_end(path)
-    return _recent[path]
-
-
 def read_photo(path: Path) -> Image:
-    """An 8-bit photograph as float32 RGB in [0, 1]."""
-    return _read_bytes(path).astype(np.float32) / np.float32(255)
+    """A photograph as float32 RGB in [0, 1], with all the bits that its file has.
+
+    Raises InputError as `files.io.read` does.
+    """
+    return as_float(_pixels(path))
+
+
+@cached(LRUCache(_MOST_KEPT, getsizeof=lambda pixels: int(pixels.nbytes)))
+def _pixels(path: Path) -> Pixels:
+    return read(path).pixels
 
 
 def decode(image: Image, light: Light) -> Image:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from ..picture.encoding import Image
+from ..picture.levels import eight_bit
+from ..picture.pair import as_float
 
 _HEADROOM = 2.0  # linear light up to 2 survives the 16-bit mosaic
 
@@ -20,7 +21,7 @@ def poisson(image: Image, values: float, rng: np.random.Generator) -> Image:
 
 def shot_values(sharp: Image) -> float:
     """Eq. (8)'s number of unique intensities, of the 8-bit file; scikit-image's `random_noise` rounds it up to 2^k."""
-    unique = np.count_nonzero(np.bincount(quantise(sharp).ravel(), minlength=256))
+    unique = np.count_nonzero(np.bincount(eight_bit(sharp).ravel(), minlength=256))
     return float(2.0 ** np.ceil(np.log2(unique)))
 
 
@@ -32,11 +33,6 @@ def gaussian(image: Image, sigma: float, rng: np.random.Generator) -> Image:
 def white(image: Image, sigma: float, rng: np.random.Generator) -> Image:
     """Signal-independent Gaussian noise, unclipped."""
     return np.asarray(image + _normal(image.shape, rng) * np.float32(sigma), np.float32)
-
-
-def quantise(image: Image) -> NDArray[np.uint8]:
-    """Round values in [0, 1] to 8 bit."""
-    return (np.clip(image, 0, 1) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
 
 
 def sensor(linear: Image, shot: float, read: float, rng: np.random.Generator) -> Image:
@@ -129,9 +125,8 @@ def developed(image: Image, development: Development) -> Image:
 
 def jpeg(image: Image, quality: int) -> Image:
     """The picture after a JPEG file of this quality (1 to 100)."""
-    _, data = cv2.imencode(".jpg", quantise(image)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    pixels = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
-    return pixels[..., ::-1].astype(np.float32) / np.float32(255)
+    _, data = cv2.imencode(".jpg", eight_bit(image)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return as_float(np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))[..., ::-1])
 
 
 def _normal(shape: tuple[int, ...], rng: np.random.Generator) -> Image:

@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 
 from ..picture.encoding import Image, to_linear, to_srgb
-from ..picture.pair import TwinshotError
+from ..picture.levels import eight_bit
+from ..picture.pair import TwinshotError, as_float
 from . import noise
 from .cameras import ToneCurve, black_offset, colour_matrix, uneven_light
 
@@ -252,4 +253,4 @@ def _file(encoded: Image, quality: int, process: noise.Development | None = None
 
 
 def _eight_bit(image: Image) -> Image:
-    return noise.quantise(image).astype(np.float32) / np.float32(255)
+    return as_float(eight_bit(image))

@@ -12,8 +12,8 @@ import numpy as np
 
 from ..files import atomic, io
 from ..machine import opencv_threads
+from ..picture.levels import eight_bit
 from ..picture.pair import Metadata, TwinshotError
-from . import noise
 from .frames import WINDOW, StillWindow, Window, images_in, is_film, scenes_in, windows_of
 from .motion import MotionRange
 from .profiles import Profile, Sample, profile_named
@@ -189,4 +189,4 @@ def _write(output: Path, name: str, triple: Sample) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     pictures |= {output / kind / name: getattr(triple, kind) for kind in KINDS}
     for path, image in pictures.items():
-        io.write(path, noise.quantise(image), Metadata())
+        io.write(path, eight_bit(image), Metadata())

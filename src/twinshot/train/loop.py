@@ -19,6 +19,8 @@ from torch import Tensor
 from ..files import atomic, io
 from ..machine import threads
 from ..nets.checkpoint import read_checkpoint
+from ..picture.encoding import Image
+from ..picture.levels import eight_bit, psnr
 from ..picture.pair import Metadata, TwinshotError
 from .config import SHARDS, Recipe, as_table, recipe_from
 from .data import Validation, batches, prepare_shards, validation
@@ -253,11 +255,10 @@ def validate(state: State, held_out: Validation, run: Path) -> dict[str, float]:
     state.average.eval()
     for name, triples in held_out.groups.items():
         restored = [_restore(state, triple) for triple in triples]
-        scores = [_psnr(image, triple[2]) for image, triple in zip(restored, triples, strict=True)]
+        scores = [psnr(_picture(image), _picture(triple[2])) for image, triple in zip(restored, triples, strict=True)]
         result[name] = round(float(np.mean(scores)), 3)
         rows = [torch.cat([n, b, r, s], 2) for r, (n, b, s) in list(zip(restored, triples, strict=True))[:4]]
-        sheet = (torch.cat(rows, 1).permute(1, 2, 0) * 255).round().to(torch.uint8)
-        io.write(run / f"validation-{name}.png", sheet.numpy(), Metadata())
+        io.write(run / f"validation-{name}.png", eight_bit(_picture(torch.cat(rows, 1))), Metadata())
     return result
 
 
@@ -267,5 +268,6 @@ def _restore(state: State, triple: Triple) -> Tensor:
     return restored
 
 
-def _psnr(restored: Tensor, sharp: Tensor) -> float:
-    return -10 * float(torch.log10((restored - sharp).square().mean()))
+def _picture(image: Tensor) -> Image:
+    """(3, H, W) as the other rooms have it."""
+    return image.permute(1, 2, 0).numpy()

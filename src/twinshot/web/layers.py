@@ -22,6 +22,8 @@ def write(folder: Path, name: str, pixels: NDArray[Any], icc: bytes = b"") -> No
     """
     import cv2
 
+    from ..picture.levels import eight_bit
+
     levels = [eight_bit(pixels)]
     while max(levels[-1].shape) > SMALLEST:
         height, width = ((side + 1) // 2 for side in levels[-1].shape[:2])
@@ -35,17 +37,6 @@ def write(folder: Path, name: str, pixels: NDArray[Any], icc: bytes = b"") -> No
             np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(level))
             file.write(np.ascontiguousarray(level).data)
         partial.rename(partial.with_suffix(".npy"))
-
-
-def eight_bit(pixels: NDArray[Any]) -> NDArray[np.uint8]:
-    """Pixels as 8-bit levels, rounded."""
-    if pixels.dtype == np.uint8:
-        return pixels
-    scale = 255 / np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else 255.0
-    result = np.empty(pixels.shape, np.uint8)
-    for top in range(0, len(pixels), 256):  # a strip at a time, for the sake of memory
-        result[top : top + 256] = pixels[top : top + 256] * np.float32(scale) + np.float32(0.5)
-    return result
 
 
 def size(folder: Path, name: str) -> tuple[int, int] | None:

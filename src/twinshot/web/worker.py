@@ -232,6 +232,7 @@ def _quick(task: Task, report: Report, say: Say) -> dict[str, Any]:
     """Restore a part at once, from what is shown, and write it as a JPEG file."""
     import numpy as np
 
+    from ..picture.levels import eight_bit
     from ..picture.pair import Frame, Pair
     from . import layers
 
@@ -245,7 +246,7 @@ def _quick(task: Task, report: Report, say: Say) -> dict[str, Any]:
     parts = [Frame(np.ascontiguousarray(one[rows, columns]), name) for one, name in zip(whole, names, strict=True)]
     restored = _restored(Pair(*parts) if len(parts) == 2 else parts[0], task, None)
     inner = restored.pixels[top - rows.start :, left - columns.start :][:height, :width]
-    (folder / task["output"]).write_bytes(layers.jpeg(layers.eight_bit(inner), folder / "short.icc"))
+    (folder / task["output"]).write_bytes(layers.jpeg(eight_bit(inner), folder / "short.icc"))
     return {}
 
 
