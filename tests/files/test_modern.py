@@ -28,14 +28,14 @@ def close(found: np.ndarray, wanted: np.ndarray, share: float = 0.02) -> None:
 @pytest.mark.parametrize("bits", [8, 10, 12])
 def test_avif(tmp_path, photo, bits):
     levels = np.round(photo / 255 * (2**bits - 1)).astype(np.uint8 if bits == 8 else np.uint16)
-    (tmp_path / "a.avif").write_bytes(imagecodecs.avif_encode(levels, level=95, bitspersample=bits))
+    (tmp_path / "a.avif").write_bytes(imagecodecs.avif_encode(levels, level=95, speed=10, bitspersample=bits))
     frame = io.read(tmp_path / "a.avif")
     assert frame.metadata.bits == (8 if bits == 8 else 16)
     close(frame.pixels, photo.astype(float) * (1 if bits == 8 else 257))
 
 
 def test_avif_with_metadata_is_turned_once(tmp_path, photo):
-    Image.fromarray(photo).save(tmp_path / "a.avif", exif=b"Exif\0\0" + BLOCK, quality=95)
+    Image.fromarray(photo).save(tmp_path / "a.avif", exif=b"Exif\0\0" + BLOCK, quality=95, speed=10)
     frame = io.read(tmp_path / "a.avif")
     close(frame.pixels, np.rot90(photo, -1))
     assert frame.metadata.seconds == pytest.approx(1 / 8)
@@ -97,7 +97,7 @@ def test_a_huge_jpeg_xl_is_refused_by_its_header(tmp_path, monkeypatch):
 
 
 def test_hdr_avif_is_refused(tmp_path, photo):
-    data = imagecodecs.avif_encode(photo, level=95)
+    data = imagecodecs.avif_encode(photo, level=95, speed=10)
     at = data.index(b"colrnclx") + 8
     (tmp_path / "a.avif").write_bytes(data[:at] + bytes([0, 9, 0, 16]) + data[at + 4 :])
     with pytest.raises(TwinshotError, match="HDR"):
@@ -105,7 +105,7 @@ def test_hdr_avif_is_refused(tmp_path, photo):
 
 
 def test_a_wide_avif_keeps_its_primaries(tmp_path, photo):
-    data = imagecodecs.avif_encode(photo, level=95)
+    data = imagecodecs.avif_encode(photo, level=95, speed=10)
     at = data.index(b"colrnclx") + 8
     (tmp_path / "a.avif").write_bytes(data[:at] + bytes([0, 12, 0, 13]) + data[at + 4 :])
     assert icc.alike(io.read(tmp_path / "a.avif").metadata.icc, icc.profile_of_codes(12, 13))
