@@ -138,15 +138,9 @@ def _calmest(frames: Sequence[Path]) -> int:
     return detail.index(calm) if next_one > swap.NOISIER * calm else len(frames) - 1
 
 
-def in_order(frames: Pair | Frame, settings: Settings = AS_FOUND) -> tuple[Pair | Frame, str]:
-    """Frames that were read, the short one first as their restoration will have them: it names the result.
-
-    The sentence says why they changed places; it is empty where they did not.
-    """
-    if not isinstance(frames, Pair) or settings.keep_order:
-        return frames, ""
-    ordered = swap.order(frames)
-    return ordered.pair, ordered.swapped
+def in_order(frames: Pair | Frame, settings: Settings = AS_FOUND) -> swap.Ordered | Frame:
+    """Frames that were read, a pair's short one first, for whoever shows or names them before they are restored."""
+    return swap.order(frames, settings.keep_order) if isinstance(frames, Pair) else frames
 
 
 def target(short: Path, output: str | None = None) -> Path:

@@ -26,6 +26,7 @@ from .match import tone
 from .match.consistency import blended
 from .match.grain import flat_noise
 from .match.prepare import Caution, Prepared, prepare
+from .match.swap import Ordered
 from .picture.encoding import Image
 from .picture.errors import InputError, MismatchError, ModelError, OutputError
 from .picture.levels import eight_bit
@@ -209,15 +210,15 @@ def restore(
 
 
 def restore_frames(
-    frames: Pair | Frame,
+    frames: Pair | Ordered | Frame,
     network: Model,
     progress: Progress | None = None,
     clock: Clock | None = None,
     settings: Settings = AS_FOUND,
 ) -> Restored:
-    """The same for frames that were read: a pair, or the short frame of a burst alone."""
+    """The same for frames that were read: a pair, ordered already or not, or the short frame of a burst alone."""
     network = tuned(network, settings)
-    if isinstance(frames, Pair):
+    if not isinstance(frames, Frame):
         return restore_pair(frames, network, progress, clock, settings)
     alone = restore_alone(frames, network, progress, clock)
     return replace(alone, trust=np.zeros(frames.size, np.uint8)) if settings.trust_map else alone
@@ -270,7 +271,7 @@ def _network(model: str | Model, engine: str | None) -> Model:
 
 
 def restore_pair(
-    pair: Pair,
+    pair: Pair | Ordered,
     network: Model,
     progress: Progress | None = None,
     clock: Clock | None = None,

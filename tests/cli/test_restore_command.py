@@ -15,6 +15,7 @@ from PIL import Image
 
 import twinshot
 from twinshot.files import io
+from twinshot.match import swap
 
 
 def names(folder):
@@ -46,6 +47,14 @@ def test_two_frames_in_any_order(command, files, tmp_path):
     assert f"so {files[0]} was taken as the short frame" in other.err
     assert (tmp_path / "noisy-restored.png").read_bytes() != b""
     np.testing.assert_array_equal(io.read(tmp_path / "noisy-restored.png").pixels, io.read(tmp_path / "a.png").pixels)
+
+
+def test_the_order_is_decided_once(command, files, monkeypatch):
+    asked = []
+    decide = swap.order
+    monkeypatch.setattr(swap, "order", lambda *given: asked.append(given) or decide(*given))
+    assert command("restore", *files[::-1]).code == 0
+    assert len(asked) == 1
 
 
 def test_keep_order(command, files, tmp_path):

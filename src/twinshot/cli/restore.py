@@ -183,19 +183,18 @@ def _one(frames: Sequence[Path], wish: _Wish) -> None:
     from dataclasses import replace
 
     from ..batch import in_order, roles
+    from ..picture.pair import Frame
     from ..restoration import read_frames, restore_frames
 
     network, known = wish.network(), _known_output(frames, wish)
     short, long = (frames[:1], frames[1]) if len(frames) == 2 else roles(frames)
     read = read_frames(list(short) if len(short) > 1 or not long else short[0], long, wish.settings)
-    read, swapped = in_order(read, wish.settings)
-    output = known or _checked(Path(read.noisy.name if hasattr(read, "noisy") else read.name), frames, wish)
+    ordered = in_order(read, wish.settings)
+    names_it = ordered if isinstance(ordered, Frame) else ordered.pair.noisy
+    output = known or _checked(Path(names_it.name), frames, wish)
     with shared.bar(wish.quiet) as progress:
-        result = restore_frames(read, network, progress, None, wish.settings)
-    result = replace(result, sources=tuple(path.absolute() for path in frames))
-    if swapped:
-        result.report["swapped"] = swapped
-    _deliver(result, output, wish)
+        result = restore_frames(ordered, network, progress, None, wish.settings)
+    _deliver(replace(result, sources=tuple(path.absolute() for path in frames)), output, wish)
 
 
 def _known_output(frames: Sequence[Path], wish: _Wish) -> Path | None:

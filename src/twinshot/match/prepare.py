@@ -67,14 +67,14 @@ class Prepared:
         return align.warped(self.pair.blurry.pixels, self.alignment)
 
 
-def prepare(pair: Pair, settings: Settings = AS_FOUND) -> Prepared:
+def prepare(pair: Pair | swap.Ordered, settings: Settings = AS_FOUND) -> Prepared:
     """Match a pair: order, registration, tone, and registration again where the tone tells more.
 
     Args:
-        pair: two frames.
+        pair: two frames; an ordered pair is not looked at again.
         settings: whether the order is kept, and what is overruled of the tone.
     """
-    ordered = swap.order(pair, settings.keep_order)
+    ordered = pair if isinstance(pair, swap.Ordered) else swap.order(pair, settings.keep_order)
     pair = ordered.pair
     alignment, found = _tone(pair, align.estimate(pair.noisy.pixels, pair.blurry.pixels), settings)
     if alignment.alike:

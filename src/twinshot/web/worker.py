@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from ..picture.pair import TwinshotError
 
 if TYPE_CHECKING:
+    from ..match.swap import Ordered
     from ..picture.pair import Frame, Pair
     from ..picture.settings import Settings
     from ..restoration import Progress, Restored
@@ -154,30 +155,30 @@ def _restore(task: Task, report: Report, say: Say) -> dict[str, Any]:
         layers.write(folder, "trust", np.dstack([restored.trust] * 3))
     with (folder / "restored.pickle").open("wb") as file:
         pickle.dump(restored, file, pickle.HIGHEST_PROTOCOL)
-    return {"report": {**restored.report, "swapped": found.swapped}}
+    return {"report": restored.report}
 
 
 @dataclass(frozen=True)
 class _Found:
-    """What was read: the frames in their order, each photograph's role, and why two changed places, if they did."""
+    """What was read: the frames in their order, and each photograph's role."""
 
-    frames: Pair | Frame
+    frames: Ordered | Frame
     roles: list[str]
-    swapped: str
 
     @property
     def shown(self) -> dict[str, Frame]:
         """The frames by the names of their layers; a burst without a long one has but the short one."""
-        from ..picture.pair import Pair
+        from ..picture.pair import Frame
 
-        if isinstance(self.frames, Pair):
-            return {"short": self.frames.noisy, "long": self.frames.blurry}
-        return {"short": self.frames}
+        if isinstance(self.frames, Frame):
+            return {"short": self.frames}
+        return {"short": self.frames.pair.noisy, "long": self.frames.pair.blurry}
 
 
 def _read(task: Task) -> _Found:
     """The photographs in the client's names, the short ones merged and first, as the command would order them."""
     from ..batch import in_order
+    from ..picture.pair import Frame
     from ..restoration import read_frames
 
     paths = [Path(task["folder"], photo["file"]) for photo in task["photos"]]
@@ -185,10 +186,10 @@ def _read(task: Task) -> _Found:
     short = [path for path, role in zip(paths, roles, strict=True) if role == "short"]
     long = next((path for path, role in zip(paths, roles, strict=True) if role == "long"), None)
     read = read_frames(short if len(short) > 1 or not long else short[0], long)
-    frames, swapped = in_order(_renamed(read, task), _settings(task))
-    if swapped:
+    frames = in_order(_renamed(read, task), _settings(task))
+    if not isinstance(frames, Frame) and frames.swapped:
         roles = ["long" if role == "short" else "short" for role in roles]
-    return _Found(frames, roles, swapped)
+    return _Found(frames, roles)
 
 
 def _roles(paths: list[Path]) -> list[str]:
@@ -213,7 +214,7 @@ def _named(frame: Frame, task: Task) -> Frame:
     return replace(frame, name=_without_paths(frame.name, task), metadata=replace(frame.metadata, notes=notes))
 
 
-def _restored(frames: Pair | Frame, task: Task, progress: Progress | None) -> Restored:
+def _restored(frames: Pair | Ordered | Frame, task: Task, progress: Progress | None) -> Restored:
     from ..engines.loading import load_model
     from ..restoration import restore_frames
 
