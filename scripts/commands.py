@@ -19,8 +19,8 @@ Written by `python scripts/commands.py` from what `twinshot COMMAND --help` says
 version; `twinshot --debug COMMAND` shows the traceback of an error. Exit codes: 0 done, 1 a picture of a batch failed,
 2 nothing could be done, 130 Ctrl-C.
 
-Environment: `TWINSHOT_DATA` stands for `--data`, `TWINSHOT_TOKEN` for `--token`, and `TWINSHOT_WEIGHTS` names a folder
-of models.
+Environment: `TWINSHOT_DATA` stands for `--data`, `TWINSHOT_ENGINE` for `--engine`, `TWINSHOT_TOKEN` for `--token`, and
+`TWINSHOT_WEIGHTS` names a folder of models.
 """
 
 

@@ -38,7 +38,7 @@ def main() -> None:
         heads = ["model", "both frames true", *(f"wave of {period} px" for period in PERIODS), "x-tilde", "x-hat"]
         print(f"| {' | '.join(heads)} |\n" + "| --- " * len(heads) + "|")
         for name in options.models.split(","):
-            print(row(load_model(name), triples), flush=True)
+            print(row(load_model(name, "onnx"), triples), flush=True)
 
 
 def row(model: Model, triples: list[Triple]) -> str:

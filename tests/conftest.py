@@ -30,6 +30,14 @@ def _as_if_newly_installed(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _one_engine() -> Iterator[None]:
+    """The same values on every machine, in servers that outlast a test, too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TWINSHOT_ENGINE", "onnx")
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _steady(request: pytest.FixtureRequest) -> Iterator[None]:
     """What learns or runs a torch network does so on one thread and from one seed."""

@@ -321,7 +321,7 @@ def restore_many(
     Raises:
         ModelError: there is no such model or engine.
     """
-    network = model if isinstance(model, Model) else load_model(model, engine or "onnx")
+    network = model if isinstance(model, Model) else load_model(model, engine)
 
     def read(pair: tuple[Source | Sequence[Source], Source | None] | Pair) -> tuple[Pair | Frame, tuple[Path, ...]]:
         if isinstance(pair, Pair):

@@ -187,7 +187,7 @@ def restore(
             size, both sides at least 16 px. Given in the other order, they are changed over, and the report says so.
             Or one `Pair`, whose frames can say their exposure, profile and bits.
         model: name of a model, which is loaded once and kept, or a loaded one.
-        engine: what runs a model that is given by name, otherwise "onnx"; a loaded one has its own.
+        engine: what runs a model that is given by name, as `load_model` takes it; a loaded one has its own.
         progress: called with (stage, done, total), on the caller's thread: as each of the stages "read", "match" and
             "restore" begins, with 0 done, and in the last one after each tile. To cancel, let it raise: that ends the
             work before the next stage or tile, and comes through as it is.
@@ -262,7 +262,7 @@ def _all(noisy: Source | Sequence[Source], blurry: Source | None) -> tuple[Sourc
 
 def _network(model: str | Model, engine: str | None) -> Model:
     if not isinstance(model, Model):
-        return load_model(model, "onnx" if engine is None else engine)
+        return load_model(model, engine)
     if engine not in (None, model.engine):
         raise ModelError(
             f"{model.name} was loaded with engine {model.engine!r}, not {engine!r}; load it again with that engine"
@@ -442,7 +442,7 @@ def _report(
         "from_long_frame": round(taken, 4),
         "model": model.name,
         "model_sha256": model.card.sha256,
-        "engine": model.engine,
+        "engine": model.loaded.engine or model.engine,
         "arithmetic": model.loaded.arithmetic,
         "seconds": seconds,
         "swapped": ready.swapped if ready else "",

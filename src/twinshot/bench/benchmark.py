@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from ..engines.loading import ENGINES
 from ..engines.models import Card, Training, manifest
+from ..engines.onnx import has_cuda
 from ..files import atomic
 from ..picture.pair import TwinshotError
 from ..synth.frames import images_in
@@ -206,7 +207,7 @@ def key_of_speed(name: str, engine: str) -> RowKey:
 def _engines(name: str) -> list[str]:
     """What can run a system here: for a network, every engine whose package or graph is there."""
     card = manifest().get(name)
-    there = {"onnx": True, "int8": bool(card and card.int8)}
+    there = {"onnx": True, "int8": bool(card and card.int8), "cuda": bool(card) and has_cuda()}
     return [engine for engine in ENGINES if there.get(engine, bool(card and find_spec(engine)))]
 
 

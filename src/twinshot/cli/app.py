@@ -40,7 +40,16 @@ out = Console()
 err = Console(stderr=True, soft_wrap=True, highlight=False)
 _ENDINGS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]  # Windows has but one
 
-logging.getLogger("twinshot").addHandler(logging.NullHandler())  # the command says warnings itself
+
+class _Notes(logging.Handler):
+    """Says what the engines have to say, as a line."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        err.print(f"note: {record.getMessage()}", markup=False)
+
+
+logging.getLogger("twinshot").addHandler(logging.NullHandler())  # the command says warnings on pictures itself
+logging.getLogger("twinshot.engines").addHandler(_Notes())
 
 
 @dataclass

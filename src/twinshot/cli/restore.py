@@ -80,7 +80,11 @@ _Output = Annotated[
 ]
 _ModelName = Annotated[str, typer.Option(help="The model to use; `twinshot models` lists them.")]
 _EngineName = Annotated[
-    str, typer.Option(help="What runs the network: onnx, int8 (faster on recent processors), openvino or torch.")
+    str,
+    typer.Option(
+        envvar="TWINSHOT_ENGINE",
+        help="What runs the network: auto (the fastest here, measured once), onnx, int8, openvino, cuda or torch.",
+    ),
 ]
 _ReportFile = Annotated[
     str | None,
@@ -125,7 +129,7 @@ def restore(
     frames: _Frames = None,
     output: _Output = None,
     model: _ModelName = "twin",
-    engine: _EngineName = "onnx",
+    engine: _EngineName = "auto",
     report: _ReportFile = None,
     quiet: _Quiet = False,
     keep_order: _KeepOrder = False,

@@ -19,12 +19,19 @@ Run = Callable[[Batch, Batch], Batch]
 EXACT = "f32"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Loaded:
-    """A network in its engine, and the arithmetic it computes in: f32, or what was found quicker and good enough."""
+    """A network in its engine.
+
+    Attributes:
+        run: the network.
+        arithmetic: what it computes in: f32, or what was found quicker and good enough.
+        engine: which one runs it, where that was left open; it changes if that one fails.
+    """
 
     run: Run
     arithmetic: str = EXACT
+    engine: str = ""
 
 
 def failed(path: Path, error: Exception) -> ModelError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -11,7 +12,7 @@ from threading import Lock
 import msgspec
 
 from ..picture.errors import ModelError
-from . import onnx, openvino, torch
+from . import auto, onnx, openvino, torch
 from .engine import Loaded, Run
 from .models import Card, check_file, manifest
 
@@ -19,9 +20,12 @@ ENGINES: dict[str, Callable[[Path, Card], Loaded]] = {
     "onnx": onnx.load,
     "int8": onnx.load_integers,
     "openvino": openvino.load,
+    "cuda": onnx.load_cuda,
     "torch": torch.load,
 }
 """What can run a model; ONNX Runtime, which the first two use, comes with every installation."""
+AUTO = "auto"
+"""Whichever of them is fastest here."""
 _KEPT = 4  # models that stay in memory: one for pairs and its fallback, in two engines
 
 _one_at_a_time = Lock()
@@ -34,7 +38,7 @@ class Model:
     Attributes:
         name: as in the manifest.
         card: the manifest's entry: settings, training, licence, checksum, measured quality.
-        engine: what runs it.
+        engine: what runs it; "auto" where that is left open, until it is loaded.
         path: its ONNX file.
     """
 
@@ -62,6 +66,8 @@ class Model:
 
     @cached_property
     def _loaded(self) -> Loaded:
+        if self.engine == AUTO:
+            return auto.load(self.path, self.card, ENGINES)
         return ENGINES[self.engine](self.path, self.card)
 
     @property
@@ -70,12 +76,13 @@ class Model:
         return load_model(self.card.fallback, self.engine) if self.card.fallback else self
 
 
-def load_model(name: str = "twin", engine: str = "onnx") -> Model:
+def load_model(name: str = "twin", engine: str | None = None) -> Model:
     """A model at hand by its name: the same one as long as its file stays as it is, so that it is loaded once.
 
     Args:
         name: as `twinshot models` lists them.
-        engine: "onnx"; "int8", 8-bit integers where the model has them; "openvino" or "torch", if installed.
+        engine: "auto", whichever is fastest here; "onnx"; "int8", 8-bit integers where the model has them; or, if
+            installed, "openvino", "cuda" (by ONNX Runtime) or "torch". None: what TWINSHOT_ENGINE says, or else "auto".
 
     Raises:
         ModelError: no such model or engine, or its file is missing or not the one the manifest lists.
@@ -83,8 +90,9 @@ def load_model(name: str = "twin", engine: str = "onnx") -> Model:
     models = manifest()
     if not isinstance(name, str) or name not in models:
         raise ModelError(f"no model is called {name!r}; the models here are {', '.join(models)}")
-    if not isinstance(engine, str) or engine not in ENGINES:
-        raise ModelError(f"no engine is called {engine!r}; choose from {', '.join(ENGINES)}")
+    engine = os.environ.get("TWINSHOT_ENGINE") or AUTO if engine is None else engine
+    if not isinstance(engine, str) or engine not in (AUTO, *ENGINES):
+        raise ModelError(f"no engine is called {engine!r}; choose from {', '.join((AUTO, *ENGINES))}")
     path = models[name].path
     as_it_is = (path.stat().st_mtime_ns, path.stat().st_size) if path.is_file() else None
     with _one_at_a_time:

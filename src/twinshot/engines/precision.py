@@ -1,4 +1,4 @@
-"""Which arithmetic a processor should run a network in: measured once, then remembered."""
+"""Which arithmetic or engine should run a network on this machine: measured once, then remembered."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from functools import partial
 from pathlib import Path
-from statistics import median
 
 import numpy as np
 
@@ -33,12 +32,19 @@ def best_precision(key: str, runs: Mapping[str, Callable[[], Run]]) -> str:
         key: network, library and processor: whatever may change the choice.
         runs: loaders of the network by the name of the arithmetic; `EXACT` is one of them.
     """
+    return remembered(
+        key, runs, lambda: fastest({name: load() for name, load in runs.items()}) if len(runs) > 1 else EXACT
+    )
+
+
+def remembered(key: str, choices: Container[str], measure: Callable[[], str]) -> str:
+    """What was chosen under `key`, if it still is one of the choices, or what is measured now."""
     path = cache_path()
-    known = _read(path)
-    if known.get(key) not in runs:
-        known[key] = fastest({name: load() for name, load in runs.items()}) if len(runs) > 1 else EXACT
-        _keep(path, known)
-    return known[key]
+    known = _read(path).get(key)
+    if known is None or known not in choices:
+        known = measure()
+        _keep(path, {**_read(path), key: known})  # what was measured may have remembered choices of its own
+    return known
 
 
 def cache_key(checksum: str, library: str, device: str) -> str:
@@ -46,14 +52,21 @@ def cache_key(checksum: str, library: str, device: str) -> str:
     return f"{checksum} {library} {device} {platform.machine()} {threads()}"
 
 
-def fastest(runs: Mapping[str, Run], clock: Callable[[], float] = time.perf_counter) -> str:
-    """The name of the fastest that stays well within `TOLERANCE` of the exact one on a pair of frames."""
+def fastest(runs: Mapping[str, Run], clock: Callable[[], float] = time.perf_counter, exact: str = EXACT) -> str:
+    """The name of the fastest that stays well within `TOLERANCE` of the exact one on a pair of frames.
+
+    Args:
+        runs: the network by name; each computes the pair once before it is timed.
+        clock: seconds.
+        exact: the name of the exact one, which others have to be clearly faster than.
+    """
     noisy, blurry = _frames()
-    wanted = runs[EXACT](noisy, blurry)
-    good = [name for name, run in runs.items() if _error(run(noisy, blurry), wanted) <= _SHARE * TOLERANCE]
-    seconds = {name: _seconds(partial(runs[name], noisy, blurry), clock) for name in good}
+    wanted = runs[exact](noisy, blurry)
+    others = [name for name in runs if name != exact]
+    good = [exact, *(name for name in others if _error(runs[name](noisy, blurry), wanted) <= _SHARE * TOLERANCE)]
+    seconds = _seconds({name: partial(runs[name], noisy, blurry) for name in good}, clock)
     best = min(good, key=lambda name: seconds[name])
-    return best if seconds[best] * _WORTH < seconds[EXACT] else EXACT
+    return best if seconds[best] * _WORTH < seconds[exact] else exact
 
 
 def _frames() -> tuple[Batch, Batch]:
@@ -69,13 +82,15 @@ def _error(found: Batch, wanted: Batch) -> float:
     return error if np.isfinite(error) else float("inf")
 
 
-def _seconds(run: Callable[[], Batch], clock: Callable[[], float]) -> float:
-    taken = []
+def _seconds(runs: Mapping[str, Callable[[], Batch]], clock: Callable[[], float]) -> dict[str, float]:
+    """Of each at its best, in turn: what else the machine does slows some calls and quickens none."""
+    taken: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(_ROUNDS):
-        began = clock()
-        run()
-        taken.append(clock() - began)
-    return median(taken)
+        for name, run in runs.items():
+            began = clock()
+            run()
+            taken[name].append(clock() - began)
+    return {name: min(seconds) for name, seconds in taken.items()}
 
 
 def cache_path() -> Path | None:

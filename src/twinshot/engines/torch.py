@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,15 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
+def has_cuda() -> bool:
+    """Whether a torch is installed that finds a CUDA device; it is imported only where it was built for one."""
+    if find_spec("torch") is None or find_spec("onnx") is None or version("torch").endswith("+cpu"):
+        return False
+    import torch
+
+    return bool(torch.cuda.is_available())
+
+
 def load(path: Path, card: Card) -> Loaded:
     """In single precision."""
     try:
@@ -20,7 +31,7 @@ def load(path: Path, card: Card) -> Loaded:
 
         net = network_of(path, card)
     except ImportError as error:
-        raise ModelError("engine 'torch' needs its packages; run pip install 'twinshot[train]'") from error
+        raise ModelError("engine 'torch' needs its packages; run pip install 'twinshot[cuda]'") from error
     device = "cuda" if torch.cuda.is_available() else "cpu"
     net = net.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
