@@ -15,12 +15,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers import bytes_of, save
+from helpers import save
 
 pytest.importorskip("sse_starlette", reason="the extra `web` is not installed")
 
 import httpx
 
+from twinshot.picture.levels import eight_bit
 from twinshot.synth.profiles import Sample
 from twinshot.web.jobs import Desk
 from twinshot.web.server import Server, listen, server
@@ -116,7 +117,7 @@ def burst(tmp_path_factory: pytest.TempPathFactory, triple: Sample, frames: tupl
     """Two short frames of one scene, their noise their own, and the long one between them."""
     folder = tmp_path_factory.mktemp("burst")
     noise = np.random.default_rng(5).normal(0, 0.03, triple.noisy.shape)
-    other = bytes_of(np.clip(triple.sharp * (triple.noisy.mean() / triple.sharp.mean()) + noise, 0, 1))
+    other = eight_bit(np.clip(triple.sharp * (triple.noisy.mean() / triple.sharp.mean()) + noise, 0, 1))
     pictures = zip("abc", (frames[0], frames[1], other), strict=True)
     return tuple(save(folder / f"{name}.png", picture) for name, picture in pictures)
 

@@ -13,8 +13,8 @@ import zlib
 import pytest
 
 from twinshot import TwinshotError
-from twinshot.web.forms import shown as shown_name
-from twinshot.web.forms import suffix_of
+from twinshot.web.names import shown as shown_name
+from twinshot.web.names import suffix_of
 from twinshot.web.settings import Settings, checked
 
 TOKEN = "correct horse battery"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -112,20 +113,28 @@ def _taken(told: exif.Exif) -> float | None:
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """A folder's files whose names end as pictures' do; its folders are not looked into.
+    """A folder's pictures, sorted, as `pictures_of` chooses them; its folders are not looked into.
 
-    Hidden ones, results of earlier calls, and raw files beside their developed twins are left out. Raises InputError
-    where the folder cannot be listed.
+    Raises InputError where the folder cannot be listed.
     """
     try:
         with os.scandir(folder) as entries:
-            paths = sorted(Path(entry) for entry in entries if entry.is_file() and _is_picture(Path(entry)))
+            paths = sorted(Path(entry) for entry in entries if entry.is_file())
     except OSError as error:
         raise InputError(
             f"{folder}: cannot be opened ({error.strerror}); check the path and its permissions"
         ) from error
-    developed = {path.stem for path in paths if not _is_raw(path)}
-    return [path for path in paths if not (_is_raw(path) and path.stem in developed)]
+    return pictures_of(paths)
+
+
+def pictures_of(paths: Iterable[Path]) -> list[Path]:
+    """Of files, those whose names end as pictures' do, in the order given.
+
+    Hidden ones, results of earlier calls, and raw files beside their developed twins are left out.
+    """
+    pictures = [path for path in paths if _is_picture(path)]
+    developed = {path.with_suffix("") for path in pictures if not _is_raw(path)}
+    return [path for path in pictures if not (_is_raw(path) and path.with_suffix("") in developed)]
 
 
 def _is_picture(path: Path) -> bool:

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import json
 import re
-from collections.abc import AsyncIterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from sse_starlette.sse import EventSourceResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 
 from . import forms, layers
+from .archive import zipped
 from .description import DESCRIPTION
-from .jobs import Desk, Job
-from .problems import Problem
+from .jobs import Desk, Download, Job
+from .plans import Plans
+from .problems import Problem, disk_problem
 from .safety import COOKIE, cookie_of, same
 
-KINDS = {"png": ".png", "tiff": ".tif", "jpeg": ".jpg", "webp": ".webp"}
+_KINDS = {"png": ".png", "tiff": ".tif", "jpeg": ".jpg", "webp": ".webp"}
+_MEDIA = {suffix: f"image/{kind}" for kind, suffix in _KINDS.items()}
 _DEEP = ("png", "tiff")
+_MOST_ZIPPED = 250  # whose ids a request's head has room for
 _LAYERS = ("short", "long", "result", "trust")
 _MOST_DRAINED = 32 << 20  # bytes of a refused upload that are read, so that its client hears why
 
@@ -30,17 +33,11 @@ _MOST_DRAINED = 32 << 20  # bytes of a refused upload that are read, so that its
 async def create(request: Request) -> Response:
     """POST /v1/restorations: take the photographs of a picture and put them into the queue."""
     desk = _desk(request)
-    try:
-        with desk.slot(int(request.headers.get("content-length", "0"))):
-            async with request.form(max_files=forms.MOST_PHOTOS, max_fields=20) as form:
-                job = await forms.add(desk, form)
-    except Problem:
-        await _drain(request)
-        raise
-    except ClientDisconnect as error:
-        raise Problem("bad-request", "The upload broke off. Send it again.") from error
-    except OSError as error:
-        raise _disk_problem(error) from error
+    async with (
+        _upload(request, desk.slot),
+        request.form(max_files=forms.MOST_PHOTOS, max_fields=20) as form,
+    ):
+        job = await forms.add(desk, form)
     return JSONResponse(_view(desk, job), 202, {"Location": f"/v1/restorations/{job.id}"})
 
 
@@ -66,18 +63,23 @@ async def events(request: Request) -> Response:
 
 async def result(request: Request) -> Response:
     """GET /v1/restorations/{id}/result: the picture as a file."""
-    job = _job(request)
-    kind = _one_of(request, "format", tuple(KINDS), "png")
-    bits = _one_of(request, "bits", ("8", "16"), "")
-    if bits == "16" and kind not in _DEEP:
-        raise Problem("invalid-input", f"format={kind} holds 8 bits a channel. Choose png or tiff for 16.")
-    quality = _number(request, "quality", 95)
-    if not 1 <= quality <= 100:
-        raise Problem("invalid-input", "quality must be a whole number from 1 to 100.")
+    job, wanted = _job(request), _wanted(request)
     _check_done(job)
-    path = await _desk(request).encode(job, int(bits) if bits else None, KINDS[kind], quality)
-    stem = Path(job.report["noisy"] if job.report else "").stem or "picture"
-    return FileResponse(path, filename=f"{stem}-restored{KINDS[kind]}", media_type=f"image/{kind}")
+    path = await _desk(request).encode(job, wanted)
+    return FileResponse(path, filename=f"{job.result_name}{wanted.suffix}", media_type=_MEDIA[wanted.suffix])
+
+
+async def archive(request: Request) -> Response:
+    """GET /v1/archive: the pictures of several restorations as one ZIP file."""
+    desk, wanted = _desk(request), _wanted(request)
+    ids = list(dict.fromkeys(request.query_params.getlist("id")))
+    if not 1 <= len(ids) <= _MOST_ZIPPED:
+        raise Problem("invalid-input", f"Name 1 to {_MOST_ZIPPED} restorations, each as id=ID.")
+    jobs = [desk.get(one) for one in ids]
+    for job in jobs:
+        _check_done(job)
+    headers = {"Content-Disposition": 'attachment; filename="restored.zip"'}
+    return StreamingResponse(zipped(desk, jobs, wanted), media_type="application/zip", headers=headers)
 
 
 async def preview(request: Request) -> Response:
@@ -96,6 +98,40 @@ async def preview(request: Request) -> Response:
         level = _level(request, found, box)
         data = await run_in_threadpool(layers.part, job.folder, layer, box, level)
     return Response(data, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
+
+
+async def create_plan(request: Request) -> Response:
+    """POST /v1/plans: the names of files that are to be sorted into pictures."""
+    plans = _plans(request)
+    try:
+        names = (await request.json())["names"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        names = None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise Problem("bad-request", 'Send JSON: {"names": ["IMG_1.jpg", "IMG_2.jpg", ...]}.')
+    plan = await plans.add(names)
+    return JSONResponse(await plans.view(plan), 201, {"Location": f"/v1/plans/{plan.id}"})
+
+
+async def plan(request: Request) -> Response:
+    """/v1/plans/{id}: GET says which photographs make a picture, DELETE forgets it."""
+    plans = _plans(request)
+    found = plans.get(request.path_params["id"])
+    if request.method == "DELETE":
+        await plans.remove(found)
+        return Response(status_code=204)
+    return JSONResponse(await plans.view(found))
+
+
+async def look(request: Request) -> Response:
+    """PUT /v1/plans/{id}/photos/{place}: see what a photograph shows, without keeping it."""
+    plans, place = _plans(request), request.path_params["place"]
+    found = plans.get(request.path_params["id"])
+    if not re.fullmatch(r"[0-9]{1,4}", place):
+        raise Problem("not-found", "Photographs go by their places among the names, from 0.")
+    async with _upload(request, _desk(request).look):
+        await plans.look(found, int(place), request.stream())
+    return Response(status_code=204)
 
 
 async def models(request: Request) -> Response:
@@ -143,6 +179,11 @@ def _desk(request: Request) -> Desk:
     return desk
 
 
+def _plans(request: Request) -> Plans:
+    plans: Plans = request.app.state.plans
+    return plans
+
+
 def _job(request: Request) -> Job:
     return _desk(request).get(request.path_params["id"])
 
@@ -164,6 +205,18 @@ def _view(desk: Desk, job: Job) -> dict[str, Any]:
         "report": job.report,
         "problem": job.problem.body() if job.problem else None,
     }
+
+
+def _wanted(request: Request) -> Download:
+    """The kind of file that is asked for."""
+    kind = _one_of(request, "format", tuple(_KINDS), "png")
+    bits = _one_of(request, "bits", ("8", "16"), "")
+    if bits == "16" and kind not in _DEEP:
+        raise Problem("invalid-input", f"format={kind} holds 8 bits a channel. Choose png or tiff for 16.")
+    quality = _number(request, "quality", 95)
+    if not 1 <= quality <= 100:
+        raise Problem("invalid-input", "quality must be a whole number from 1 to 100.")
+    return Download(_KINDS[kind], int(bits) if bits else None, quality)
 
 
 def _check_done(job: Job) -> None:
@@ -217,6 +270,21 @@ def _check_side(*sides: int) -> None:
         raise Problem("invalid-input", f"A part may have {layers.LARGEST_PART} px a side. Ask for less, or shrink it.")
 
 
+@asynccontextmanager
+async def _upload(request: Request, place: Callable[[int], AbstractAsyncContextManager[None]]) -> AsyncIterator[None]:
+    """An upload that has its place for as long as the block lasts. Raises Problem for whatever ends it before."""
+    try:
+        async with place(int(request.headers.get("content-length", "0"))):
+            yield
+    except Problem:
+        await _drain(request)
+        raise
+    except ClientDisconnect as error:
+        raise Problem("bad-request", "The upload broke off. Send it again.") from error
+    except OSError as error:
+        raise disk_problem(error) from error
+
+
 async def _drain(request: Request) -> None:
     """Read on for a while after a refusal: a client that still sends would not hear the answer."""
     read = 0
@@ -227,9 +295,3 @@ async def _drain(request: Request) -> None:
                 return
     except (Problem, ClientDisconnect, RuntimeError):  # too slow, gone, or read already
         return
-
-
-def _disk_problem(error: OSError) -> Problem:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return Problem("storage-full", "The server's disk is full. Try again later.")
-    return Problem("storage-full", f"The server cannot store the files ({error.strerror}).")

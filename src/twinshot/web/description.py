@@ -141,6 +141,44 @@ _FORM: Json = {
         for fields in (_ROLES, {"photo": _ANY}, _EARLIER)
     ]
 }
+_PLAN_ID = "nq2C5QwM8r0cYv1eS7uK3bT9xZ4aJ6dLhF0pG1iR2sE"
+_PLACES: Json = {"type": "array", "items": _number(minimum=0)}
+_PLAN = _object(
+    {
+        "id": _text(description="Unguessable: whoever has it may see, fill and remove the plan."),
+        "photos": {"type": "array", "items": _text(), "description": "The names; photographs go by their places here."},
+        "wanted": {**_PLACES, "description": "Photographs that are to be sent yet."},
+        "ignored": {
+            **_PLACES,
+            "description": "No picture, an earlier result, raw beside developed.",
+        },
+        "unreadable": {"type": "array", "items": _object({"photo": _number(minimum=0), "reason": _text()})},
+        "pictures": {
+            "type": "array",
+            "items": _object(
+                {
+                    "short": {**_PLACES, "minItems": 1},
+                    "long": _maybe(_number(minimum=0, description="None for a burst alone.")),
+                    "left": {**_PLACES, "description": "Of the same scene, but of other exposures: not used."},
+                    "unsure": {
+                        "type": "boolean",
+                        "description": "Only pixels tell which is the short one: send both as `photo`.",
+                    },
+                }
+            ),
+        },
+        "alone": {**_PLACES, "description": "Photographs without a partner."},
+    }
+)
+_PLAN_VIEW: Json = {
+    **{"id": _PLAN_ID, "photos": ["a/1.jpg", "a/2.jpg", "a/3.jpg", "a/notes.txt"], "wanted": [], "ignored": [3]},
+    **{"unreadable": [], "pictures": [{"short": [0], "long": 1, "left": [], "unsure": False}], "alone": [2]},
+}
+_DOWNLOAD = [
+    ("format", _text("png", "tiff", "jpeg", "webp", default="png"), "Kind of file."),
+    ("bits", _text("8", "16"), "Bits a channel; without it, the photographs' own."),
+    ("quality", _number(minimum=1, maximum=100, default=95), "Of JPEG and WebP."),
+]
 _PIXEL = _number(minimum=0, maximum=999_999)
 _ID: Json = {"name": "id", "in": "path", "required": True, "schema": _text(pattern="^[A-Za-z0-9_-]+$")}
 _PICTURE: Json = {"schema": {"type": "string", "contentMediaType": "image/*"}}
@@ -214,11 +252,7 @@ DESCRIPTION: Json = {
                 "The restored picture with its metadata.",
                 {"200": {"description": "A file.", "content": {"image/*": _PICTURE}}},
                 ("not-found", "not-ready", "invalid-input", "worker-failed", "storage-full"),
-                parameters=[
-                    _query("format", _text("png", "tiff", "jpeg", "webp", default="png"), "Kind of file."),
-                    _query("bits", _text("8", "16"), "Bits a channel; without it, the photographs' own."),
-                    _query("quality", _number(minimum=1, maximum=100, default=95), "Of JPEG and WebP."),
-                ],
+                parameters=[_query(*one) for one in _DOWNLOAD],
             ),
         },
         "/v1/restorations/{id}/preview": {
@@ -242,6 +276,59 @@ DESCRIPTION: Json = {
                     ),
                     *(_query(name, schema, "For `quick`.") for name, schema in _OPTIONS.items()),
                 ],
+            ),
+        },
+        "/v1/archive": {
+            "get": _operation(
+                "downloadResults",
+                "The pictures of several restorations as one ZIP file, made while it is sent.",
+                {"200": {"description": "A file.", "content": {"application/zip": {"schema": _FILE}}}},
+                ("not-found", "not-ready", "invalid-input"),
+                parameters=[
+                    {
+                        **_query("id", {"type": "array", "items": _text(), "minItems": 1, "maxItems": 250}, "Of each."),
+                        "required": True,
+                    },
+                    *(_query(*one) for one in _DOWNLOAD),
+                ],
+            )
+        },
+        "/v1/plans": {
+            "post": _operation(
+                "createPlan",
+                "Name the files of a folder, to hear which are worth a look.",
+                {"201": _json(_ref("Plan"), "Made.", {**_PLAN_VIEW, "wanted": [0, 1, 2], "pictures": [], "alone": []})},
+                ("bad-request", "body-too-large", "invalid-input"),
+                requestBody={
+                    "required": True,
+                    "content": {
+                        "application/json": {
+                            "schema": _object(
+                                {"names": {"type": "array", "items": _text(), "minItems": 2, "maxItems": 1000}}
+                            )
+                        }
+                    },
+                },
+            )
+        },
+        "/v1/plans/{id}": {
+            "parameters": [_ID],
+            "get": _operation(
+                "showPlan",
+                "Which of the photographs that were sent so far make a picture.",
+                {"200": _json(_ref("Plan"), "The plan.", _PLAN_VIEW)},
+                ("not-found",),
+            ),
+            "delete": _operation("removePlan", "Forget it.", {"204": {"description": "It is gone."}}, ("not-found",)),
+        },
+        "/v1/plans/{id}/photos/{place}": {
+            "parameters": [_ID, {"name": "place", "in": "path", "required": True, "schema": _number(minimum=0)}],
+            "put": _operation(
+                "lookAtPhotograph",
+                "Send a photograph that is `wanted`; what it shows is noted, and the file is not kept.",
+                {"204": {"description": "It was looked at."}},
+                ("bad-request", "not-found", "body-too-slow", "body-too-large", "invalid-input", "queue-full"),
+                requestBody={"required": True, "content": {"application/octet-stream": {"schema": _FILE}}},
             ),
         },
         "/v1/models": {
@@ -284,7 +371,7 @@ DESCRIPTION: Json = {
         },
     },
     "components": {
-        "schemas": {"Restoration": _RESTORATION, "Model": _MODEL, "Problem": _PROBLEM},
+        "schemas": {"Restoration": _RESTORATION, "Plan": _PLAN, "Model": _MODEL, "Problem": _PROBLEM},
         "securitySchemes": {
             "token": {"type": "http", "scheme": "bearer"},
             "cookie": {"type": "apiKey", "in": "cookie", "name": "twinshot"},

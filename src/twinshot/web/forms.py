@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from pathlib import Path
 from string import ascii_lowercase
@@ -15,6 +14,7 @@ from starlette.datastructures import FormData, UploadFile
 from ..picture.errors import InputError
 from ..picture.settings import Settings as Knobs
 from .jobs import Desk, Job, Photo, Roles
+from .names import shown, suffix_of
 from .problems import Problem
 
 DEFAULT_MODEL = "twin"
@@ -23,7 +23,6 @@ MOST_PHOTOS = 17
 _FILES = ("short", "long", "photo")
 _NUMBERS, _WORDS = ("strength", "colour_strength", "gain"), ("tone", "light")
 _KNOBS = {*_NUMBERS, *_WORDS, "trust_map"}
-_LONGEST_NAME = 80
 
 
 async def add(desk: Desk, form: FormData) -> Job:
@@ -97,19 +96,6 @@ def _link(earlier: Job, folder: Path) -> None:
     """The photographs of an earlier restoration, which may be removed before this one."""
     for photo in earlier.photos:
         os.link(earlier.folder / photo.file, folder / photo.file)
-
-
-def suffix_of(name: str | None) -> str:
-    """The ending, which tells readers the kind of a raw file; nothing where it is not a few letters and digits."""
-    found = re.search(r"\.[a-z0-9]{2,5}\Z", (name or "").lower())
-    return found[0] if found else ""
-
-
-def shown(name: str | None, otherwise: str) -> str:
-    """A client's name of a file as it is shown to that client: the last part, printable and not too long."""
-    last = re.split(r"[/\\]", name or "")[-1]
-    clean = "".join(letter for letter in last if letter.isprintable())[-_LONGEST_NAME:].strip()
-    return clean or otherwise
 
 
 async def options(fields: dict[str, str]) -> dict[str, Any]:

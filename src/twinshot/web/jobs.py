@@ -9,8 +9,8 @@ import shutil
 import tempfile
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Coroutine, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -26,6 +26,7 @@ Roles = tuple[Literal["short", "long"], ...]
 _PREFIX = "twinshot-web-"
 _RESERVE = 64 << 20  # bytes of the disk that are left to others
 _SWEEP_SECONDS = 5.0
+_MOST_LOOKS = 4  # photographs in upload to be looked at
 _ASIDE_SECONDS = 300.0  # the longest that a download or a quick preview may take
 
 
@@ -35,6 +36,15 @@ class Photo:
 
     file: str
     name: str
+
+
+@dataclass(frozen=True)
+class Download:
+    """A kind of file: its suffix, bits a channel (None for the inputs'), and quality where it has one."""
+
+    suffix: str
+    bits: int | None
+    quality: int
 
 
 @dataclass(eq=False)
@@ -78,6 +88,12 @@ class Job:
     def over(self) -> bool:
         return self.state not in ("queued", "running")
 
+    @property
+    def result_name(self) -> str:
+        """What a file of the result is called, without its suffix: after the short photograph."""
+        stem = Path(self.report["noisy"]).stem if self.report else ""
+        return f"{stem or 'picture'}-restored"
+
     def set(self, state: State, stage: str, fraction: float = 0.0) -> None:
         """A new state, which those who watch are told of."""
         if stage != self.stage:
@@ -114,7 +130,7 @@ class Desk:
         self.restorer, self.helper = Worker(), Worker()
         self._jobs: dict[str, Job] = {}
         self._waiting: deque[Job] = deque()
-        self._uploads = 0
+        self._uploads = self._looks = 0
         self._wake = asyncio.Event()
         self._pace = 2.0  # seconds a restoration, a running mean
         self._stopping = False
@@ -149,26 +165,41 @@ class Desk:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    @contextmanager
-    def slot(self, size: int) -> Iterator[None]:
+    @asynccontextmanager
+    async def slot(self, size: int) -> AsyncIterator[None]:
         """A place in the queue for an upload of `size` bytes, held until it is whole.
 
         Raises Problem where the queue or the disk is full, or the server stops.
         """
-        if self._stopping:
-            raise Problem("stopping", "The server is shutting down. Send the photographs again once it runs.")
+        self._check_open()
         if len(self._waiting) + self._uploads >= self.settings.queue:
             seconds = min(max(round(self._pace * len(self._waiting)), 1), 120)
-            detail = f"{self.settings.queue} restorations wait already. Try again in {seconds} s."
-            raise Problem("queue-full", detail, {"Retry-After": str(seconds)})
-        self._make_room(size)
+            raise _full(f"{self.settings.queue} restorations wait already.", seconds)
         self._uploads += 1
         self._count()
         try:
+            await self._make_room(size)
             yield
         finally:
             self._uploads -= 1
             self._count()
+
+    @asynccontextmanager
+    async def look(self, size: int) -> AsyncIterator[None]:
+        """The same for a photograph that is only looked at, which takes no place in the queue."""
+        self._check_open()
+        if self._looks >= _MOST_LOOKS:
+            raise _full(f"{_MOST_LOOKS} photographs are looked at already.", 1)
+        self._looks += 1
+        try:
+            await self._make_room(size)
+            yield
+        finally:
+            self._looks -= 1
+
+    def _check_open(self) -> None:
+        if self._stopping:
+            raise Problem("stopping", "The server is shutting down. Send the photographs again once it runs.")
 
     def new_folder(self) -> Path:
         """An empty folder whose name, the id, nobody can guess."""
@@ -180,8 +211,7 @@ class Desk:
         self, folder: Path, photos: tuple[Photo, ...], roles: Roles | None, keep_order: bool, options: dict[str, Any]
     ) -> Job:
         """Put a restoration at the end of the queue."""
-        if self._stopping:
-            raise Problem("stopping", "The server is shutting down. Send the photographs again once it runs.")
+        self._check_open()
         job = Job(folder.name, folder, photos, roles, keep_order, options)
         self._jobs[job.id] = job
         self._waiting.append(job)
@@ -213,27 +243,41 @@ class Desk:
             self._finish(job, "cancelled")
         if running:
             await self.restorer.cancel(job.id)
-        self._drop(job)
+        await self._drop(job)
 
-    async def encode(self, job: Job, bits: int | None, suffix: str, quality: int) -> Path:
-        """The result as a file of this depth (None for the inputs'), kind and quality. Raises Problem."""
-        output = f"download-{bits or 'same'}-{quality}{suffix}"
-        if not (job.folder / output).exists():
-            await self._aside(job, task="encode", output=output, bits=bits, quality=quality)
+    async def encode(self, job: Job, wanted: Download) -> Path:
+        """The result as a file, which is kept with the job. Raises Problem."""
+        path = job.folder / f"download-{wanted.bits or 'same'}-{wanted.quality}{wanted.suffix}"
+        if not path.exists():
+            await self._encoded(job, wanted, path)
             self._measure(job)
-        return job.folder / output
+        return path
+
+    @asynccontextmanager
+    async def encoded_once(self, job: Job, wanted: Download) -> AsyncIterator[Path]:
+        """The result as a file that is there for as long as the block lasts. Raises Problem."""
+        path = job.folder / f"once-{secrets.token_hex(8)}{wanted.suffix}"
+        try:
+            await self._encoded(job, wanted, path)
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+    async def _encoded(self, job: Job, wanted: Download, path: Path) -> None:
+        await self.aside(job.folder, task="encode", output=path.name, bits=wanted.bits, quality=wanted.quality)
 
     async def quick(self, job: Job, box: tuple[int, int, int, int], options: dict[str, Any]) -> bytes:
         """A part, restored at once from what is shown, as a JPEG file. Raises Problem."""
-        output = f"quick-{secrets.token_hex(8)}.jpg"
-        await self._aside(job, task="quick", output=output, box=box, keep_order=True, options=options)
-        data = (job.folder / output).read_bytes()
-        (job.folder / output).unlink()
+        path = job.folder / f"quick-{secrets.token_hex(8)}.jpg"
+        await self.aside(job.folder, task="quick", output=path.name, box=box, keep_order=True, options=options)
+        data = await asyncio.to_thread(path.read_bytes)
+        path.unlink()
         return data
 
-    async def _aside(self, job: Job, **task: Any) -> None:
+    async def aside(self, folder: Path | None = None, **task: Any) -> Event:
         """Something small, done beside the restoration that runs."""
-        await self.helper.run({"id": secrets.token_hex(8), "folder": str(job.folder), **task}, _ASIDE_SECONDS)
+        where = str(folder or self.folder)
+        return await self.helper.run({"id": secrets.token_hex(8), "folder": where, **task}, _ASIDE_SECONDS)
 
     async def _work(self) -> None:
         """One restoration after the other, for ever."""
@@ -263,7 +307,7 @@ class Desk:
         self._pace += 0.3 * (seconds - self._pace)
         self.metrics.seconds.observe(seconds)
         self._measure(job)
-        self._make_room(0, keep=job)
+        await self._make_room(0, keep=job)
 
     def _finish(self, job: Job, state: State, problem: Problem | None = None) -> None:
         """The first end counts: one that was cancelled cannot fail any more."""
@@ -284,13 +328,13 @@ class Desk:
         self.metrics.storage.set(sum(job.bytes for job in self._jobs.values()))
         self.metrics.starts.set(self.restorer.starts + self.helper.starts)
 
-    def _make_room(self, size: int, keep: Job | None = None) -> None:
+    async def _make_room(self, size: int, keep: Job | None = None) -> None:
         """Drop results, those that were not asked for longest first, until `size` bytes fit. Raises Problem."""
         over = sorted((job for job in self._jobs.values() if job.over and job is not keep), key=lambda job: job.used)
         for job in over:
             if self._fits(size):
                 return
-            self._drop(job)
+            await self._drop(job)
         if size and not self._fits(size):
             raise Problem("storage-full", "The server has no room for these files now. Try again later.")
 
@@ -298,10 +342,14 @@ class Desk:
         taken = sum(job.bytes for job in self._jobs.values())
         return taken + size <= self.settings.storage_bytes and shutil.disk_usage(self.folder).free > size + _RESERVE
 
-    def _drop(self, job: Job) -> None:
+    async def _drop(self, job: Job) -> None:
         self._jobs.pop(job.id, None)
-        shutil.rmtree(job.folder, ignore_errors=True)
         self._count()
+        await self.clear(job.folder)
+
+    async def clear(self, folder: Path) -> None:
+        """Remove a folder; of many megabytes that takes a moment, in which others are served."""
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def _sweep(self) -> None:
         """Drop what nobody has asked for in a while, for ever."""
@@ -309,7 +357,11 @@ class Desk:
             await asyncio.sleep(min(_SWEEP_SECONDS, self.settings.keep_seconds / 4))
             latest = time.monotonic() - self.settings.keep_seconds
             for job in [job for job in self._jobs.values() if job.over and job.used < latest]:
-                self._drop(job)
+                await self._drop(job)
+
+
+def _full(detail: str, seconds: int) -> Problem:
+    return Problem("queue-full", f"{detail} Try again in {seconds} s.", {"Retry-After": str(seconds)})
 
 
 def _task_of(job: Job) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from http import HTTPStatus
 from typing import Any
 
@@ -52,6 +53,13 @@ class Problem(Exception):  # noqa: N818  # the word of RFC 9457
 
     def response(self) -> Response:
         return JSONResponse(self.body(), self.status, self.headers, "application/problem+json")
+
+
+def disk_problem(error: OSError) -> Problem:
+    """What a client is told of a disk that does not take its files."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Problem("storage-full", "The server's disk is full. Try again later.")
+    return Problem("storage-full", f"The server cannot store the files ({error.strerror}).")
 
 
 async def on_problem(request: Request, error: Exception) -> Response:

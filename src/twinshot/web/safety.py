@@ -19,6 +19,7 @@ from .settings import Settings, is_loopback
 
 COOKIE = "twinshot"
 _OPEN = ("/", "/healthz", "/v1/session")  # without a token; so is what lies under /page/
+_LARGEST_WORDS = 2 << 20  # bytes of a request that holds no photographs: it is read into memory as a whole
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 _ONE_STYLE = "'sha256-9xTiqzfwFaL2SGb1rmr8gysEwVVjIvqWAgmZgqFqpEE='"  # which OpenSeadragon puts into the page
 _POLICY = (
@@ -161,12 +162,14 @@ class BodyLimits(_Door):
     """Ends a request whose body is too large, too slow, or falls silent."""
 
     def admitted(self, scope: Scope, receive: Receive) -> Receive:
+        photographs = scope["method"] == "PUT" or scope["path"] == "/v1/restorations"
+        most = self.settings.upload_bytes if photographs else min(_LARGEST_WORDS, self.settings.upload_bytes)
         declared = Headers(scope=scope).get("content-length", "0")
-        if declared.isdigit() and int(declared) > self.settings.upload_bytes:
-            raise self._too_large()
-        return self._bounded(receive)
+        if declared.isdigit() and int(declared) > most:
+            raise _too_large(most)
+        return self._bounded(receive, most)
 
-    def _bounded(self, receive: Receive) -> Receive:
+    def _bounded(self, receive: Receive, most: int) -> Receive:
         size, whole = 0, False
         refused: Problem | None = None
         deadline = time.monotonic() + self.settings.upload_seconds
@@ -185,13 +188,13 @@ class BodyLimits(_Door):
                 raise refused from error
             size += len(message.get("body", b""))
             whole = not message.get("more_body", False)
-            if size > self.settings.upload_bytes:
-                refused = self._too_large()
+            if size > most:
+                refused = _too_large(most)
                 raise refused
             return message
 
         return bounded
 
-    def _too_large(self) -> Problem:
-        limit = self.settings.upload_bytes / (1 << 20)
-        return Problem("body-too-large", f"All files together may have {limit:.0f} MiB. Send smaller ones.")
+
+def _too_large(most: int) -> Problem:
+    return Problem("body-too-large", f"A request here may have {most / (1 << 20):.0f} MiB. Send less at once.")

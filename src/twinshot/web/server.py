@@ -25,6 +25,7 @@ from ..picture.pair import TwinshotError
 from . import api
 from .jobs import Desk
 from .metrics import Metrics
+from .plans import Plans
 from .problems import Problem, on_bug, on_http_error, on_problem
 from .safety import BodyLimits, Gate, SafeHeaders
 from .settings import Settings, checked, is_loopback
@@ -44,6 +45,7 @@ def application(settings: Settings) -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         desk = app.state.desk = Desk(settings, counters)
+        app.state.plans = Plans(desk)
         desk.open()
         try:
             yield
@@ -71,6 +73,10 @@ def _routes() -> list[Route | Mount]:
         Route(f"{_ONE}/events", api.events),
         Route(f"{_ONE}/result", api.result),
         Route(f"{_ONE}/preview", api.preview),
+        Route("/v1/archive", api.archive),
+        Route("/v1/plans", api.create_plan, methods=["POST"]),
+        Route("/v1/plans/{id}", api.plan, methods=["GET", "DELETE"]),
+        Route("/v1/plans/{id}/photos/{place}", api.look, methods=["PUT"]),
         Route("/v1/models", api.models),
         Route("/v1/session", api.session, methods=["POST"]),
         Route("/v1/openapi.json", api.description),
@@ -93,7 +99,7 @@ class Counting:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
-                known = scope["method"] in ("GET", "HEAD", "POST", "DELETE", "OPTIONS")
+                known = scope["method"] in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS")
                 self.metrics.requests.labels(scope["method"] if known else "other", str(message["status"])).inc()
             await send(message)
 

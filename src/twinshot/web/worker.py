@@ -260,11 +260,53 @@ def _encode(task: Task, report: Report, say: Say) -> dict[str, Any]:
     return {}
 
 
+def _choose(task: Task, report: Report, say: Say) -> dict[str, Any]:
+    """Of a folder's files, which are worth a look, by their names."""
+    from ..files.glance import pictures_of
+
+    paths = [Path(name) for name in task["names"]]
+    pictures = set(pictures_of(paths))
+    return {"wanted": [place for place, path in enumerate(paths) if path in pictures]}
+
+
+def _glance(task: Task, report: Report, say: Say) -> dict[str, Any]:
+    """Keep what sorting needs to know of a photograph, under the client's name, by which it is sorted."""
+    from ..files.glance import glance
+
+    folder, (photo,) = Path(task["folder"]), task["photos"]
+    shot = replace(glance(folder / photo["file"]), path=Path(task["name"]))
+    (folder / f"{task['place']}.shot").write_bytes(pickle.dumps(shot))
+    return {}
+
+
+def _group(task: Task, report: Report, say: Say) -> dict[str, Any]:
+    """Which of the photographs that were looked at make a picture, by their places; and those without a partner."""
+    from ..groups import scenes
+
+    kept = {int(path.stem): path for path in Path(task["folder"]).glob("*.shot")}
+    shots = {place: pickle.loads(kept[place].read_bytes()) for place in sorted(kept)}
+    places = {id(shot): place for place, shot in shots.items()}
+    found, alone = scenes(list(shots.values()))
+    pictures = [
+        {
+            "short": [places[id(shot)] for shot in scene.short],
+            "long": places[id(scene.long)] if scene.long else None,
+            "left": [places[id(shot)] for shot in scene.left],
+            "unsure": scene.unsure,
+        }
+        for scene in found
+    ]
+    return {"pictures": pictures, "alone": [places[id(shot)] for shot in alone]}
+
+
 TASKS: dict[str, Callable[[Task, Report, Say], dict[str, Any]]] = {
     "warm": _warm,
     "restore": _restore,
     "quick": _quick,
     "encode": _encode,
+    "choose": _choose,
+    "glance": _glance,
+    "group": _group,
 }
 
 
