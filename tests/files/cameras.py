@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tifffile
@@ -54,9 +55,13 @@ def write_dng(
     balance: tuple[float, ...] = (2.0, 1.0, 1.6),
     turn: int = 1,
     pattern: np.ndarray = BAYER,
-    **layout: object,
+    packed: bytes = b"",
+    **layout: Any,
 ) -> Path:
-    """Values in [0, 1] as a mosaic's DNG of 14 bits, taken at ISO 400 and f/2; `layout` is tifffile's."""
+    """Values in [0, 1] as a mosaic's DNG of 14 bits, taken at ISO 400 and f/2.
+
+    `packed` is one tile as compressed, lossless JPEG unless `layout`, which is tifffile's, says otherwise.
+    """
     levels = np.clip(values * (WHITE - BLACK) + BLACK, 0, WHITE).round().astype(np.uint16)
     tags = [
         (50706, "B", 4, (1, 4, 0, 0), True), (50708, "s", 0, "Night One", True), (271, "s", 0, "Aperture", True),
@@ -67,7 +72,10 @@ def write_dng(
         (50778, "H", 1, 21, True), (33434, "2I", 1, (round(seconds * 10_000), 10_000), True),
         (33437, "2I", 1, (20, 10), True), (34855, "H", 1, 400, True),
     ]  # fmt: skip
-    tifffile.imwrite(path, levels, photometric=32803, extratags=tags, **layout)
+    layout = {"photometric": 32803, "extratags": tags, **layout}
+    if packed:
+        layout = {"compression": 7, "tile": values.shape[:2], "shape": levels.shape, "dtype": levels.dtype, **layout}
+    tifffile.imwrite(path, iter([packed]) if packed else levels, **layout)
     return path
 
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+from pathlib import Path
+
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
-from cameras import X_TRANS, mosaic, noisy, write_dng
+from cameras import BLACK, WHITE, X_TRANS, mosaic, noisy, write_dng
 from skimage import data
 
-from twinshot.files import io
+from twinshot.files import io, raw
 from twinshot.files.pairs import read_pair
 from twinshot.match import tone
 from twinshot.picture.encoding import to_linear, to_srgb
-from twinshot.picture.pair import TwinshotError, as_float
+from twinshot.picture.pair import Frame, TwinshotError, as_float
 
 
 @pytest.fixture(scope="module")
@@ -20,6 +25,11 @@ def scene() -> np.ndarray:
     """A photograph at 40 % of a sensor's range, so that nothing clips, (240, 320, 3) uint8 sRGB."""
     picture = data.astronaut()[:240, :320].astype(np.float32) / 255
     return np.round(to_srgb(to_linear(picture) * 0.4) * 255).astype(np.uint8)
+
+
+def developed(path: Path) -> Frame:
+    """As `io.read`, but for the process of its own, which takes its time."""
+    return raw.decode(path.read_bytes(), str(path))
 
 
 def psnr(found: np.ndarray, wanted: np.ndarray) -> float:
@@ -39,8 +49,8 @@ def test_colours_and_brightness_are_the_scenes(tmp_path, scene):
 
 def test_brightness_is_proportional_to_exposure(tmp_path, scene):
     """No automatic brightness: a frame of an eighth of the light is an eighth as bright."""
-    long = io.read(write_dng(tmp_path / "l.dng", mosaic(scene), 0.4))
-    short = io.read(write_dng(tmp_path / "s.dng", mosaic(scene, exposure=1 / 8), 0.05))
+    long = developed(write_dng(tmp_path / "l.dng", mosaic(scene), 0.4))
+    short = developed(write_dng(tmp_path / "s.dng", mosaic(scene, exposure=1 / 8), 0.05))
     ratio = to_linear(as_float(long.pixels)).mean() / to_linear(as_float(short.pixels)).mean()
     assert ratio == pytest.approx(8, rel=0.01)
 
@@ -58,10 +68,14 @@ def test_both_frames_get_the_long_ones_white_balance(tmp_path, scene, swapped):
     assert gain == pytest.approx(1 / 8 if swapped else 8)
 
 
+@pytest.fixture(scope="module")
+def upright(tmp_path_factory, scene) -> np.ndarray:
+    return developed(write_dng(tmp_path_factory.mktemp("upright") / "a.dng", mosaic(scene), 0.1)).pixels
+
+
 @pytest.mark.parametrize("turn", [1, 3, 6, 8])
-def test_turned_upright_once(tmp_path, scene, turn):
-    upright = io.read(write_dng(tmp_path / "a.dng", mosaic(scene), 0.1)).pixels
-    frame = io.read(write_dng(tmp_path / "b.dng", mosaic(scene), 0.1, turn=turn))
+def test_turned_upright_once(tmp_path, scene, upright, turn):
+    frame = developed(write_dng(tmp_path / "b.dng", mosaic(scene), 0.1, turn=turn))
     turned = {1: upright, 3: upright[::-1, ::-1], 6: np.rot90(upright, -1), 8: np.rot90(upright)}[turn]
     np.testing.assert_array_equal(frame.pixels, turned)
     io.write(tmp_path / "c.png", frame.pixels, frame.metadata)
@@ -71,11 +85,11 @@ def test_turned_upright_once(tmp_path, scene, turn):
 def test_hot_pixels_are_filled_and_the_rest_left(tmp_path, scene):
     rng = np.random.default_rng(1)
     dark = noisy(mosaic(scene, exposure=0.1))
-    clean = io.read(write_dng(tmp_path / "clean.dng", dark, 0.01))
+    clean = developed(write_dng(tmp_path / "clean.dng", dark, 0.01))
     rows, columns = rng.integers(4, 236, 50), rng.integers(4, 316, 50)
     hot = dark.copy()
     hot[rows, columns] += rng.uniform(0.3, 0.8, 50)
-    frame = io.read(write_dng(tmp_path / "hot.dng", hot, 0.01))
+    frame = developed(write_dng(tmp_path / "hot.dng", hot, 0.01))
     (note,) = frame.metadata.notes
     found = int(note.split()[1])
     assert 45 <= found <= 55
@@ -86,11 +100,11 @@ def test_hot_pixels_are_filled_and_the_rest_left(tmp_path, scene):
 def test_hot_pixels_of_an_x_trans_sensor_are_filled(tmp_path):
     rng = np.random.default_rng(1)
     dark = noisy(mosaic(data.astronaut(), exposure=0.05, pattern=X_TRANS))  # LibRaw develops none under 512 px
-    clean = io.read(write_dng(tmp_path / "clean.dng", dark, 0.01, pattern=X_TRANS))
+    clean = developed(write_dng(tmp_path / "clean.dng", dark, 0.01, pattern=X_TRANS))
     assert clean.metadata.notes == ()
     hot = dark.copy()
     hot[rng.integers(8, 500, 50), rng.integers(8, 500, 50)] += rng.uniform(0.3, 0.8, 50)
-    frame = io.read(write_dng(tmp_path / "hot.dng", hot, 0.01, pattern=X_TRANS))
+    frame = developed(write_dng(tmp_path / "hot.dng", hot, 0.01, pattern=X_TRANS))
     (note,) = frame.metadata.notes
     assert 45 <= int(note.split()[1]) <= 55
     assert psnr(as_float(frame.pixels), as_float(clean.pixels)) > 40
@@ -102,7 +116,7 @@ def test_stars_are_no_hot_pixels(tmp_path):
     rng = np.random.default_rng(2)
     for row, column in rng.integers(5, 110, (30, 2)):
         sky[row - 1 : row + 2, column - 1 : column + 2] += 0.5 * np.outer([0.4, 1, 0.4], [0.4, 1, 0.4])
-    frame = io.read(write_dng(tmp_path / "sky.dng", noisy(sky), 1.0))
+    frame = developed(write_dng(tmp_path / "sky.dng", noisy(sky), 1.0))
     assert sum(int(note.split()[1]) for note in frame.metadata.notes) <= 1
 
 
@@ -133,3 +147,38 @@ def test_a_developed_tiff_may_keep_tags_of_dng(tmp_path, scene):
     io.write(tmp_path / "b.tif", frame.pixels, frame.metadata)
     with tifffile.TiffFile(tmp_path / "b.tif") as file:
         assert not {50706, 50721} & {tag.code for tag in file.pages.first.tags}
+
+
+@pytest.fixture
+def compressed(tmp_path, scene) -> Path:
+    """A DNG whose mosaic is one tile of lossless JPEG."""
+    levels = np.round(mosaic(scene) * (WHITE - BLACK) + BLACK).astype(np.uint16)
+    tile = imagecodecs.ljpeg_encode(levels, bitspersample=14)
+    return write_dng(tmp_path / "packed.dng", mosaic(scene), 0.1, packed=tile)
+
+
+def test_what_libraw_says_of_damage_is_in_the_error_and_nowhere_else(compressed, capfd):
+    data = bytearray(compressed.read_bytes())
+    data[-40_000:-39_000] = bytes(1000)
+    compressed.write_bytes(data)
+    with pytest.raises(TwinshotError, match=r"packed\.dng: the file is damaged .*data corrupted at"):
+        io.read(compressed)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_damage_that_libraw_goes_on_from_is_refused_unless_accepted(tmp_path, scene, capfd):
+    tile = bytearray(imagecodecs.jpeg_encode(scene, level=90))
+    tile[-2000:-1998] = b"\xff\xd9"  # an end before the end
+    lossy = {"dtype": np.uint8, "compression": 34892, "photometric": 34892}
+    path = write_dng(tmp_path / "lossy.dng", scene / 255, 0.1, packed=bytes(tile), **lossy)
+    with pytest.raises(TwinshotError, match=r"lossy\.dng: the file is damaged \(Corrupt JPEG data.*accept_damaged"):
+        io.read(path)
+    (note,) = io.read(path, accept_damaged=True).metadata.notes
+    assert note.startswith("is damaged (Corrupt JPEG data")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_file_that_libraw_breaks_down_on_is_refused(compressed, monkeypatch):
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
+    with pytest.raises(TwinshotError, match=r"packed\.dng: LibRaw broke down"):
+        io.read(compressed)

@@ -95,7 +95,9 @@ _KeepOrder = Annotated[
     bool,
     typer.Option("--keep-order", help="Take the first frame as the short one, even if it looks like the long one."),
 ]
-_AcceptDamaged = Annotated[bool, typer.Option("--accept-damaged", help="Use the readable part of a damaged JPEG.")]
+_AcceptDamaged = Annotated[
+    bool, typer.Option("--accept-damaged", help="Use what can be read of a damaged JPEG or raw file.")
+]
 _Bits = Annotated[
     int | None, typer.Option(help="Bits per channel: 8, 16, or 32 (linear float TIFF); default: as the inputs.")
 ]

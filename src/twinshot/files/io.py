@@ -20,7 +20,7 @@ from PIL import Image, UnidentifiedImageError
 from ..picture.errors import InputError, OutputError, TwinshotError
 from ..picture.pair import LARGEST_AREA, Frame, Metadata, Sensor, check_frame
 from ..picture.window import Pixels
-from . import dng, exif, icc, jpeg, modern, png, raw, tiff, xmp
+from . import developer, dng, exif, icc, jpeg, modern, png, raw, tiff, xmp
 from .atomic import check_target, path_of, write_atomically
 from .stored import Stored, frame_of
 
@@ -59,7 +59,7 @@ def read(
     Args:
         source: path, pixels (H, W, 3), or (H, W, 4) where nothing is transparent, or a Pillow image.
         name: what messages call an array.
-        accept_damaged: use what is left of a damaged JPEG.
+        accept_damaged: use what is left of a damaged JPEG or raw file.
         sensor: that of another raw frame, with whose white balance a raw file is developed.
 
     Raises:
@@ -76,7 +76,7 @@ def read(
         warnings.simplefilter("ignore")
         try:
             if raw.is_raw(data, path.suffix.lower()):
-                return raw.decode(data, str(path), sensor)
+                return developer.develop(data, str(path), accept_damaged, sensor)
             return frame_of(_decoder(data, path)(data, str(path), accept_damaged), str(path))
         except (TwinshotError, MemoryError):
             raise

@@ -25,7 +25,7 @@ def read_pair(noisy: Source, blurry: Source, accept_damaged: bool = False) -> Pa
 
     Args:
         noisy, blurry: the two frames, in any order.
-        accept_damaged: use what is left of damaged JPEG files.
+        accept_damaged: use what is left of damaged JPEG and raw files.
 
     Raises:
         InputError: a frame cannot be read.

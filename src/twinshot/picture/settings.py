@@ -20,7 +20,7 @@ class Settings:
 
     Attributes:
         keep_order: whether the first frame is taken as the short one whatever speaks against it.
-        accept_damaged: whether what is left of a damaged JPEG is used.
+        accept_damaged: whether what is left of a damaged JPEG or raw file is used.
         strength: how much of the short frame's grain is taken away, 0 to 1; below 1 it stays as fine grain.
         colour_strength: the same of its colour noise.
         gain: how many times the long frame's light is the short one's, all channels alike; None: as pixels tell.

@@ -1,0 +1,66 @@
+"""The process in which a raw file is developed.
+
+LibRaw, and libjpeg in it, say on standard error what they find damaged, and go on with what is left; rawpy has no other
+way to hear it. In a process of its own it is heard, nothing reaches the user's terminal, and a file over which LibRaw
+breaks down takes nothing else with it.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import re
+import subprocess
+import sys
+from dataclasses import replace
+
+from ..picture.errors import InputError
+from ..picture.pair import Frame, Sensor
+from . import raw
+
+_DAMAGE = re.compile(r"(?<=^unknown file: ).+|^(?:Corrupt JPEG|Premature end).+", re.MULTILINE)
+
+
+def develop(data: bytes, name: str, accept_damaged: bool, sensor: Sensor | None = None) -> Frame:
+    """A raw file's frame, as `raw.decode`, in a new process; damage that was accepted is noted.
+
+    Raises:
+        InputError: as `raw.decode`, or LibRaw finds damage or breaks down.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", __name__],
+        input=pickle.dumps((data, name, sensor)),
+        capture_output=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+    said = _DAMAGE.search(done.stderr.decode(errors="replace"))
+    if done.returncode:
+        raise InputError(
+            f"{name}: LibRaw broke down on it: the file is damaged or of a rare kind, or memory ran out; "
+            "copy it again, or export it as 16-bit TIFF"
+        )
+    result: Frame | Exception = pickle.loads(done.stdout)
+    return _checked(result, name, said[0] if said else "", accept_damaged)
+
+
+def _checked(result: Frame | Exception, name: str, said: str, accept_damaged: bool) -> Frame:
+    """The frame, unless there is none, or LibRaw said something and that is not accepted."""
+    if isinstance(result, Exception):
+        raise InputError(f"{name}: the file is damaged or cut short ({said}); copy it again") if said else result
+    if said and not accept_damaged:
+        raise InputError(f"{name}: the file is damaged ({said}); copy it again, or use what is left (accept_damaged)")
+    note = f"is damaged ({said}); what is left of it was used"
+    return replace(result, metadata=result.metadata.noted(note)) if said else result
+
+
+def main() -> None:
+    """Standard input has what `raw.decode` takes, standard output gets the frame, or the error."""
+    try:
+        result: Frame | Exception = raw.decode(*pickle.load(sys.stdin.buffer))
+    except Exception as error:
+        result = error
+    pickle.dump(result, sys.stdout.buffer)
+
+
+if __name__ == "__main__":
+    main()
