@@ -22,6 +22,14 @@ def test_threads_are_those_the_process_may_use():
     assert threads() == len(allowed)
 
 
+@pytest.mark.parametrize(("told", "least"), [("1", 1), ("1,4", 1), ("0", 1), ("", 0), ("all", 0), ("9999", 0)])
+def test_threads_are_no_more_than_openmp_is_told(monkeypatch, told, least):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    cores = threads()
+    monkeypatch.setenv("OMP_NUM_THREADS", told)
+    assert threads() == (least or cores)
+
+
 def test_opencv_gets_its_threads_back():
     before = cv2.getNumThreads()
 

@@ -11,8 +11,13 @@ from pathlib import Path
 
 
 def threads() -> int:
-    """Cores this process may use, which can be fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Cores this process may use, which can be fewer than the machine has; OMP_NUM_THREADS limits them further.
+
+    Ray sets that variable to the cores a worker was promised.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    asked = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()  # one number a level of nesting
+    return min(cores, max(1, int(asked))) if asked.isdecimal() else cores
 
 
 def has_cuda_driver() -> bool:
