@@ -44,6 +44,7 @@ wheel: $(VENV)/.developing
 	$(BIN)/python scripts/try_wheel.py dist
 
 slow: $(VENV)/.developing
+	$(PIP) -e '.[distributed]'
 	$(BIN)/python -m pytest -m slow
 
 $(BIN)/python:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -106,10 +107,10 @@ def _frames_of(scene: Scene, settings: Settings) -> tuple[tuple[Path, ...], Path
 
 def _apart(jobs: Sequence[Job]) -> Iterator[Job]:
     """Jobs whose results would have one name get their folders' names before it."""
-    names = [job.output for job in jobs]
+    names = Counter(job.output for job in jobs)
     for job in jobs:
         name = job.output
-        if names.count(name) > 1:
+        if names[name] > 1:
             name = name.with_name(f"{job.short[0].absolute().parent.name}-{name.name}")
         yield Job(job.short, job.long, name, job.left)
 
@@ -172,8 +173,13 @@ def listed(path: Path, output: str | None = None) -> Plan:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: cannot be read as a CSV file ({error}); give a list of pairs in CSV") from error
+    return planned(path, enumerate(rows, 2), output)
+
+
+def planned(path: Path, rows: Iterable[tuple[int, dict[str, str | None]]], output: str | None = None) -> Plan:
+    """The plan of a list's rows, by the numbers they have in it; columns and errors are those of `listed`."""
     jobs = []
-    for number, row in enumerate(rows, 2):
+    for number, row in rows:
         short = tuple(path.parent / name.strip() for name in (row.get("short") or "").split(";") if name.strip())
         long = (row.get("long") or "").strip()
         if not short or (len(short) == 1 and not long):
@@ -253,6 +259,15 @@ class Outcome:
     error: Exception | None = None
 
 
+def divided(jobs: Iterable[Job], force: bool = False) -> tuple[list[Job], list[Job]]:
+    """The jobs whose results are there, and those to do; `force`: all of them."""
+    done: list[Job] = []
+    missing: list[Job] = []
+    for job in jobs:
+        (done if job.output.exists() and not force else missing).append(job)
+    return done, missing
+
+
 def run(
     jobs: Iterable[Job], network: Model, save: Save, settings: Settings = AS_FOUND, force: bool = False
 ) -> Iterator[Outcome]:
@@ -265,12 +280,8 @@ def run(
         settings: for all of them.
         force: whether results that are there are made again.
     """
-    missing = []
-    for job in jobs:
-        if job.output.exists() and not force:
-            yield Outcome(job)
-        else:
-            missing.append(job)
+    done, missing = divided(jobs, force)
+    yield from map(Outcome, done)
 
     def read(job: Job) -> tuple[Pair | Frame, Clock]:
         clock = Clock()
@@ -290,8 +301,8 @@ def run(
         save(restored.made_of(files), job.output)
         return restored.report
 
-    for done in pipelined(missing, read, work, write):
-        yield Outcome(done.thing, done.result, done.error)
+    for stage in pipelined(missing, read, work, write):
+        yield Outcome(stage.thing, stage.result, stage.error)
 
 
 def _tidy(output: Path) -> None:

@@ -24,7 +24,7 @@ from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
 
-from ..picture.pair import TwinshotError
+from ..picture.errors import TwinshotError, in_words
 
 if TYPE_CHECKING:
     from ..export.quantise import Frames
@@ -104,15 +104,6 @@ def _clean_up_when_ended() -> None:
     for number in _ENDINGS:
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, end)
-
-
-def in_words(error: Exception) -> str:
-    """One line: the rooms' own words, or else the system's."""
-    if isinstance(error, MemoryError):
-        return "not enough memory; close other programs, or crop the pictures"
-    if isinstance(error, OSError) and error.filename:
-        return f"{error.filename}: cannot be used ({error.strerror}); check the path and its permissions"
-    return str(error)
 
 
 @app.callback(invoke_without_command=True)

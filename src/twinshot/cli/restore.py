@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -15,7 +16,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
-from ..picture.errors import InputError, OutputError
+from ..picture.errors import InputError, OutputError, in_words
 from . import app as shared
 from .app import Force, app
 
@@ -43,6 +44,7 @@ class _Wish:
     quiet: bool
     force: bool
     trust_map: Path | None
+    on: str | None = None
 
     @property
     def says(self) -> Callable[[str], None]:
@@ -120,8 +122,15 @@ _ShowPlan = Annotated[bool, typer.Option("--plan", help="Show what would be done
 _PairsFile = Annotated[
     Path | None,
     typer.Option(
-        help="A CSV file of pairs, with columns short, long and output, instead of searching folders.",
+        help="A CSV or Parquet file of pairs, with columns short, long and output, instead of searching folders.",
         readable=False,
+    ),
+]
+_On = Annotated[
+    str | None,
+    typer.Option(
+        help="Restore folders or a list by Ray, on all cores of this machine (local) or of a cluster "
+        "(ray://HOST:PORT, or auto from one of its machines)."
     ),
 ]
 
@@ -147,6 +156,7 @@ def restore(
     strip: _Strip = False,
     plan: _ShowPlan = False,
     pairs: _PairsFile = None,
+    on: _On = None,
     force: Force = False,
 ) -> None:
     """Restore one picture from a pair, or every pair and burst in a folder."""
@@ -162,7 +172,7 @@ def restore(
         light=cast(Any, light),
         trust_map=bool(trust_map),
     )
-    wish = _Wish(output, report, model, engine, settings, bits, strip, quality, quiet, force, trust_map)
+    wish = _Wish(output, report, model, engine, settings, bits, strip, quality, quiet, force, trust_map, on)
     _carry_out(frames or [], pairs, plan, wish)
 
 
@@ -178,6 +188,8 @@ def _carry_out(given: Sequence[Path], pairs: Path | None, plan: bool, wish: _Wis
         raise InputError(f"{folders[0]}: is a folder; give either frames or folders, not both")
     if pairs or plan or folders:
         _many(given, pairs, plan, wish)
+    elif wish.on:
+        raise InputError("--on is for folders and lists (--pairs); leave it out for one picture")
     elif len(given) < 2:
         raise InputError("give a short and a long photograph of the same scene, or a folder; see `twinshot restore -h`")
     else:
@@ -284,17 +296,19 @@ def summary(output: str, report: dict[str, Any]) -> str:
 
 def _many(given: Sequence[Path], pairs: Path | None, stop: bool, wish: _Wish) -> None:
     """Every pair and burst of folders, or of a list."""
-    from .. import batch
-
     if wish.output == _STREAM:
         raise OutputError("several pictures cannot go to standard output; name a folder with -o FOLDER/")
     if wish.trust_map:
         raise OutputError("--trust-map is for one picture; give one pair instead of a folder or a list")
-    output = None if wish.output is None else wish.output.rstrip("/") + "/"
-    found = batch.listed(pairs, output) if pairs else batch.plan(given, output, wish.settings)
-    if stop or not wish.quiet:
+    if wish.on and (wish.output is None or wish.report):
+        raise OutputError("--on needs a folder (-o FOLDER), to which it writes report.parquet beside the results")
+    found = _planned(given, pairs, wish)
+    if stop or not (wish.quiet or wish.on):
         _print_plan(found, wish)
     if stop:
+        return
+    if wish.on:
+        _by_cluster(found, wish, wish.on)
         return
     outcomes = _run(found, wish)
     if not wish.quiet:
@@ -302,6 +316,21 @@ def _many(given: Sequence[Path], pairs: Path | None, stop: bool, wish: _Wish) ->
     _write_report([_row(outcome) for outcome in outcomes], wish)
     if found.unreadable or any(outcome.error for outcome in outcomes):
         raise typer.Exit(1)
+
+
+def _planned(given: Sequence[Path], pairs: Path | None, wish: _Wish) -> Plan:
+    """What a list says, or what folders hold."""
+    from .. import batch
+
+    output = None if wish.output is None else wish.output.rstrip("/") + "/"
+    if pairs is None:
+        return batch.plan(given, output, wish.settings)
+    if pairs.suffix.lower() != ".parquet":
+        return batch.listed(pairs, output)
+    shared._need("pyarrow", "distributed")
+    from ..distributed.restoring import listed
+
+    return listed(pairs, output)
 
 
 def _print_plan(plan: Plan, wish: _Wish) -> None:
@@ -321,20 +350,40 @@ def _run(plan: Plan, wish: _Wish) -> list[Outcome]:
 
     if all(job.output.exists() for job in plan.jobs) and not wish.force:
         return list(run(plan.jobs, None, wish.save))  # type: ignore[arg-type]  # there is nothing to load a model for
+    return list(_told(run(plan.jobs, wish.network(), wish.save, wish.settings, wish.force), len(plan.jobs), wish))
+
+
+def _told(outcomes: Iterable[Outcome], total: int, wish: _Wish) -> Iterator[Outcome]:
+    """Each outcome, after a bar has moved and its failure or warnings were said."""
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    outcomes = []
     with Progress(
         *columns, console=shared.err, transient=True, disable=wish.quiet or not shared.err.is_interactive
     ) as bars:
-        task = bars.add_task("restoring", total=len(plan.jobs))
-        for outcome in run(plan.jobs, wish.network(), wish.save, wish.settings, wish.force):
-            outcomes.append(outcome)
+        task = bars.add_task("restoring", total=total)
+        for outcome in outcomes:
             bars.advance(task)
             for warning in (outcome.report or {}).get("warnings", ()):
                 shared.err.print(f"warning: {warning}", style="yellow", markup=False)
             if outcome.error:
-                shared.err.print(f"failed: {shared.in_words(outcome.error)}", style="red", markup=False)
-    return outcomes
+                shared.err.print(f"failed: {in_words(outcome.error)}", style="red", markup=False)
+            yield outcome
+
+
+def _by_cluster(plan: Plan, wish: _Wish, on: str) -> None:
+    """Do what is planned by Ray; its report takes the place of a table, as there may be millions of pictures."""
+    shared._need("ray", "distributed")
+    from ..distributed.restoring import REPORT, Order, run
+
+    for _, why in plan.unreadable:
+        shared.err.print(why, style="yellow", markup=False)
+    order = Order(wish.model, wish.engine, wish.settings, wish.bits, wish.strip, wish.quality)
+    folder = Path(wish.output or "")
+    outcomes = run(plan.jobs, folder, order, on, wish.force)
+    came = Counter(_came(outcome) for outcome in _told(outcomes, len(plan.jobs), wish))
+    if not wish.quiet:
+        wish.says(f"{_counts(came, plan)}; {folder / REPORT} has a row for each")
+    if plan.unreadable or came["failed"]:
+        raise typer.Exit(1)
 
 
 def _print_table(outcomes: Sequence[Outcome], plan: Plan) -> None:
@@ -342,15 +391,20 @@ def _print_table(outcomes: Sequence[Outcome], plan: Plan) -> None:
     for outcome in outcomes:
         report, job = outcome.report, outcome.job
         seconds = f"{sum(report['seconds'].values()):.1f}" if report else ""
-        came = "failed" if outcome.error else "restored" if report else "existed already"
-        table.add_row(escape(job.output.name), str(len(job.short) + bool(job.long)), seconds, came)
+        table.add_row(escape(job.output.name), str(len(job.short) + bool(job.long)), seconds, _came(outcome))
     if outcomes:
         shared.out.print(table)
-    failed = sum(bool(outcome.error) for outcome in outcomes) + len(plan.unreadable)
-    done = sum(bool(outcome.report) for outcome in outcomes)
-    there = sum(not outcome.error and not outcome.report for outcome in outcomes)
-    parts = [f"{done} restored", f"{there} existed already", f"{len(plan.alone)} skipped", f"{failed} failed"]
-    shared.out.print(", ".join(parts), markup=False, highlight=False, soft_wrap=True)
+    shared.out.print(_counts(Counter(map(_came, outcomes)), plan), markup=False, highlight=False, soft_wrap=True)
+
+
+def _came(outcome: Outcome) -> str:
+    return "failed" if outcome.error else "restored" if outcome.report else "existed already"
+
+
+def _counts(came: Counter[str], plan: Plan) -> str:
+    """How many pictures came to what, in a line."""
+    came = came + Counter({"skipped": len(plan.alone), "failed": len(plan.unreadable)})
+    return ", ".join(f"{came[what]} {what}" for what in ("restored", "existed already", "skipped", "failed"))
 
 
 def _row(outcome: Outcome) -> dict[str, Any]:
@@ -358,7 +412,7 @@ def _row(outcome: Outcome) -> dict[str, Any]:
     job = outcome.job
     row: dict[str, Any] = {"output": str(job.output), "short": [str(path) for path in job.short]}
     row["long"] = str(job.long) if job.long else None
-    row["error"] = shared.in_words(outcome.error) if outcome.error else None
+    row["error"] = in_words(outcome.error) if outcome.error else None
     return row | {"report": outcome.report}
 
 

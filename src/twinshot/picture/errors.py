@@ -21,3 +21,12 @@ class ModelError(TwinshotError):
 
 class OutputError(TwinshotError):
     """A file cannot be written, or something is in its place."""
+
+
+def in_words(error: Exception) -> str:
+    """One line: the rooms' own words, or else the system's."""
+    if isinstance(error, MemoryError):
+        return "not enough memory; close other programs, or crop the pictures"
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: cannot be used ({error.strerror}); check the path and its permissions"
+    return str(error)

@@ -1,0 +1,1 @@
+"""Past one machine, by Ray (extra `distributed`): pairs restored, triples synthesised. Nothing else imports Ray."""

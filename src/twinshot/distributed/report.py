@@ -1,0 +1,91 @@
+"""What came of every pair, as a table: a folder of Parquet parts that is read as one file."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import IO, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..batch import Outcome
+from ..files import atomic
+from ..picture.errors import in_words
+
+SCHEMA = pa.schema(
+    {
+        "output": pa.string(),
+        "short": pa.list_(pa.string()),
+        "long": pa.string(),
+        "result": pa.string(),
+        "error": pa.string(),
+        "model": pa.string(),
+        "seconds": pa.float64(),
+        "warnings": pa.list_(pa.string()),
+        "report": pa.string(),
+    }
+)
+"""One row a pair: `result` is restored, failed or existed; `report` is docs/report.md's, as JSON."""
+_ROWS, _SECONDS = 1000, 30.0  # a part is written after so many rows, or that time: a killed call loses no more
+
+
+def row_of(outcome: Outcome) -> dict[str, Any]:
+    """A row, less what is null."""
+    job, report = outcome.job, outcome.report
+    row = {"output": str(job.output), "short": [str(path) for path in job.short], "long": job.long and str(job.long)}
+    if outcome.error:
+        return row | {"result": "failed", "error": in_words(outcome.error)}
+    if report is None:
+        return row | {"result": "existed"}
+    told = {"model": report["model"], "seconds": sum(report["seconds"].values()), "warnings": report["warnings"]}
+    return row | told | {"result": "restored", "report": json.dumps(report)}
+
+
+def forget(folder: Path, outputs: set[str]) -> set[str]:
+    """Remove the rows of pictures that will be made again; returns the outputs of those that stay."""
+    known: set[str] = set()
+    for part in sorted(folder.glob("*.parquet")):
+        table = pq.read_table(part)
+        stays = [output not in outputs for output in table["output"].to_pylist()]
+        known.update(output for output in table["output"].to_pylist() if output not in outputs)
+        if not any(stays):
+            part.unlink()
+        elif not all(stays):
+            _write(part, table.filter(pa.array(stays)))
+    return known
+
+
+@contextmanager
+def written(folder: Path) -> Iterator[Callable[[Outcome], None]]:
+    """Takes outcomes, and writes them to new parts of the folder, which it makes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows: list[dict[str, Any]] = []
+    last = time.monotonic()
+
+    def flush() -> None:
+        if rows:
+            _write(folder / f"{time.time_ns()}-{secrets.token_hex(4)}.parquet", pa.Table.from_pylist(rows, SCHEMA))
+            rows.clear()
+
+    def add(outcome: Outcome) -> None:
+        nonlocal last
+        rows.append(row_of(outcome))
+        if len(rows) >= _ROWS or time.monotonic() - last > _SECONDS:
+            flush()
+            last = time.monotonic()
+
+    try:
+        yield add
+    finally:
+        flush()
+
+
+def _write(path: Path, table: pa.Table) -> None:
+    encode: Callable[[IO[bytes]], None] = partial(pq.write_table, table)
+    atomic.write_atomically(path, encode)

@@ -1,0 +1,127 @@
+"""Pairs restored by the workers of a cluster, each of which loads the network once and writes its results itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from .. import batch
+from ..batch import Job, Outcome, Plan
+from ..engines.loading import load_model
+from ..files import atomic
+from ..machine import opencv_threads, threads
+from ..picture.errors import InputError, OutputError, TwinshotError
+from ..picture.settings import Settings
+from ..restoration import Restored
+from . import report
+from .cluster import connected, mapped
+
+REPORT = "report.parquet"
+
+
+@dataclass(frozen=True)
+class Order:
+    """How all pairs are restored and stored: arguments of `load_model`, `restore` and `Restored.save`."""
+
+    model: str
+    engine: str
+    settings: Settings
+    bits: int | None = None
+    strip: bool = False
+    quality: int | None = None
+
+    def save(self, restored: Restored, path: Path) -> None:
+        """Write a result; whether it is to be made was decided before the work was handed out."""
+        restored.save(path, True, self.bits, self.strip, self.quality)
+
+
+def listed(path: Path, output: str | None = None) -> Plan:
+    """The plan that a Parquet file gives whose columns are those of `batch.listed`.
+
+    Raises InputError where it cannot be read, lacks a column, or a row lacks its short frames.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        columns = [name for name in ("short", "long", "output") if name in pq.read_schema(path).names]
+        rows = pq.read_table(path, columns=columns).to_pylist()
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"{path}: cannot be read as a Parquet file ({error}); give a list of pairs") from error
+    return batch.planned(path, enumerate(rows, 1), output)
+
+
+def run(jobs: Sequence[Job], folder: Path, order: Order, on: str, force: bool = False) -> Iterator[Outcome]:
+    """Do the jobs whose results are not there, as `batch.run`, in the order in which they are done.
+
+    Args:
+        jobs: their files are found under the same names on every machine of the cluster.
+        folder: gets report.parquet, where each job has one row, those of earlier calls too.
+        order: how they are restored.
+        on: see `cluster.connected`.
+        force: whether results that are there are made again.
+
+    Raises:
+        OutputError: another process works in the folder.
+        ModelError: there is no such model or engine.
+        ClusterError: no cluster answers, or it fails.
+    """
+    clashes, jobs = _clashes([_absolute(job) for job in jobs])
+    done, missing = batch.divided(jobs, force)
+    with atomic.claimed(folder):
+        known = report.forget(folder / REPORT, {str(job.output) for job in (*missing, *clashes)})
+        with report.written(folder / REPORT) as add:
+            for outcome in (*map(Outcome, done), *map(_clash, clashes)):
+                if str(outcome.job.output) not in known:
+                    add(outcome)
+                yield outcome
+            for outcome in _restored(missing, order, on):
+                add(outcome)
+                yield outcome
+
+
+def _absolute(job: Job) -> Job:
+    """Workers need not have the command's working folder."""
+    short = tuple(path.absolute() for path in job.short)
+    return replace(job, short=short, long=job.long and job.long.absolute(), output=job.output.absolute())
+
+
+def _clashes(jobs: Sequence[Job]) -> tuple[list[Job], list[Job]]:
+    """The jobs that would write one file, of which the last would win, and all others."""
+    names = Counter(job.output for job in jobs)
+    return [job for job in jobs if names[job.output] > 1], [job for job in jobs if names[job.output] == 1]
+
+
+def _clash(job: Job) -> Outcome:
+    return Outcome(job, error=OutputError(f"{job.output}: several pairs would write it; name their outputs apart"))
+
+
+def _restored(jobs: Sequence[Job], order: Order, on: str) -> Iterator[Outcome]:
+    if not jobs:
+        return
+    load_model(order.model, order.engine)  # what is wrong with it is said before a cluster is asked
+    with connected(on):
+        for job, outcome in mapped(Restorer, (order,), jobs):
+            yield outcome or Outcome(job, error=_lost(job))
+
+
+def _lost(job: Job) -> TwinshotError:
+    return TwinshotError(f"{job.short[0]}: killed every process that worked on it; restore it alone, with more memory")
+
+
+class Restorer:
+    """One worker's: restores a job at a time, on the cores that it was promised."""
+
+    def __init__(self, order: Order) -> None:
+        self.order = order
+        self.network = load_model(order.model, order.engine)
+
+    def __call__(self, job: Job) -> Outcome:
+        try:
+            with opencv_threads(threads()):
+                return next(batch.run([job], self.network, self.order.save, self.order.settings, force=True))
+        except Exception as error:  # of a million pairs, one that meets a fault of ours must not stop the others
+            words = f"{job.short[0]}: fails by a fault of twinshot ({type(error).__name__}: {error}); please report it"
+            return Outcome(job, error=TwinshotError(words))

@@ -1,0 +1,94 @@
+"""On Ray itself: one machine, a cluster of two nodes, and workers that are killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from importlib.util import find_spec
+
+import pytest
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(find_spec("ray") is None, reason="needs twinshot[distributed]")]
+pq = pytest.importorskip("pyarrow.parquet")
+
+from clusters import started
+from helpers import MAIN, outcome, save, start
+
+from twinshot.files import io
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with started() as found:
+        yield found
+
+
+@pytest.fixture
+def pairs(frames, tmp_path):
+    """A list of twelve pairs, all alike, and a broken one."""
+    for name, frame in zip(("noisy.png", "blurry.png"), frames, strict=True):
+        save(tmp_path / name, frame[:80, :96])
+    (tmp_path / "broken.png").write_bytes(b"broken")
+    lines = [f"noisy.png,blurry.png,out/{index}.png" for index in range(12)]
+    (tmp_path / "pairs.csv").write_text("\n".join(["short,long,output", *lines, "broken.png,blurry.png,out/no.png"]))
+    return tmp_path / "pairs.csv"
+
+
+def check(folder):
+    """Twelve pictures that are the same, thirteen rows, one of which is a failure."""
+    assert sorted(path.name for path in folder.glob("*.png")) == sorted(f"{index}.png" for index in range(12))
+    assert len({io.read(path).pixels.tobytes() for path in folder.glob("*.png")}) == 1
+    rows = pq.read_table(folder / "report.parquet").to_pylist()
+    assert len({row["output"] for row in rows}) == len(rows) == 13
+    assert {row["output"] for row in rows if row["result"] != "restored"} == {str(folder / "no.png")}
+
+
+def test_one_machine(pairs):
+    done = outcome(start(MAIN, "restore", "--pairs", pairs, "-o", pairs.parent / "out", "--on", "local"))
+    assert done.code == 1, done.err
+    assert "12 restored, 0 existed already, 0 skipped, 1 failed; " in done.out
+    check(pairs.parent / "out")
+
+
+def test_a_worker_is_killed(cluster, pairs):
+    out = pairs.parent / "out"
+    process = start(MAIN, "restore", "--pairs", pairs, "-o", out, "--on", cluster.address, env_more=cluster.env)
+    while len(list(out.glob("*.png"))) < 2:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    os.kill(cluster.workers()[0], signal.SIGKILL)
+    done = outcome(process)
+    assert done.code == 1, done.err
+    assert "12 restored, 0 existed already, 0 skipped, 1 failed; " in done.out
+    check(out)
+
+
+DEADLY = """
+import os, sys
+from twinshot.distributed.cluster import connected, mapped
+
+class Work:
+    def __init__(self, deadly):
+        self.deadly = deadly
+
+    def __call__(self, thing):
+        if thing == self.deadly:
+            os._exit(1)
+        return 10 * thing
+
+with connected(sys.argv[1]):
+    print(sorted(mapped(Work, (3,), range(8)), key=str))
+"""
+
+
+def test_what_kills_every_worker_takes_nothing_with_it(cluster):
+    done = outcome(start(DEADLY, cluster.address, env_more=cluster.env))
+    assert done.code == 0, done.err
+    assert "[(0, 0), (1, 10), (2, 20), (3, None), (4, 40), (5, 50), (6, 60), (7, 70)]" in done.out
+
+
+def test_no_cluster(pairs):
+    done = outcome(start(MAIN, "restore", "--pairs", pairs, "-o", pairs.parent / "out", "--on", "127.0.0.1:9"))
+    assert done.code == 2
+    assert "127.0.0.1:9: no Ray cluster answers there" in done.err
