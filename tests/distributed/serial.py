@@ -13,7 +13,7 @@ def connected(on: str) -> Iterator[None]:
     yield
 
 
-def mapped(make, arguments, things):
+def mapped(make, arguments, things, memory):
     work = make(*arguments)
     for thing in things:
         yield thing, work(thing)

@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(find_spec("ray") is None, rea
 pq = pytest.importorskip("pyarrow.parquet")
 
 from clusters import started
-from helpers import MAIN, outcome, save, start
+from helpers import MAIN, Outcome, save, start
 
 from twinshot.files import io
 
@@ -22,6 +22,12 @@ from twinshot.files import io
 def cluster():
     with started() as found:
         yield found
+
+
+def ended(process):
+    """Ray takes its time to start on a busy machine."""
+    out, err = process.communicate(timeout=900)
+    return Outcome(process.returncode, out, err)
 
 
 @pytest.fixture
@@ -45,7 +51,7 @@ def check(folder):
 
 
 def test_one_machine(pairs):
-    done = outcome(start(MAIN, "restore", "--pairs", pairs, "-o", pairs.parent / "out", "--on", "local"))
+    done = ended(start(MAIN, "restore", "--pairs", pairs, "-o", pairs.parent / "out", "--on", "local"))
     assert done.code == 1, done.err
     assert "12 restored, 0 existed already, 0 skipped, 1 failed; " in done.out
     check(pairs.parent / "out")
@@ -58,10 +64,33 @@ def test_a_worker_is_killed(cluster, pairs):
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
     os.kill(cluster.workers()[0], signal.SIGKILL)
-    done = outcome(process)
+    done = ended(process)
     assert done.code == 1, done.err
     assert "12 restored, 0 existed already, 0 skipped, 1 failed; " in done.out
     check(out)
+
+
+def test_tar_files_of_one_worker_and_of_two_and_of_killed_ones(cluster, photos, tmp_path):
+    """The same bytes."""
+    asked = ("synth", photos, "--count", 100, "--side", 64, "--profile", "camera", "-o")
+    one = ended(start(PINNED, *asked, tmp_path / "one", "--on", "local"))
+    assert one.code == 0, one.err
+    process = start(MAIN, *asked, tmp_path / "two", "--on", cluster.address, env_more=cluster.env)
+    while not list(tmp_path.glob("two/*.tar")):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    os.kill(cluster.workers()[0], signal.SIGKILL)
+    two = ended(process)
+    assert "100 triples in 4 tar files" in two.out, two
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+PINNED = f"import os; os.sched_setaffinity(0, {{min(os.sched_getaffinity(0))}}); {MAIN}"
+
+
+def contents(folder):
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != ".lock"]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 DEADLY = """
@@ -78,17 +107,17 @@ class Work:
         return 10 * thing
 
 with connected(sys.argv[1]):
-    print(sorted(mapped(Work, (3,), range(8)), key=str))
+    print(sorted(mapped(Work, (3,), range(8), 10**8), key=str))
 """
 
 
 def test_what_kills_every_worker_takes_nothing_with_it(cluster):
-    done = outcome(start(DEADLY, cluster.address, env_more=cluster.env))
+    done = ended(start(DEADLY, cluster.address, env_more=cluster.env))
     assert done.code == 0, done.err
     assert "[(0, 0), (1, 10), (2, 20), (3, None), (4, 40), (5, 50), (6, 60), (7, 70)]" in done.out
 
 
 def test_no_cluster(pairs):
-    done = outcome(start(MAIN, "restore", "--pairs", pairs, "-o", pairs.parent / "out", "--on", "127.0.0.1:9"))
+    done = ended(start(MAIN, "restore", "--pairs", pairs, "-o", pairs.parent / "out", "--on", "127.0.0.1:9"))
     assert done.code == 2
     assert "127.0.0.1:9: no Ray cluster answers there" in done.err

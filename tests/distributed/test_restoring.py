@@ -104,7 +104,9 @@ def test_several_pairs_for_one_output(jobs, tmp_path):
 
 
 def test_a_pair_whose_workers_die(jobs, tmp_path, monkeypatch):
-    monkeypatch.setattr(restoring, "mapped", lambda make, arguments, things: ((thing, None) for thing in things))
+    monkeypatch.setattr(
+        restoring, "mapped", lambda make, arguments, things, memory: ((thing, None) for thing in things)
+    )
     found = list(run(jobs[:1], tmp_path / "out", ORDER, "local"))
     assert "noisy.png: killed every process that worked on it" in str(found[0].error)
     assert rows(tmp_path / "out")["0.png"]["result"] == "failed"

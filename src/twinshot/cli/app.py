@@ -126,7 +126,12 @@ def synth(
         Path, typer.Argument(help="A folder of photographs, or of folders with numbered high-speed frames.")
     ],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder to write: noisy/, blurry/, sharp/ and meta.jsonl.")
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Folder to write: noisy/, blurry/, sharp/ and meta.jsonl; with --on, tar files and manifest.parquet.",
+        ),
     ],
     profile: Annotated[
         str,
@@ -140,12 +145,25 @@ def synth(
         int | None, typer.Option(min=16, help="Size in px of the square views cut from photographs.")
     ] = None,
     burst: Annotated[int, typer.Option(min=1, help="Short frames per triple; with 2 or more they go to burst/.")] = 1,
+    on: Annotated[
+        str | None,
+        typer.Option(help="Make them by Ray: local, auto or ray://HOST:PORT, as for restore."),
+    ] = None,
 ) -> None:
     """Make training or test triples from sharp photographs. An interrupted call resumes where it stopped."""
     from ..synth.triples import Plan, write_triples
 
-    total = write_triples(source, output, Plan(profile, count, seed, side, burst))
-    out.print(f"{output}: {total} triple{'' if total == 1 else 's'}", markup=False, highlight=False, soft_wrap=True)
+    plan, files = Plan(profile, count, seed, side, burst), ""
+    if on:
+        _need("ray", "distributed")
+        from ..distributed.synthesis import write_shards
+
+        total, shards = write_shards(source, output, plan, on)
+        files = f" in {shards} tar file{'' if shards == 1 else 's'}"
+    else:
+        total = write_triples(source, output, plan)
+    said = f"{output}: {total} triple{'' if total == 1 else 's'}{files}"
+    out.print(said, markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()

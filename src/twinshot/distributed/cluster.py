@@ -20,7 +20,6 @@ from ..picture.errors import TwinshotError
 Thing = TypeVar("Thing")
 Made = TypeVar("Made")
 
-_MEMORY = 1_000_000_000  # bytes that a worker is promised: what a pair of 24 megapixels needs
 _OBJECTS = 200_000_000  # bytes of Ray's object store on one machine; only names and reports go through it
 _REPEATS = 3  # of a thing whose worker died: what kills it each time must not go on for ever
 _BLOCKS = 20_000  # things are handed out in at most so many lots, for which Ray Data keeps books
@@ -73,7 +72,7 @@ def _own_signals() -> Iterator[None]:
 
 
 def mapped(
-    make: Callable[..., Callable[[Thing], Made]], arguments: Sequence[Any], things: Sequence[Thing]
+    make: Callable[..., Callable[[Thing], Made]], arguments: Sequence[Any], things: Sequence[Thing], memory: int
 ) -> Iterator[tuple[Thing, Made | None]]:
     """Each thing with what became of it, in the order in which they are done.
 
@@ -82,13 +81,15 @@ def mapped(
             The result must be the same however often that happens.
         arguments: pickled, as the things are.
         things: what there is to do.
+        memory: bytes that a worker needs; a machine gets no more workers than it has room for.
 
     What comes of a thing is None where its worker died each time; the other things go on.
     """
     import ray
 
     # A dataset is followed by an actor, since clients from outside the cluster cannot do so.
-    stream = ray.remote(num_cpus=0)(_Stream).remote(make, tuple(arguments), [pickle.dumps(thing) for thing in things])
+    pickled = [pickle.dumps(thing) for thing in things]
+    stream = ray.remote(num_cpus=0)(_Stream).remote(make, tuple(arguments), pickled, memory)
     missing = set(range(len(things)))
     while done := ray.get(stream.more.remote()):
         for index, made in done:
@@ -101,7 +102,7 @@ def mapped(
 class _Stream:
     """A dataset on its way through the workers, within the cluster."""
 
-    def __init__(self, make: Callable[..., Any], arguments: tuple[Any, ...], things: list[bytes]) -> None:
+    def __init__(self, make: Callable[..., Any], arguments: tuple[Any, ...], things: list[bytes], memory: int) -> None:
         from ray import data
 
         context = data.DataContext.get_current()
@@ -119,7 +120,7 @@ class _Stream:
                 fn_constructor_args=(make, arguments),
                 compute=pool,
                 num_cpus=1,
-                memory=_MEMORY,
+                memory=memory,
                 max_restarts=-1,
                 max_task_retries=_REPEATS,
             )

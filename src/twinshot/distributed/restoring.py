@@ -19,6 +19,7 @@ from . import report
 from .cluster import connected, mapped
 
 REPORT = "report.parquet"
+MEMORY = 1_000_000_000  # bytes that a worker needs for a pair of 24 megapixels
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def _restored(jobs: Sequence[Job], order: Order, on: str) -> Iterator[Outcome]:
         return
     load_model(order.model, order.engine)  # what is wrong with it is said before a cluster is asked
     with connected(on):
-        for job, outcome in mapped(Restorer, (order,), jobs):
+        for job, outcome in mapped(Restorer, (order,), jobs, MEMORY):
             yield outcome or Outcome(job, error=_lost(job))
 
 

@@ -12,11 +12,12 @@ import numpy as np
 
 from ..files import atomic, io
 from ..machine import opencv_threads
+from ..picture.encoding import Image
 from ..picture.levels import eight_bit
 from ..picture.pair import Metadata, TwinshotError
 from .frames import WINDOW, StillWindow, Window, images_in, is_film, scenes_in, windows_of
 from .motion import MotionRange
-from .profiles import Profile, Sample, profile_named
+from .profiles import Sample, profile_named
 from .sample import sample
 
 KINDS = ("noisy", "blurry", "sharp")
@@ -69,24 +70,43 @@ def write_windows(windows: Sequence[Window], output: Path, plan: Plan) -> int:
         TwinshotError: `output` holds triples of other settings or pictures of another origin, another process writes
             there, or a burst was asked for that there cannot be.
     """
-    profile = profile_named(plan.profile)
-    if plan.burst > 1 and profile.timing != "before":
-        raise TwinshotError(f"profile {plan.profile!r} has its sharp frame inside the exposure; ask for no burst")
-    with atomic.claimed(output):
-        return _write_missing(windows, output, plan, profile)
-
-
-def _write_missing(windows: Sequence[Window], output: Path, plan: Plan, profile: Profile) -> int:
-    total = len(windows) if plan.count is None else plan.count
-    if isinstance(windows[0], StillWindow):
-        windows = [windows[i % len(windows)] for i in range(total)]
-    settings = {key: value for key, value in asdict(plan).items() if key != "count"}
-    wanted = [{**settings, "source": window.label} for window in windows]
+    check_plan(plan)
+    total = count_of(windows, plan)
+    wanted = [asked(windows, plan, index) for index in range(max(total, len(windows)))]
 
     def make(index: int) -> dict[str, Any]:
-        return {**settings, **_triple(windows[index], profile, plan, index, output)}
+        triple, row = made(windows, plan, index)
+        _write(output, row["name"], triple)
+        return row
 
-    return write_missing(output, wanted, min(total, len(windows)), make)
+    with atomic.claimed(output):
+        return write_missing(output, wanted, total, make)
+
+
+def check_plan(plan: Plan) -> None:
+    """Raises TwinshotError for an unknown profile, or a burst that it cannot have."""
+    if profile_named(plan.profile).timing != "before" and plan.burst > 1:
+        raise TwinshotError(f"profile {plan.profile!r} has its sharp frame inside the exposure; ask for no burst")
+
+
+def count_of(windows: Sequence[Window], plan: Plan) -> int:
+    """How many triples there will be: photographs are seen again and again, a film's windows once."""
+    wanted = len(windows) if plan.count is None else plan.count
+    return wanted if isinstance(windows[0], StillWindow) else min(wanted, len(windows))
+
+
+def asked(windows: Sequence[Window], plan: Plan, index: int) -> dict[str, Any]:
+    """What a triple's line says before the triple is made: the settings, its name, and where it is from."""
+    settings = {key: value for key, value in asdict(plan).items() if key != "count"}
+    return {**settings, "name": f"{index:06d}.png", "source": windows[index % len(windows)].label}
+
+
+def made(windows: Sequence[Window], plan: Plan, index: int) -> tuple[Sample, dict[str, Any]]:
+    """A triple by its place, and its whole line: a pure function of the three."""
+    window, profile, seed = windows[index % len(windows)], profile_named(plan.profile), [plan.seed, index]
+    triple = sample(window, profile, seed, plan.burst - 1)
+    blur = window.extent(profile.light, np.random.default_rng(seed), profile.timing)
+    return triple, {**asked(windows, plan, index), "blur": blur, **triple.meta}
 
 
 def write_missing(
@@ -121,15 +141,6 @@ def _check_output(output: Path) -> None:
     full = [kind for kind in kinds if kind.is_dir() and any(kind.iterdir())]
     if full and not (output / "meta.jsonl").exists():
         raise TwinshotError(f"{full[0]}: holds files that twinshot synth did not make; choose an empty folder")
-
-
-def _triple(window: Window, profile: Profile, plan: Plan, index: int, output: Path) -> dict[str, Any]:
-    """Write one triple; returns what its line says of it."""
-    seed, name = [plan.seed, index], f"{index:06d}.png"
-    triple = sample(window, profile, seed, plan.burst - 1)
-    _write(output, name, triple)
-    blur = window.extent(profile.light, np.random.default_rng(seed), profile.timing)
-    return {"name": name, "source": window.label, "blur": blur, **triple.meta}
 
 
 def windows_in(source: Path, side: int | None = None) -> list[Window]:
@@ -182,11 +193,19 @@ def _made_as(path: Path, row: str) -> dict[str, Any]:
 
 
 def _write(output: Path, name: str, triple: Sample) -> None:
-    """The sharp frame last: a set's readers go by its name, and find all others then."""
-    folder, frames = output / "burst" / Path(name).stem, (triple.noisy, *triple.burst)
-    pictures = {folder / f"{i:02d}.png": frame for i, frame in enumerate(frames)} if triple.burst else {}
+    folder = output / "burst" / Path(name).stem
     if triple.burst:
         folder.mkdir(parents=True, exist_ok=True)
-    pictures |= {output / kind / name: getattr(triple, kind) for kind in KINDS}
-    for path, image in pictures.items():
-        io.write(path, eight_bit(image), Metadata())
+    for part, image in pictures_of(triple).items():
+        kind, _, number = part.partition(".")
+        io.write(folder / f"{number}.png" if number else output / kind / name, eight_bit(image), Metadata())
+
+
+def pictures_of(triple: Sample) -> dict[str, Image]:
+    """Each by what it is: burst.00, where there is one, then noisy, blurry and sharp.
+
+    The sharp frame is last: a set's readers go by its name, and find all others then.
+    """
+    frames = (triple.noisy, *triple.burst) if triple.burst else ()
+    burst = {f"burst.{index:02d}": frame for index, frame in enumerate(frames)}
+    return burst | {kind: getattr(triple, kind) for kind in KINDS}

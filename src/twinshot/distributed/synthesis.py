@@ -1,0 +1,168 @@
+"""Triples synthesised by the workers of a cluster, into tar files in the convention of WebDataset.
+
+A tar file is a pure function of (windows, plan, its place): whatever worker makes it, and however often, its bytes are
+the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tarfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+from typing import IO, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..files import atomic, io
+from ..machine import opencv_threads
+from ..picture.errors import TwinshotError
+from ..picture.levels import eight_bit
+from ..picture.pair import Metadata
+from ..synth.frames import Window
+from ..synth.triples import Plan, asked, check_plan, count_of, made, pictures_of, windows_in
+from .cluster import connected, mapped
+
+MANIFEST = "manifest.parquet"
+PER_SHARD = 32  # triples a tar file: 160 MB of 1280 x 720 px, 65 files for the 2058 of GOPRO2's training set
+MEMORY = 1_500_000_000  # bytes that a worker needs
+SCHEMA = pa.schema(
+    {
+        "name": pa.string(),
+        "shard": pa.string(),
+        "sha256": pa.string(),
+        "source": pa.string(),
+        "blur": pa.float64(),
+        "meta": pa.string(),
+    }
+)
+"""One row a triple: its tar file and that file's checksum; `meta` is its line of meta.jsonl."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A tar file to make: its place, and how many triples it holds."""
+
+    index: int
+    count: int
+
+    @property
+    def triples(self) -> range:
+        """The places of its triples."""
+        return range(self.index * PER_SHARD, self.index * PER_SHARD + self.count)
+
+    def tar(self, output: Path) -> Path:
+        """The file."""
+        return output / f"{self.index:06d}.tar"
+
+    def part(self, output: Path) -> Path:
+        """Its part of the manifest, which is written after it: where that is, it is."""
+        return output / MANIFEST / f"{self.index:06d}.parquet"
+
+
+def write_shards(source: Path, output: Path, plan: Plan, on: str) -> tuple[int, int]:
+    """Make the tar files that are missing; returns how many triples and how many files there are then.
+
+    Args:
+        source: as `triples.write_triples` has it, under the same name on every machine of the cluster.
+        output: gets 000000.tar, ... and manifest.parquet, a folder with a part for each.
+        plan: what to make.
+        on: see `cluster.connected`.
+
+    Raises:
+        TwinshotError: as `triples.write_triples`, or a triple cannot be made; all other tar files are there then.
+        ClusterError: no cluster answers, or it fails.
+    """
+    check_plan(plan)
+    windows, output = windows_in(source.absolute(), plan.side), output.absolute()
+    total = count_of(windows, plan)
+    shards = [Shard(start // PER_SHARD, min(PER_SHARD, total - start)) for start in range(0, total, PER_SHARD)]
+    with atomic.claimed(output):
+        _check_output(output)
+        (output / MANIFEST).mkdir(exist_ok=True)
+        missing = [shard for shard in shards if not _is_there(shard, output, windows, plan)]
+        if missing:
+            _make(missing, output, windows, plan, on)
+    return total, len(shards)
+
+
+def _check_output(output: Path) -> None:
+    """A set that is begun has its manifest before any tar file: others are somebody's own."""
+    foreign = [path for path in output.iterdir() if path.suffix == ".tar" or path.name == "meta.jsonl"]
+    if foreign and not (output / MANIFEST).is_dir():
+        raise TwinshotError(f"{foreign[0]}: is not from a set that `synth --on` began; choose an empty folder")
+
+
+def _is_there(shard: Shard, output: Path, windows: Sequence[Window], plan: Plan) -> bool:
+    """Whether a tar file is complete. Raises TwinshotError where it is of other settings or another source."""
+    if not shard.part(output).exists():
+        return False
+    rows = [json.loads(row) for row in pq.read_table(shard.part(output), columns=["meta"])["meta"].to_pylist()]
+    for index, row in zip(shard.triples, rows, strict=False):
+        if not asked(windows, plan, index).items() <= row.items():
+            raise TwinshotError(
+                f"{output}: was made with another source, profile, seed, side or burst; choose an empty folder"
+            )
+    return len(rows) >= shard.count and shard.tar(output).exists()
+
+
+def _make(shards: Sequence[Shard], output: Path, windows: Sequence[Window], plan: Plan, on: str) -> None:
+    with connected(on):
+        failed = []
+        for shard, words in mapped(Synthesiser, (windows, plan, output), shards, MEMORY):
+            if words is None:
+                failed.append(f"{shard.tar(output)}: killed every process that worked on it; give them more memory")
+            elif words:
+                failed.append(words)
+    if failed:
+        raise TwinshotError(min(failed))
+
+
+class Synthesiser:
+    """One worker's: makes a tar file at a time, and says why where it cannot."""
+
+    def __init__(self, windows: Sequence[Window], plan: Plan, output: Path) -> None:
+        self.windows, self.plan, self.output = windows, plan, output
+
+    def __call__(self, shard: Shard) -> str:
+        try:
+            self.write(shard)
+        except (TwinshotError, OSError) as error:
+            return str(error)
+        return ""
+
+    def write(self, shard: Shard) -> None:
+        """The tar file, then its part of the manifest."""
+        rows: list[dict[str, Any]] = []
+        path = shard.tar(self.output)
+        with opencv_threads(1):
+            atomic.write_atomically(path, partial(self._fill, shard, rows))
+        with path.open("rb") as file:
+            checksum = hashlib.file_digest(file, "sha256").hexdigest()
+        known = {"shard": path.name, "sha256": checksum}
+        table = pa.Table.from_pylist([{**row, **known, "meta": json.dumps(row)} for row in rows], SCHEMA)
+        atomic.write_atomically(shard.part(self.output), partial(pq.write_table, table))
+
+    def _fill(self, shard: Shard, rows: list[dict[str, Any]], file: IO[bytes]) -> None:
+        with tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+            for index in shard.triples:
+                triple, row = made(self.windows, self.plan, index)
+                key = Path(row["name"]).stem
+                for part, image in pictures_of(triple).items():
+                    encoded = BytesIO()
+                    io.encoder(Path(row["name"]), eight_bit(image), Metadata())(encoded)
+                    _add(tar, f"{key}.{part}.png", encoded.getvalue())
+                _add(tar, f"{key}.json", json.dumps(row).encode())
+                rows.append(row)
+
+
+def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+    """A member without time, owner or rights of its own: they would differ from one making to the next."""
+    member = tarfile.TarInfo(name)
+    member.size = len(data)
+    tar.addfile(member, BytesIO(data))
