@@ -49,7 +49,7 @@ def write(file: IO[bytes], pixels: NDArray[np.uint16], metadata: Metadata, block
     head = _head(block, first, whole, len(preview[0]))
     file.write(head)
     file.write(preview[0])
-    file.write(values.astype(values.dtype.newbyteorder(block.order), copy=False).data)
+    tiff.write_pixels(file, values, block.order)
 
 
 def _head(block: exif.Exif, first: exif.Directory, whole: exif.Directory, preview: int) -> bytes:

@@ -23,6 +23,7 @@ _GREY, _RGB, _YCBCR = 1, 2, 6
 _CFA, _LINEAR_RAW = 32803, 34892
 _NAMES = {0: "greyscale, white is 0", 3: "a palette picture", 4: "a mask", 5: "CMYK", 6: "YCbCr", 8: "CIELab"}
 _MOST_CHANNELS = 8
+_ROWS = 64  # that are written at once
 _DNG_VERSION = 50706
 
 
@@ -162,13 +163,18 @@ def write(file: IO[bytes], pixels: NDArray[Any], metadata: Metadata, block: exif
     A maker's note of EXIF keeps its offset: the block's directories are the file's own.
     """
     order = block.order
-    data = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder(order))
     kept = replace(block, main={**resolution(metadata, block), **_comment(metadata), **block.main})
     image = layout(pixels, order) | blocks(metadata)
     length = len(exif.serialise(kept, image))
     image[273] = number(4, length, order)
     file.write(exif.serialise(kept, image))
-    file.write(data.data)
+    write_pixels(file, pixels, order)
+
+
+def write_pixels(file: IO[bytes], pixels: NDArray[Any], order: Order) -> None:
+    """The values in a file's order of bytes; a strip at a time, as a copy is cheap where it is small."""
+    for top in range(0, len(pixels), _ROWS):
+        file.write(np.ascontiguousarray(pixels[top : top + _ROWS], pixels.dtype.newbyteorder(order)).data)
 
 
 def layout(pixels: NDArray[Any], order: Order, photometric: int | None = None) -> exif.Directory:
