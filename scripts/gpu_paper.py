@@ -12,11 +12,11 @@ import argparse
 import os
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from msgspec.structs import replace
 
 from twinshot.bench.benchmark import Options, benchmark
 from twinshot.export.release import add_to_manifest

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 import torch
 from helpers import save
 from laboratory import Lab, tiny
+from msgspec.structs import replace
 
 from twinshot.match import align
 from twinshot.picture.pair import TwinshotError

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, get_args
 
@@ -21,6 +20,7 @@ import skimage.data
 import torch
 from laboratory import Lab, some_batch, tiny, tiny_table
 from msgspec import to_builtins
+from msgspec.structs import replace
 
 from twinshot.engines.loading import load_model
 from twinshot.files import atomic

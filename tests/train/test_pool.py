@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from laboratory import Lab, tiny, tiny_table
+from msgspec.structs import replace
 
 from twinshot.picture.pair import TwinshotError
 from twinshot.train import pool

@@ -1,93 +1,96 @@
-"""Recipes: one TOML file a training run, small overlays over a base, every default on this screen."""
+"""Recipes: one TOML file a training run, small overlays over a base, every default and its bounds on this screen."""
 
 from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
-from math import inf, isfinite
+from collections.abc import Mapping, Sequence
+from functools import reduce
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
-from ..picture.pair import TwinshotError
+import msgspec
+from msgspec import Meta, Struct, field
+
+from ..picture.errors import TwinshotError
 
 Method = Literal["restoration", "paper", "wgan"]
 Optimiser = Literal["soap", "muon", "adamw"]
 AdversarialForm = Literal["minimax", "non_saturating"]
 Target = Literal["clean", "noisy"]
 Source = Literal["mixed", "gopro2"]
-Table = TypeVar("Table")
+
+Count = Annotated[int, Meta(ge=1)]
+Number = Annotated[float, Meta(ge=-1e9, le=1e9)]  # finite, that is
+Positive = Annotated[float, Meta(ge=0, le=1e9)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Decay = Annotated[float, Meta(ge=0, le=0.999999)]
 
 SHARDS = "shards"
 """The folder of rendered motion, among those of the runs."""
-_BOUNDS = {
-    **dict.fromkeys(("steps", "log_every", "validate_every", "validation"), (1, inf)),
-    **dict.fromkeys(("crop", "batch", "shards", "per_shard", "reuse"), (1, inf)),
-    **dict.fromkeys(("generator_steps", "critic_steps", "critic_width", "base_channels", "levels"), (1, inf)),
-    **dict.fromkeys(("seed", "warmup", "lr", "weight_decay", "clip"), (0, inf)),
-    **dict.fromkeys(("cooldown", "ema", "trust"), (0, 1)),
-    "betas": (0, 0.999999),
-}
-"""Least and most of the numbers that have such."""
 
 
-@dataclass(frozen=True)
-class NetConfig:
+class _Table(Struct, frozen=True, forbid_unknown_fields=True):
+    """A table of a recipe."""
+
+
+class NetConfig(_Table, frozen=True):
     """Which network, its own settings, and what it begins with."""
 
     kind: str = "twin"
-    settings: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = {}
     start: str = ""  # a model at hand, to fine-tune; else the weights are random
 
 
-@dataclass(frozen=True)
-class DataConfig:
+class DataConfig(_Table, frozen=True):
     """What the trainer reads. Recipes whose side, per_shard and kinds of motion are alike share what is rendered."""
 
-    profiles: tuple[str, ...] = ("paper", "camera")  # in turn
+    profiles: Annotated[tuple[str, ...], Meta(min_length=1)] = ("paper", "camera")  # in turn
     source: Source = "mixed"  # photographs and a share of films; gopro2: films alone, exactly as section III-C
-    crop: int = 160
-    batch: int = 12
-    shards: int = 40
-    per_shard: int = 500
-    side: int = 256
-    reuse: int = 1  # crops of a picture, in the mean, once its noise is drawn: a GPU learns faster than that is done
-    gain_error: float = 0.03  # sigma of the log gain that the exposure match leaves behind
+    crop: Count = 160
+    batch: Count = 12
+    shards: Count = 40
+    per_shard: Count = 500
+    side: Count = 256
+    reuse: Count = 1  # crops of a picture, in the mean, once its noise is drawn: a GPU learns faster than that is done
+    gain_error: Positive = 0.03  # sigma of the log gain that the exposure match leaves behind
     target: Target = "clean"  # noisy: a second short frame, with noise of its own (Noise2Noise)
 
+    def __post_init__(self) -> None:
+        if self.crop > self.side:
+            raise ValueError(f"crop = {self.crop} is larger than side = {self.side}; make it smaller")
+        if self.batch % self.reuse:
+            raise ValueError(f"reuse = {self.reuse} does not divide the batch of {self.batch}; give a divisor")
 
-@dataclass(frozen=True)
-class OptimConfig:
+
+class OptimConfig(_Table, frozen=True):
     """SOAP, AdamW, or Muon for the weights that are matrices; warm-up, then constant, then a cosine down to zero.
 
     AdamW without weight decay is Adam. With `warmup` and `cooldown` 0 the rate is constant.
     """
 
     name: Optimiser = "muon"
-    lr: float = 1e-3
-    betas: tuple[float, float] = (0.9, 0.99)  # AdamW's alone
-    weight_decay: float = 0.01
-    clip: float = 1.0  # largest norm of the gradient; 0: none
-    warmup: int = 300
-    cooldown: float = 0.4  # share of the steps
-    ema: float = 0.999
+    lr: Positive = 1e-3
+    betas: tuple[Decay, Decay] = (0.9, 0.99)  # AdamW's alone
+    weight_decay: Positive = 0.01
+    clip: Positive = 1.0  # largest norm of the gradient; 0: none
+    warmup: Annotated[int, Meta(ge=0)] = 300
+    cooldown: Share = 0.4  # share of the steps
+    ema: Share = 0.999
 
 
-@dataclass(frozen=True)
-class LossConfig:
+class LossConfig(_Table, frozen=True):
     """What the method `restoration` minimises: weights of the terms, summed over the scales a net gives."""
 
-    psnr: float = 1.0
-    mse: float = 0.0
-    l1: float = 0.0
-    spectrum: float = 0.0
+    psnr: Number = 1.0
+    mse: Number = 0.0
+    l1: Number = 0.0
+    spectrum: Number = 0.0
     teacher: str = ""  # a model at hand: what it makes of the pair is aimed at beside the truth (distillation)
-    trust: float = 0.8  # the teacher's share of the aim
+    trust: Share = 0.8  # the teacher's share of the aim
 
 
-@dataclass(frozen=True)
-class PaperWeights:
+class PaperWeights(_Table, frozen=True):
     """What the method `paper` minimises: Table I, and the form of the generator's adversarial term.
 
     A term of weight 0 is not computed; without an adversarial one there is no discriminator.
@@ -97,55 +100,67 @@ class PaperWeights:
     -log D, keeps its pull there.
     """
 
-    content: float = 50.0
-    gradient: float = 50.0
-    dark_channel: float = 250.0
-    adversarial: float = 1.0
-    denoising: float = 50.0  # content loss of DeblurRNN's denoising net
+    content: Number = 50.0
+    gradient: Number = 50.0
+    dark_channel: Number = 250.0
+    adversarial: Number = 1.0
+    denoising: Number = 50.0  # content loss of DeblurRNN's denoising net
     adversarial_form: AdversarialForm = "minimax"
-    generator_steps: int = 1  # updates of the generator for each of the discriminator
+    generator_steps: Count = 1  # updates of the generator for each of the discriminator
 
 
-@dataclass(frozen=True)
-class DiscriminatorConfig:
+class DiscriminatorConfig(_Table, frozen=True):
     """The discriminator of the method `paper`, which Adam trains, whatever trains the net."""
 
-    base_channels: int = 64
-    levels: int = 4
+    base_channels: Count = 64
+    levels: Count = 4
     spectral: bool = True
-    lr: float = 2e-4  # follows the net's schedule
+    lr: Positive = 2e-4  # follows the net's schedule
 
 
-@dataclass(frozen=True)
-class WganConfig:
+class WganConfig(_Table, frozen=True):
     """What the method `wgan` minimises, and its critic: as published for DeblurGAN. The adversarial term weighs 1."""
 
-    content: float = 100.0
-    penalty: float = 10.0  # for slopes of the critic other than 1
-    critic_steps: int = 5  # updates of the critic for each of the generator
-    critic_width: int = 64
+    content: Number = 100.0
+    penalty: Number = 10.0  # for slopes of the critic other than 1
+    critic_steps: Count = 5  # updates of the critic for each of the generator
+    critic_width: Count = 64
 
 
-@dataclass(frozen=True)
-class Recipe:
+class Recipe(_Table, frozen=True):
     """A whole training run."""
 
     name: str
     method: Method = "restoration"
-    steps: int = 1000
-    seed: int = 0
+    steps: Count = 1000
+    seed: Annotated[int, Meta(ge=0)] = 0
     bf16: bool = True  # where the processor has it
-    log_every: int = 50
-    validate_every: int = 1000
-    validation: int = 24  # simulated triples a profile
-    checkpoint_minutes: float = 5.0
-    net: NetConfig = NetConfig()
-    data: DataConfig = DataConfig()
-    optim: OptimConfig = OptimConfig()
-    loss: LossConfig = LossConfig()
-    paper: PaperWeights = PaperWeights()
-    discriminator: DiscriminatorConfig = DiscriminatorConfig()
-    wgan: WganConfig = WganConfig()
+    log_every: Count = 50
+    validate_every: Count = 1000
+    validation: Count = 24  # simulated triples a profile
+    checkpoint_minutes: Positive = 5.0
+    net: NetConfig = field(default_factory=NetConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    paper: PaperWeights = field(default_factory=PaperWeights)
+    discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
+    wgan: WganConfig = field(default_factory=WganConfig)
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[\w-]([\w.-]*[\w-])?", self.name) or self.name.casefold() == SHARDS:
+            raise ValueError(f"name = {self.name!r}; give a plain folder name other than {SHARDS!r}")
+        if not any(self._weights_of_terms()):
+            raise ValueError("all loss terms have weight 0; give at least one a weight")
+
+    def _weights_of_terms(self) -> tuple[float, ...]:
+        """Of what the method minimises."""
+        loss, paper = self.loss, self.paper
+        if self.method == "restoration":
+            return loss.psnr, loss.mse, loss.l1, loss.spectrum
+        if self.method == "paper":
+            return paper.content, paper.gradient, paper.dark_channel, paper.adversarial
+        return (1.0,)  # the adversarial term of `wgan`
 
 
 def load_recipe(path: Path) -> Recipe:
@@ -154,63 +169,27 @@ def load_recipe(path: Path) -> Recipe:
     Raises:
         TwinshotError: the file is missing or no TOML, overlays itself, or names a setting or value that does not exist.
     """
-    where = str(path)
-    recipe = recipe_from(_read(path), where)
-    if not re.fullmatch(r"[\w-]([\w.-]*[\w-])?", recipe.name) or recipe.name.casefold() == SHARDS:
-        raise TwinshotError(f"{where}: name = {recipe.name!r}; give a plain folder name other than {SHARDS!r}")
-    if wrong := next(_out_of_bounds(recipe), None):
-        raise TwinshotError(f"{where}: {wrong}")
-    if not any(_weights_of_terms(recipe)):
-        raise TwinshotError(f"{where}: all loss terms have weight 0; give at least one a weight")
-    if not recipe.data.profiles:
-        raise TwinshotError(f"{where}: profiles = []; name at least one")
-    if recipe.data.crop > recipe.data.side:
-        raise TwinshotError(
-            f"{where}: crop = {recipe.data.crop} is larger than side = {recipe.data.side}; make it smaller"
-        )
-    if recipe.data.batch % recipe.data.reuse:
-        raise TwinshotError(
-            f"{where}: reuse = {recipe.data.reuse} does not divide the batch of {recipe.data.batch}; give a divisor"
-        )
-    return recipe
+    return recipe_from(_read(path), str(path))
 
 
 def recipe_from(table: Mapping[str, Any], where: str = "recipe") -> Recipe:
-    """A recipe from plain tables, as a checkpoint stores them; its numbers are not looked at."""
-    if "name" not in table:
-        raise TwinshotError(f'{where}: has no name; give the run one, as in name = "mine"')
-    return _fill(Recipe, table, where)
+    """A recipe from plain tables, as TOML has them and a checkpoint stores them.
 
-
-def _weights_of_terms(recipe: Recipe) -> tuple[float, ...]:
-    """Of what the method minimises."""
-    loss, paper = recipe.loss, recipe.paper
-    if recipe.method == "restoration":
-        return loss.psnr, loss.mse, loss.l1, loss.spectrum
-    if recipe.method == "paper":
-        return paper.content, paper.gradient, paper.dark_channel, paper.adversarial
-    return (1.0,)  # the adversarial term of `wgan`
-
-
-def _out_of_bounds(table: Any) -> Iterator[str]:
-    """What is wrong with numbers that nothing could be trained with, in this table and those in it."""
-    for entry in fields(table):
-        value = getattr(table, entry.name)
-        least, most = _BOUNDS.get(entry.name, (-inf, inf))
-        if is_dataclass(value):
-            yield from _out_of_bounds(value)
-        elif not all(isfinite(number) and least <= number <= most for number in _numbers(value)):
-            wanted = f"{least:g} to {most:g}" if most < inf else f"{least:g} or more"
-            yield f"{entry.name} = {value}; give {'a finite number' if least == -inf else wanted}"
-
-
-def _numbers(value: Any) -> list[float]:
-    return [number for number in (value if isinstance(value, tuple) else (value,)) if isinstance(number, int | float)]
+    Raises:
+        TwinshotError: as above; `where` is what it calls the file.
+    """
+    try:
+        return msgspec.convert(table, Recipe)
+    except msgspec.ValidationError as error:
+        said, _, path = str(error).partition(" - at `$")
+        keys = re.findall(r"[.](\w+)", path)
+        raise TwinshotError(f"{where}: {_complaint(said, keys, table)}") from error
 
 
 def as_table(recipe: Recipe) -> dict[str, Any]:
     """The recipe as plain tables, for a checkpoint or a manifest."""
-    return asdict(recipe)
+    table: dict[str, Any] = msgspec.to_builtins(recipe)
+    return table
 
 
 def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
@@ -234,40 +213,18 @@ def _merge(base: dict[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _fill(kind: type[Table], table: Any, where: str) -> Table:
-    if not isinstance(table, Mapping):
-        raise TwinshotError(f"{where}: {table!r} is not a table of settings")
-    hints = get_type_hints(kind)
-    known = {entry.name for entry in fields(kind)}  # type: ignore[arg-type]
-    if unknown := sorted(set(table) - known):
-        raise TwinshotError(f"{where}: unknown setting {unknown[0]!r}; choose from {', '.join(sorted(known))}")
-    try:
-        return kind(**{key: _value(hints[key], value, f"{where}: {key}") for key, value in table.items()})
-    except TypeError as error:
-        raise TwinshotError(f"{where}: {error}") from error
-
-
-def _value(kind: Any, value: Any, where: str) -> Any:
-    """The value as a record keeps it; TOML's lists become tuples."""
-    if is_dataclass(kind):
-        return _fill(kind, value, where)  # type: ignore[arg-type]
-    if not _fits(kind, value):
-        choices = get_args(kind) if get_origin(kind) is Literal else ()
-        wanted = f"one of {', '.join(choices)}" if choices else getattr(kind, "__name__", kind)
-        raise TwinshotError(f"{where} = {value!r}; give {wanted}")
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _fits(kind: Any, value: Any) -> bool:
-    origin, inner = get_origin(kind), get_args(kind)
-    if origin is Literal:
-        return value in inner
-    if origin is tuple:
-        if not isinstance(value, (list, tuple)):
-            return False
-        each = inner[:1] * len(value) if inner[-1] is Ellipsis else inner
-        return len(each) == len(value) and all(_fits(part, item) for part, item in zip(each, value, strict=True))
-    if kind in (int, float):
-        numbers = int if kind is int else (int, float)
-        return isinstance(value, numbers) and not isinstance(value, bool)
-    return isinstance(value, origin or kind)
+def _complaint(said: str, keys: Sequence[str], table: Mapping[str, Any]) -> str:
+    """What msgspec said of the setting that these keys lead to, in the words of recipes, and what it could be."""
+    if said.startswith("Object missing"):
+        return 'has no name; give the run one, as in name = "mine"'
+    kind = reduce(lambda kind, key: get_type_hints(kind)[key], keys, Recipe)
+    if unknown := re.fullmatch(r"Object contains unknown field `(.*)`", said):
+        place = "".join(f"{key}: " for key in keys)
+        return f"{place}unknown setting {unknown[1]!r}; choose from {', '.join(sorted(kind.__struct_fields__))}"
+    if not said.startswith(("Expected", "Invalid")):
+        return said  # a check of our own
+    value = reduce(lambda table, key: table[key], keys, table)
+    wanted = said.replace("`object`", "a table").replace("`", "").removeprefix("Expected ")
+    if get_origin(kind) is Literal:
+        wanted = f"one of {', '.join(get_args(kind))}"
+    return f"{'.'.join(keys)} = {value!r}; give {wanted}"

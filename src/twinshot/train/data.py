@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 import torch
+from msgspec import structs
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
@@ -155,7 +156,7 @@ def _cropped_once(recipe: Recipe, shards: Sequence[Path], first_step: int, devic
 
 def _cropped_often(recipe: Recipe, shards: Sequence[Path], first_step: int, device: torch.device) -> Iterator[Triple]:
     pool = Pool(recipe, device)
-    whole = ShardDataset(replace(recipe.data, crop=recipe.data.side), shards, recipe.seed)
+    whole = ShardDataset(structs.replace(recipe.data, crop=recipe.data.side), shards, recipe.seed)
     numbers = pool.numbers(first_step, recipe.steps)
     return pool.batches(_read_ahead(Pictures(whole), numbers, pool.refill, device), first_step)
 

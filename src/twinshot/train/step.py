@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from math import cos, inf, pi
 from typing import Any
@@ -256,7 +256,7 @@ def new_state(recipe: Recipe, device: torch.device = CPU) -> State:
 def _optim_of(part: str, recipe: Recipe) -> OptimConfig:
     """The recipe's, but for the discriminator of `paper`, which must not outrun the net: Adam, and its own rate."""
     if part == "discriminator" and recipe.method == "paper":
-        return replace(recipe.optim, name="adamw", lr=recipe.discriminator.lr)
+        return msgspec.structs.replace(recipe.optim, name="adamw", lr=recipe.discriminator.lr)
     return recipe.optim
 
 
