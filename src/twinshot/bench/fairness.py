@@ -76,41 +76,33 @@ def _weighed(weight: float, name: str) -> str:
     return name if weight == 1 else f"{weight:g} {name}"
 
 
-def training_lines(models: Values) -> list[str]:
-    """A Markdown table of how networks were trained, here / as published; empty where nothing is known of any."""
-    known = {name: facts for name, facts in models.items() if facts.get("loss")}
-    if not known:
-        return []
-    heads = ("network", "width", "crops", "updates", "loss here", "loss as published")
-    return [f"| {' | '.join(heads)} |", "| --- " * len(heads) + "|", *(_row(name, known[name]) for name in known)]
+def trainings(models: Values) -> list[list[str]]:
+    """How each network was trained, here / as published: name, width, crops, updates, loss here, loss as published."""
+    return [_training(name, facts) for name, facts in models.items() if facts.get("loss")]
 
 
-def _row(name: str, facts: Values) -> str:
+def _training(name: str, facts: Values) -> list[str]:
     here: list[int | None] = [facts.get("width"), facts["samples"], facts["steps"]]
     cells, published = [_count(value) for value in here], PUBLISHED_TRAINING.get(name)
     if published:
         there = [published.width, published.crops, published.updates]
         cells = [f"{cell} / {_count(value)}" for cell, value in zip(cells, there, strict=True)]
-    return f"| {' | '.join([name, *cells, facts['loss'], published.loss if published else ''])} |"
+    return [name, *cells, facts["loss"], published.loss if published else ""]
 
 
 def _count(value: int | None) -> str:
     return "?" if value is None else f"{value:,}"
 
 
-def compared_lines(sets: Values, names: Sequence[str]) -> list[str]:
-    """A Markdown table of these systems' PSNR in dB / SSIM on every set; empty where fewer than two were run."""
+def compared(sets: Values, names: Sequence[str]) -> list[list[str]]:
+    """These systems' PSNR in dB / SSIM on every set, their names first; nothing where fewer than two were run."""
     there = [name for name in names if any(_scored(found, name) for found in sets.values())]
-    if len(there) < 2:
-        return []
-    lines = [f"| system | {' | '.join(sets)} |", "| --- " * (1 + len(sets)) + "|"]
-    for name in there:
-        rows = [_scored(found, name) for found in sets.values()]
-        cells = [
-            f"{row['psnr']:.2f} / {row.get('ssim_paper', row.get('ssim_matlab', 0)):.4f}" if row else "" for row in rows
-        ]
-        lines.append(f"| {' | '.join([name, *cells])} |")
-    return lines
+    rows = [[name, *(_score(_scored(found, name)) for found in sets.values())] for name in there]
+    return rows if len(rows) > 1 else []
+
+
+def _score(row: Values | None) -> str:
+    return f"{row['psnr']:.2f} / {row.get('ssim_paper', row.get('ssim_matlab', 0)):.4f}" if row else ""
 
 
 def _scored(found: Values, name: str) -> Values | None:

@@ -17,7 +17,7 @@ from PIL import Image
 from ..files import atomic, io
 from ..picture.pair import TwinshotError
 from .analysis import FusionGain, Group, KnownMotionRow, by_blur, fusion_gains, ratio
-from .fairness import AS_PUBLISHED, BY_DESIGN, compared_lines, training_lines
+from .fairness import AS_PUBLISHED, BY_DESIGN, compared, trainings
 from .published import PAPER, PUBLISHED, PUBLISHED_SECONDS, SYSTEMS, Described
 from .run import open_results
 from .sets import SETS
@@ -172,25 +172,6 @@ _SPEED = (
     Column("gflops", "GFLOP/s", ".0f"),
     Column("share", "of convolutions' peak", ".0%"),
 )
-_MARKDOWN_HEAD = (
-    "PSNR and SSIM by the convention `paper` (Koehler's set: by its own protocol); the best figures are bold.",
-    "",
-    "The noisy frame is made from the true picture: systems that take it see structure that lies on the truth to the",
-    "pixel, those that take the blurry frame alone do not. In the sets `lowlight` and `brackets` it is a real file.",
-    "",
-    "Harmed: the share of pictures worse than the better of their inputs (the matched short frame; the long frame, as",
-    "it is or `registered`), by more than 0.1 dB or 0.005; beside it what the worst one loses. Detail is PSNR of what",
-    "a Gaussian of 4 px leaves, colour CIEDE2000 of pictures smoothed by one of 16 px.",
-)
-_BY_DESIGN = (
-    "One loss, optimiser, schedule and data for all, and about the same hours of a processor: the design differs. "
-    "PSNR in dB / SSIM by the convention `paper`. (`twin-pair` had 300 steps more, when its layers changed.)"
-)
-_AS_PUBLISHED = (
-    "Each by the loss it was published with, but narrower, and on a part of the crops and updates: these rows compare "
-    "trainings as much as networks."
-)
-_TRAINED = "A question mark: not said. Widths are of the finest level."
 _TRAINING = (
     Column("parameters", "parameters", ",.0f"),
     Column("samples", "crops seen", ",.0f"),
@@ -208,47 +189,33 @@ def write_report(out: Path) -> Path:
     """
     if not (out / "results.json").is_file():
         raise TwinshotError(f"{out / 'results.json'}: no such file; run `twinshot benchmark` first")
-    page: str = _template().render(_view(open_results(out), out / "pictures"))
+    page: str = _template("report.html.j2").render(_view(open_results(out), out / "pictures"))
     atomic.write_bytes(out / "report.html", page.encode())
     return out / "report.html"
 
 
 def markdown(results: Values) -> str:
-    """The results in Markdown: a table a set, speed, and fusion gain."""
-    made = f"twinshot {results.get('twinshot')}, seed {results.get('seed')}, {machines(results)}."
-    lines = ["# Benchmark", "", made, *_MARKDOWN_HEAD]
-    for name, found in results["sets"].items():
-        table = _table(found["systems"], _IN_SHORT)
-        lines += ["", f"## {_plain(name)}", "", _facts(found), "", *_markdown_table(table)]
-    lines += _markdown_fairness(results)
-    if speed := results.get("speed"):
-        lines += ["", f"## Speed, {_size(speed)}", "", *_markdown_table(_table(_speed_rows(speed), _SPEED))]
-    if gains := [(name, gain) for name, found in results["sets"].items() for gain in fusion_gains(found)]:
-        heads = (
-            *("set", "systems", "weights, crops seen", "cases", "gain, dB", "median", "cases ahead"),
-            *("fifths of blur", "thirds of noise"),
-        )
-        lines += ["", "## Fusion gain", "", f"| {' | '.join(heads)} |", "| --- " * len(heads) + "|"]
-        lines += [_markdown_gain(name, gain, results.get("models", {})) for name, gain in gains]
-    if reference := results.get("reference"):
-        lines += [
-            "",
-            "## Known motion",
-            "",
-            f"| blur | cases | {reference['alone']} | {reference['pair']} | known motion |",
-        ]
-        lines += ["| --- " * 5 + "|", *(_markdown_known_motion(row) for row in by_blur(reference))]
-    return "\n".join([*lines, ""])
+    """The results in Markdown: a table a set, how networks were trained, speed, fusion gain and known motion.
 
-
-def _markdown_fairness(results: Values) -> list[str]:
-    """Which rows compare designs, which are as published, and how far they are."""
-    tables = (
-        ("By design", _BY_DESIGN, compared_lines(results["sets"], BY_DESIGN)),
-        ("As published", _AS_PUBLISHED, compared_lines(results["sets"], AS_PUBLISHED)),
-        ("Training, here / as published", _TRAINED, training_lines(results.get("models", {}))),
-    )
-    return [line for title, said, table in tables if table for line in ("", f"## {title}", "", said, "", *table)]
+    Raises TwinshotError for a missing package.
+    """
+    speed, models, reference = (results.get(part) or {} for part in ("speed", "models", "reference"))
+    sets = results["sets"]
+    found = {
+        "results": {"twinshot": None, "seed": None, **results},
+        "machines": machines(results),
+        "sets": [_summary(name, found) for name, found in sets.items()],
+        "by_design": compared(sets, BY_DESIGN),
+        "as_published": compared(sets, AS_PUBLISHED),
+        "training": trainings(models),
+        "speed": _table(_speed_rows(speed), _SPEED) if speed else None,
+        "speed_size": _size(speed),
+        "gains": [_gain(name, gain, models) for name, found in sets.items() for gain in fusion_gains(found)],
+        "reference": reference,
+        "knowing": [_known_motion(row) for row in by_blur(reference)] if reference else [],
+    }
+    text: str = _template("summary.md.j2", autoescape=False).render(found)
+    return text
 
 
 def machines(results: Values) -> str:
@@ -258,27 +225,29 @@ def machines(results: Values) -> str:
     return "; ".join(sorted({row.get("machine") or results.get("machine", "unknown") for row in rows}))
 
 
-def _markdown_table(table: Table) -> list[str]:
-    heads = ["system", *["takes"] * table.has_takes, *(column.title for column in table.columns)]
-    lines = [f"| {' | '.join(heads)} |", "| --- " * len(heads) + "|"]
-    for row in table.rows:
-        cells = [f"**{cell.text}**" if cell.best else cell.text for cell in row.cells]
-        if row.reason:
-            cells = [_plain(row.reason), *[""] * (len(cells) - 1)]
-        lines.append(f"| {' | '.join([_plain(row.name), *[row.takes] * table.has_takes, *cells])} |")
-    return lines
+@dataclass(frozen=True)
+class Summary:
+    """What the summary says of a set."""
+
+    name: str
+    facts: str
+    table: Table
 
 
-def _markdown_gain(name: str, gain: FusionGain, models: Values) -> str:
+def _summary(name: str, found: Values) -> Summary:
+    return Summary(name, _facts(found), _table(found["systems"], _IN_SHORT))
+
+
+def _gain(name: str, gain: FusionGain, models: Values) -> list[str]:
     parts = [" / ".join(_decibels(group.gain) for group in part) for part in (gain.blur_fifths, gain.noise_thirds)]
     both = [models.get(one) for one in (gain.pair, gain.alone)]
     size = " / ".join(f"{model['parameters'] / 1e6:.1f} M, {model['samples']:,}" if model else "?" for model in both)
     figures = [str(gain.cases), _give_or_take(gain.mean, gain.error), _decibels(gain.median), f"{gain.ahead:.0%}"]
-    return f"| {' | '.join([_plain(name), f'{gain.pair} over {gain.alone}', size, *figures, *parts])} |"
+    return [_plain(name), f"{gain.pair} over {gain.alone}", size, *figures, *parts]
 
 
-def _markdown_known_motion(row: KnownMotionRow) -> str:
-    return f"| {row.blur} | {row.cases} | {row.alone:.2f} | {row.pair:.2f} | {row.reference:.2f} |"
+def _known_motion(row: KnownMotionRow) -> list[str]:
+    return [row.blur, str(row.cases), f"{row.alone:.2f}", f"{row.pair:.2f}", f"{row.reference:.2f}"]
 
 
 def _plain(text: str) -> str:
@@ -286,14 +255,20 @@ def _plain(text: str) -> str:
     return re.sub(r"([\\`*\[\]<>|])", r"\\\1", " ".join(text.split()))
 
 
-def _template() -> Any:
+def _template(name: str, autoescape: bool = True) -> Any:
     try:
         from jinja2 import Environment, StrictUndefined
     except ImportError as error:
         raise TwinshotError("the report needs Jinja; run pip install 'twinshot[bench]'") from error
-    source = files(__package__).joinpath("report.html.j2").read_text("utf-8")
-    env = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
-    env.filters |= {"extent": _extent, "decibels": _decibels, "give_or_take": _give_or_take}
+    source = files(__package__).joinpath(name).read_text("utf-8")
+    env = Environment(
+        autoescape=autoescape,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=StrictUndefined,
+    )
+    env.filters |= {"extent": _extent, "decibels": _decibels, "give_or_take": _give_or_take, "plain": _plain}
     return env.from_string(source)
 
 
