@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -88,6 +89,23 @@ def frames(triple: Sample) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 def files(tmp_path: Path, frames: tuple[NDArray[np.uint8], NDArray[np.uint8]]) -> tuple[Path, Path]:
     """The pair as noisy.png and blurry.png in the test's own folder."""
     return save(tmp_path / "noisy.png", frames[0]), save(tmp_path / "blurry.png", frames[1])
+
+
+@pytest.fixture
+def no_new_files(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Called with an errno, has the system say so to whoever makes a file."""
+
+    def refuse(reason: int) -> None:
+        kept = os.open
+
+        def answer(path: str, flags: int, *arguments: int, **options: int) -> int:
+            if flags & os.O_CREAT:
+                raise OSError(reason, os.strerror(reason))
+            return kept(path, flags, *arguments, **options)
+
+        monkeypatch.setattr(os, "open", answer)
+
+    return refuse
 
 
 @pytest.fixture

@@ -363,11 +363,8 @@ def test_unwritable_folder(refused, files, tmp_path, monkeypatch):
     refused(*files, "-o", tmp_path / "out.png", says=("out.png", "folder", "is read-only"))
 
 
-def test_a_folder_that_turns_out_unwritable(refused, files, tmp_path, monkeypatch):
-    def denied(*_, **__):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-
-    monkeypatch.setattr("twinshot.files.atomic._created", denied)
+def test_a_folder_that_turns_out_unwritable(refused, files, tmp_path, no_new_files):
+    no_new_files(errno.EACCES)
     refused(*files, "-o", tmp_path / "out.png", says=("out.png", "Permission denied"))
 
 

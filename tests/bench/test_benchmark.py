@@ -61,7 +61,7 @@ def test_a_training_counts_what_came_before_it():
     recipe = {"name": "taught", "net": net, "data": {"batch": 8, "crop": 96}}
     first = {"name": "first", "net": net, "data": {"batch": 64, "crop": 160}}
     between = Training(recipe, 10, 0.5, before=Training(first, 1000, 0.1, "cuda"))
-    facts = benchmark._training(structs.replace(manifest()["twin"], training=Training(recipe, 20, 2.0, before=between)))
+    facts = benchmark.facts_of(structs.replace(manifest()["twin"], training=Training(recipe, 20, 2.0, before=between)))
     assert (facts["steps"], facts["samples"]) == (1030, 64000 + 240)
     assert (facts["hours"], facts["gpu_hours"]) == (2.5, 0.1)
     assert (facts["recipe"], facts["crop"]) == ("first, taught, taught", 96)
@@ -70,7 +70,7 @@ def test_a_training_counts_what_came_before_it():
 def test_integers_are_timed_where_a_model_has_them(monkeypatch):
     monkeypatch.setattr(benchmark, "manifest", lambda: {"with": manifest()["twin"], "without": manifest()["rnn"]})
     monkeypatch.setattr(benchmark, "find_spec", lambda name: name == "torch")
-    engines = {name: benchmark._engines(name) for name in ("with", "without", "bm3d")}
+    engines = {name: benchmark.engines_for(name) for name in ("with", "without", "bm3d")}
     assert engines == {"with": ["onnx", "int8", "torch"], "without": ["onnx", "torch"], "bm3d": ["onnx"]}
 
 
@@ -96,7 +96,7 @@ def test_curves_of_other_conditions_are_drawn_anew(run, monkeypatch, change):
     if change == "values":
         monkeypatch.setattr(robustness, "AXES", (replace(axis, values=(4,)),))
     elif change == "code":
-        monkeypatch.setattr(benchmark, "_whole", lambda name: "newer")
+        monkeypatch.setattr(benchmark, "key_of", lambda *_, **__: "newer")
         monkeypatch.setattr(robustness, "curve", lambda *_: [1.0, 2.0])
     seed = ("--seed", 5) if change == "seed" else ()
     after = run("noisy", "--only", "robustness", *seed)["robustness"]["ratio"]["systems"]["noisy"]
@@ -130,7 +130,7 @@ def test_what_failed_is_tried_again(run, monkeypatch):
 
 
 def test_known_motion(run, monkeypatch):
-    monkeypatch.setattr(benchmark, "_KNOWN_PAIR", ("twin", "nlm"))
+    monkeypatch.setattr(benchmark, "KNOWN_PAIR", ("twin", "nlm"))
     monkeypatch.setattr(reference, "known_motion", lambda *_: [KnownMotionCase("a", 3.0, 28.0, 30.0, 31.0)])
     assert "reference" not in run("twin", "--only", "reference")
     results = run("twin,nlm", "--only", "reference")

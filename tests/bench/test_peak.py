@@ -14,7 +14,7 @@ from twinshot.engines.models import manifest
 
 
 def test_the_graph_is_a_chain_of_convolutions():
-    session = onnxruntime.InferenceSession(peak._convolutions(8), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(peak.chain_of_convolutions(8), providers=["CPUExecutionProvider"])
     frames = np.random.default_rng(0).random((2, 1, 3, 20, 36), np.float32)
     found = session.run(None, {"noisy": frames[0], "blurry": frames[1]})[0]
     assert found.shape == (1, 3, 20, 36)
@@ -26,8 +26,8 @@ def test_the_graph_is_a_chain_of_convolutions():
 @pytest.mark.parametrize("engine", ["onnx", "openvino"])
 def test_it_is_measured(engine, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(peak, "_WIDTHS", (16,))
-    monkeypatch.setattr(peak, "_SIDE", 32)
+    monkeypatch.setattr(peak, "WIDTHS", (16,))
+    monkeypatch.setattr(peak, "SIDE", 32)
     found = peak.gflops(engine)
     assert found is not None
     assert 0.01 < found < 1e5

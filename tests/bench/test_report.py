@@ -204,7 +204,7 @@ def test_pictures_of_systems_with_figures(written, results):
 
 def test_pictures_give_way_before_the_page_grows(written, results, monkeypatch):
     large = written(results)
-    monkeypatch.setattr(report, "_LARGEST", 1)
+    monkeypatch.setattr(report, "MOST_BYTES", 1)
     assert len(written(results)) < len(large)
 
 

@@ -9,7 +9,7 @@ from msgspec import structs
 
 from twinshot import restoration
 from twinshot.bench import classical, datasets, robustness, rows, speed, systems
-from twinshot.bench.rows import RowKey, code_checksum, own_checksum
+from twinshot.bench.rows import RowKey, code_checksum, modules_behind, own_checksum
 from twinshot.bench.systems import key_of
 from twinshot.engines.models import manifest
 
@@ -17,7 +17,7 @@ from twinshot.engines.models import manifest
 @pytest.fixture
 def package(monkeypatch, tmp_path):
     """Writes modules of a small package, and tells the checksum of `twinshot.way` and all that it imports."""
-    monkeypatch.setattr(rows, "_ROOT", tmp_path)
+    monkeypatch.setattr(rows, "ROOT", tmp_path)
 
     def checksum(without=(), **sources):
         for name, source in sources.items():
@@ -61,14 +61,19 @@ def test_what_is_only_imported_when_needed_or_left_out_does_not_count(package):
     assert package() != before
 
 
-def test_the_way_of_a_picture_is_followed_to_its_end(monkeypatch):
+def test_the_way_of_a_picture_is_followed_to_its_end():
     """A threshold anywhere on it makes rows anew."""
-    read, kept = [], rows._bare_source
-    monkeypatch.setattr(rows, "_bare_source", lambda name: read.append(name) or kept(name))
-    code_checksum.cache_clear()
-    code_checksum(restoration)
-    floors = ("match.tone", "match.align", "files.io", "picture.window", "engines.tile", "engines.precision")
-    assert {f"twinshot.{name}" for name in floors} <= set(read)
+    read = modules_behind(restoration)
+    floors = (
+        "match.tone",
+        "match.align",
+        "files.io",
+        "picture.levels",
+        "picture.window",
+        "engines.tile",
+        "engines.precision",
+    )
+    assert {f"twinshot.{name}" for name in floors} <= read
     assert not [name for name in read if name.startswith(("twinshot.nets", "twinshot.train"))]
 
 

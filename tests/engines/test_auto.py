@@ -19,9 +19,9 @@ from twinshot.picture.errors import ModelError
 def cache(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("TWINSHOT_ENGINE")
-    loading._model.cache_clear()
+    loading.forget()
     yield tmp_path / "cache" / "twinshot" / "precision.json"
-    loading._model.cache_clear()
+    loading.forget()
 
 
 class Engine:
@@ -60,7 +60,7 @@ def engines(monkeypatch):
 
 def used(name="twin"):
     """The engine and the arithmetic of a model that is loaded anew."""
-    loading._model.cache_clear()
+    loading.forget()
     loaded = load_model(name).loaded
     return loaded.engine, loaded.arithmetic
 

@@ -112,7 +112,7 @@ def test_a_model_is_loaded_once(monkeypatch):
         return Loaded(lambda noisy, blurry: noisy)
 
     monkeypatch.setitem(ENGINES, "onnx", load)
-    loading._model.cache_clear()
+    loading.forget()
 
     def use(_):
         begin.wait()
@@ -123,7 +123,7 @@ def test_a_model_is_loaded_once(monkeypatch):
     assert len(starts) == 1
     assert load_model("twin") is load_model("twin")
     assert load_model("twin", "int8") is not load_model("twin")
-    loading._model.cache_clear()
+    loading.forget()
 
 
 def test_a_model_whose_file_has_changed_is_not_the_one_in_memory(monkeypatch, tmp_path):

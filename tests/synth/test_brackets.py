@@ -134,10 +134,10 @@ def test_a_killed_run_goes_on_to_the_same_bytes(made, source, tmp_path, monkeypa
 
 def test_some_pairs_and_their_middle(source, tmp_path):
     assert write_brackets(source, tmp_path / "set", BracketPlan(blurs=1, count=1, side=160)) == 1
-    [pair] = brackets._spread(pairs_in(source)[1:], 1)
+    [pair] = brackets.spread(pairs_in(source)[1:], 1)
     found = registered(pair)
-    assert brackets._view(found, 160) == (slice(70, 230), slice(130, 290))
-    assert brackets._view(found, 1000) == brackets._view(found, None)
+    assert brackets.view_of(found, 160) == (slice(70, 230), slice(130, 290))
+    assert brackets.view_of(found, 1000) == brackets.view_of(found, None)
 
 
 def test_folders_of_one_name_each(tmp_path, photo):

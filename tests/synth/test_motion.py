@@ -53,7 +53,7 @@ def test_a_path_goes_as_far_as_was_asked(extent):
 def test_paths_differ_and_are_smooth():
     paths = [random_path(np.random.default_rng(seed), 30.0, SIZE) for seed in range(2)]
     time = np.linspace(0, 1, 2000)
-    corners = [motion._corners(path(time), SIZE) for path in paths]
+    corners = [motion.corners(path(time), SIZE) for path in paths]
     assert np.abs(corners[0] - corners[1]).max() > 1
     for moves in corners:
         speed = np.diff(moves, axis=0)
@@ -111,8 +111,8 @@ def test_no_blur_shows_steps(seed, monkeypatch):
     photo = data.astronaut()[: SIZE[0] + 2 * MARGIN, : SIZE[1] + 2 * MARGIN] / 255
     scenes = [scene_of(lamp(1), camera), scene_of(photo, camera)]
     lights, picture = (exposed(scene)[1] for scene in scenes)
-    monkeypatch.setattr(motion, "_STEP", motion._STEP / 10)
-    monkeypatch.setattr(motion, "_MOST_SUBFRAMES", 10_000)
+    monkeypatch.setattr(motion, "STEP", motion.STEP / 10)
+    monkeypatch.setattr(motion, "MOST_SUBFRAMES", 10_000)
     even, limit = (exposed(scene)[1] for scene in scenes)
     lit = even > 0.2 * even.max()
     assert (lights[lit] / even[lit]).min() > 0.9

@@ -88,10 +88,11 @@ def test_what_is_missing_is_rendered_and_nothing_else(sources, tmp_path):
     assert paths[0].stat().st_mtime_ns == kept
 
 
-def test_what_another_run_has_rendered_is_taken(sources, tmp_path, monkeypatch):
-    path = render(sources, PLAN, 0, tmp_path)
-    monkeypatch.setattr(shards, "_window", None)  # would be called to render
+def test_what_another_run_has_rendered_is_taken(sources, tmp_path):
+    path = tmp_path / PLAN.name(sources, 0)
+    path.write_bytes(b"another run's")
     assert render(sources, PLAN, 0, tmp_path) == path
+    assert path.read_bytes() == b"another run's"
 
 
 def test_nothing_half_made_is_left(sources, tmp_path, monkeypatch):
@@ -141,17 +142,10 @@ def test_the_middle_kind_has_its_truth_at_the_middle(photos, film, tmp_path):
         assert np.abs(sharp.mean() - blurry.mean()) < 0.02
 
 
-def test_real_frames_are_used_as_often_as_planned(photos, film, tmp_path, monkeypatch):
-    drawn = []
-    window = shards._window
-
-    def watched(*arguments):
-        drawn.append(window(*arguments))
-        return drawn[-1]
-
-    monkeypatch.setattr(shards, "_window", watched)
-    plan = replace(PLAN, per_shard=12, real=0.5)
-    pairs = np.load(render(Sources(images_in(photos), (film,)), plan, 0, tmp_path))
+def test_real_frames_are_used_as_often_as_planned(photos, film, tmp_path):
+    plan, sources = replace(PLAN, per_shard=12, real=0.5), Sources(images_in(photos), (film,))
+    pairs = np.load(render(sources, plan, 0, tmp_path))
+    drawn = [shards.window_of(sources, plan, np.random.default_rng([plan.seed, 0, number])) for number in range(12)]
     real = [isinstance(window, shards.FrameWindow) for window in drawn]
     assert 2 <= sum(real) <= 10
     for window, pair in zip(drawn, pairs, strict=True):
@@ -176,7 +170,7 @@ def test_rendering_ends_with_the_run_that_was_killed():
         "from concurrent.futures import ProcessPoolExecutor\n"
         "from multiprocessing import get_context\n"
         "from twinshot.synth import shards\n"
-        "pool = ProcessPoolExecutor(1, get_context('spawn'), shards._end_with_parent)\n"
+        "pool = ProcessPoolExecutor(1, get_context('spawn'), shards.end_with_parent)\n"
         "print(pool.submit(os.getpid).result())\n"
         "time.sleep(60)"
     )

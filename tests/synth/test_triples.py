@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import cv2
@@ -166,10 +168,10 @@ def test_frames_give_one_triple_a_window(tmp_path):
 
 
 def test_a_full_disk_is_said_and_the_run_can_go_on(small, tmp_path, monkeypatch):
-    def full(*_, **__):
-        raise OSError(28, "No space left on device")
+    def full(file):
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("twinshot.files.atomic._created", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(TwinshotError, match="No space left"):
         write_triples(small, tmp_path / "set", Plan("paper", 1, 0))
     monkeypatch.undo()

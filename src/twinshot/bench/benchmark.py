@@ -31,7 +31,7 @@ QUICK_PARTS: tuple[Part, ...] = ("quality", "speed")
 _PACKAGES = ("jinja2", "matplotlib", "scipy", "skimage")
 _CURVE_PICTURES = 6
 _KNOWN_PICTURES = 16
-_KNOWN_PAIR = ("twin", "twin-noisy")
+KNOWN_PAIR = ("twin", "twin-noisy")
 _SLOW = ("bm3d", "yuan")  # a curve of theirs would take longer than all others together
 
 
@@ -76,7 +76,7 @@ def _run(options: Options, systems: tuple[str, ...], parts: Sequence[Part], say:
     folders = _folders(options) if "quality" in parts else {}
     limit = QUICK if options.quick else None
     results = run(Bench(folders, systems, options.seed, options.out, limit), say)
-    results["models"] = {name: _training(card) for name, card in manifest().items()}
+    results["models"] = {name: facts_of(card) for name, card in manifest().items()}
     work = {"reference": _know_motion, "speed": _measure_speed, "robustness": _draw_curves}
     for part in [part for part in parts if part in work]:
         work[part](results, options, systems, say)
@@ -114,7 +114,7 @@ def _folders(options: Options) -> dict[str, Path]:
     return folders
 
 
-def _training(card: Card) -> dict[str, Any]:
+def facts_of(card: Card) -> dict[str, Any]:
     """What a reader wants to know of a network's training."""
     stages = _stages(card.training)
     last = stages[-1].recipe
@@ -142,7 +142,7 @@ def _stages(training: Training) -> list[Training]:
 
 def _know_motion(results: Results, options: Options, systems: Sequence[str], say: Say) -> None:
     """The known-motion reference, where both networks it stands beside are run."""
-    if missing := [name for name in _KNOWN_PAIR if name not in systems]:
+    if missing := [name for name in KNOWN_PAIR if name not in systems]:
         say(f"known motion: left out, as {missing[0]} is not among the systems")
         return
     from . import reference  # scipy
@@ -151,11 +151,11 @@ def _know_motion(results: Results, options: Options, systems: Sequence[str], say
     made = {
         **_simulated(options, photos),
         "reference": own_checksum(reference),
-        "versions": [_whole(name) for name in _KNOWN_PAIR],
+        "versions": [_whole(name) for name in KNOWN_PAIR],
     }
     if results.get("reference", {}).get("made") != made:
-        found = reference.known_motion(photos, *_KNOWN_PAIR, _KNOWN_PICTURES, options.seed)
-        results["reference"] = {**reference.table(found, *_KNOWN_PAIR), "made": made}
+        found = reference.known_motion(photos, *KNOWN_PAIR, _KNOWN_PICTURES, options.seed)
+        results["reference"] = {**reference.table(found, *KNOWN_PAIR), "made": made}
         keep_results(results, options.out)
     say(f"known motion: {results['reference']['means']}")
 
@@ -187,7 +187,7 @@ def _measure_speed(results: Results, options: Options, systems: Sequence[str], s
     photographs = examples(options.out / "sets" / "photographs")
     folder = speed.picture(photographs, options.out / "sets" / "speed", options.seed)
     for name in [name for name in systems if name in manifest() or not options.quick]:
-        for engine in ["onnx"] if options.quick else _engines(name):
+        for engine in ["onnx"] if options.quick else engines_for(name):
             label = name if engine == "onnx" else f"{name} ({engine})"
             version = str(key_of_speed(name, engine))
             if table["systems"].get(label, {}).get("version") != version:
@@ -204,7 +204,7 @@ def key_of_speed(name: str, engine: str) -> RowKey:
     return replace(key, code=f"{key.code} {own_checksum(speed, peak)}", machine=machine())
 
 
-def _engines(name: str) -> list[str]:
+def engines_for(name: str) -> list[str]:
     """What can run a system here: for a network, every engine whose package or graph is there."""
     card = manifest().get(name)
     there = {"onnx": True, "int8": bool(card and card.int8), "cuda": bool(card) and has_cuda()}

@@ -16,9 +16,9 @@ import numpy as np
 from ..engines.loading import Model
 from ..engines.models import Card, Training
 
-_WIDTHS = (64, 128, 192)  # channels: engines are at their best at one of them
+WIDTHS = (64, 128, 192)  # channels: engines are at their best at one of them
 _LAYERS = 6
-_SIDE = 160  # px: the maps of all layers together leave the caches, as a network's do
+SIDE = 160  # px: the maps of all layers together leave the caches, as a network's do
 _ROUNDS = 5
 
 
@@ -31,7 +31,7 @@ def gflops(engine: str) -> float | None:
     if engine in ("int8", "torch") or find_spec("onnx") is None:
         return None
     with tempfile.TemporaryDirectory() as folder:
-        return max(_measured(Path(folder, f"{width}.onnx"), width, engine) for width in _WIDTHS)
+        return max(_measured(Path(folder, f"{width}.onnx"), width, engine) for width in WIDTHS)
 
 
 def network_gflops(model: Model, height: int, width: int) -> tuple[float, float]:
@@ -43,11 +43,11 @@ def network_gflops(model: Model, height: int, width: int) -> tuple[float, float]
 
 
 def _measured(path: Path, width: int, engine: str) -> float:
-    data = _convolutions(width)
+    data = chain_of_convolutions(width)
     path.write_bytes(data)
     model = Model("convolutions", _card(path.name, hashlib.sha256(data).hexdigest()), engine, path)
-    frames = np.random.default_rng(0).random((2, 1, 3, _SIDE, _SIDE), np.float32)
-    operations = 18 * _SIDE**2 * (2 * 3 * width + _LAYERS * width**2)
+    frames = np.random.default_rng(0).random((2, 1, 3, SIDE, SIDE), np.float32)
+    operations = 18 * SIDE**2 * (2 * 3 * width + _LAYERS * width**2)
     return operations / _seconds(model, frames) / 1e9
 
 
@@ -74,7 +74,7 @@ def _seconds(model: Model, frames: Any) -> float:
     return median(taken[1:])
 
 
-def _convolutions(width: int) -> bytes:
+def chain_of_convolutions(width: int) -> bytes:
     """A graph of 3x3 convolutions one after the other, with a network's inputs and output."""
     from onnx import TensorProto, helper, numpy_helper
 

@@ -29,7 +29,7 @@ Source = tuple[str, tuple[int, int]]
 TRUTH = "sharp"
 _INPUTS = ("noisy", "blurry", "registered")  # nobody restored them, so they are never the best of a column
 
-_LARGEST = 4_000_000  # bytes of all pictures together
+MOST_BYTES = 4_000_000  # bytes of all pictures together
 _QUALITIES = (90, 80, 65, 50)  # of WebP: the first at which they are no larger, else the last
 
 _COLOURS = ("#3b82c4", "#d97706", "#2a9d6f", "#d64550", "#9b6bd6", "#17a2b8", "#a9744f", "#d4619f")  # on light and dark
@@ -433,7 +433,7 @@ def _embedded(paths: Sequence[Path]) -> dict[Path, Source]:
     encoded: dict[Path, bytes] = {}
     for quality in _QUALITIES:
         encoded = {path: _webp(image, quality) for path, image in pixels.items()}
-        if sum(map(len, encoded.values())) <= _LARGEST:
+        if sum(map(len, encoded.values())) <= MOST_BYTES:
             break
     urls = {path: f"data:image/webp;base64,{b64encode(data).decode()}" for path, data in encoded.items()}
     return {path: (urls[path], image.size) for path, image in pixels.items()}

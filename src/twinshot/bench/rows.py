@@ -14,7 +14,7 @@ from importlib.util import resolve_name
 from pathlib import Path
 from types import ModuleType
 
-_ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,11 @@ def code_checksum(*modules: ModuleType, without: tuple[ModuleType, ...] = ()) ->
         modules: where to begin.
         without: modules and packages that are not followed, as what they give is part of another checksum.
     """
+    return _digest(*sorted(map(_bare_source, modules_behind(*modules, without=without))))
+
+
+def modules_behind(*modules: ModuleType, without: tuple[ModuleType, ...] = ()) -> set[str]:
+    """Names of these modules and of all that they import when they are loaded; see `code_checksum`."""
     left_out = {module.__name__ for module in without}
     found: set[str] = set()
     waiting = [module.__name__ for module in modules]
@@ -56,7 +61,7 @@ def code_checksum(*modules: ModuleType, without: tuple[ModuleType, ...] = ()) ->
         if name not in found and not any(name == out or name.startswith(f"{out}.") for out in left_out):
             found.add(name)
             waiting += _imported(name)
-    return _digest(*sorted(map(_bare_source, found)))
+    return found
 
 
 @cache
@@ -71,7 +76,7 @@ def _digest(*sources: str) -> str:
 
 def _file(name: str) -> Path | None:
     """Of a module of the package; None where there is none of that name."""
-    path = _ROOT.joinpath(*name.split(".")[1:])
+    path = ROOT.joinpath(*name.split(".")[1:])
     return next((file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()), None)
 
 

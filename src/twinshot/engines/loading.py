@@ -99,6 +99,11 @@ def load_model(name: str = "twin", engine: str | None = None) -> Model:
         return _model(name, msgspec.json.encode(models[name]), engine, as_it_is)
 
 
+def forget() -> None:
+    """Let go of the models kept in memory; who still holds one goes on using it."""
+    _model.cache_clear()
+
+
 @lru_cache(_KEPT)
 def _model(name: str, card: bytes, engine: str, as_it_is: tuple[int, int] | None) -> Model:
     """A model whose file has been checked; the card as bytes, which a cache can tell apart."""

@@ -155,7 +155,7 @@ def write_brackets(source: Path, output: Path, plan: BracketPlan) -> int:
         TwinshotError: what `pairs_in` says, a frame cannot be read, two do not go together, `output` holds triples
             of other settings or pictures of another origin, or another process writes there.
     """
-    pairs = _spread(pairs_in(source), plan.count)
+    pairs = spread(pairs_in(source), plan.count)
     settings = {key: value for key, value in asdict(plan).items() if key != "count"} | {"shown": False}
     wanted = [{**settings, "source": pair.label} for pair in pairs for _ in range(plan.blurs)]
     once = lru_cache(maxsize=1)(registered)  # the triples of a pair follow on one another
@@ -215,7 +215,7 @@ def _listed(table: Path) -> list[RealPair]:
         raise InputError(f"{table}: a row has no {error}; give the columns folder, short and long") from error
 
 
-def _spread(pairs: Sequence[RealPair], count: int | None) -> Sequence[RealPair]:
+def spread(pairs: Sequence[RealPair], count: int | None) -> Sequence[RealPair]:
     """So many of them, from the first to the last; a folder's pairs, which are alike, are neighbours."""
     if count is None or count >= len(pairs):
         return pairs
@@ -231,7 +231,7 @@ def _triple(pair: Registered, rng: np.random.Generator, side: int | None, output
     }
     if doubt := pair.agreement.doubt:
         return {**known, "left_out": doubt}
-    view = _view(pair, side)
+    view = view_of(pair, side)
     truth = pair.truth[view]
     blurry, extent = moved(truth, rng)
     io.write(output / "noisy" / name, np.ascontiguousarray(pair.short.pixels[view]), pair.short.metadata)
@@ -240,7 +240,7 @@ def _triple(pair: Registered, rng: np.random.Generator, side: int | None, output
     return {**known, "residual": round(pair.agreement.residual, 3), "blur": extent}
 
 
-def _view(pair: Registered, side: int | None) -> tuple[slice, slice]:
+def view_of(pair: Registered, side: int | None) -> tuple[slice, slice]:
     """What both frames show or, of that, the middle."""
     heights, widths = (_middle(full, pair.border, side) for full in pair.short.size)
     return heights, widths

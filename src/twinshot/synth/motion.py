@@ -18,8 +18,8 @@ from ..picture.encoding import Image
 
 Array = NDArray[np.float64]
 
-_STEP = 0.75  # px between sub-frames: below it the mean of bilinear samples shows no ghosts
-_MOST_SUBFRAMES = 160
+STEP = 0.75  # px between sub-frames: below it the mean of bilinear samples shows no ghosts
+MOST_SUBFRAMES = 160
 
 GOPRO_BLUR = (2.0, 6.0, 12.0, 20.0)
 """Breakpoints of a `MotionRange` whose blurry pictures are as far from the sharp ones as GOPRO's, about 25 dB."""
@@ -246,7 +246,7 @@ def _blob(rng: np.random.Generator, height: int, width: int) -> NDArray[np.float
     return np.asarray(cv2.GaussianBlur(mask, (0, 0), rng.uniform(0.6, 1.5)), np.float32)
 
 
-def _corners(poses: Array, size: tuple[int, int]) -> Array:
+def corners(poses: Array, size: tuple[int, int]) -> Array:
     """Where the view's corners are seen for each pose, shape (T, 4, 2)."""
     height, width = size
     ends = np.array([[0, 0, 1], [width - 1, 0, 1], [0, height - 1, 1], [width - 1, height - 1, 1]], np.float64)
@@ -257,13 +257,13 @@ def _corners(poses: Array, size: tuple[int, int]) -> Array:
 
 def blur_extent(path: Path, size: tuple[int, int]) -> float:
     """The largest displacement, in px, that any corner of the view goes through within the exposure."""
-    corners = _corners(path(np.linspace(0, 1, 33)), size)
-    return float(np.linalg.norm(corners.max(0) - corners.min(0), axis=-1).max())
+    seen = corners(path(np.linspace(0, 1, 33)), size)
+    return float(np.linalg.norm(seen.max(0) - seen.min(0), axis=-1).max())
 
 
 def _subframes(scene: Scene, camera: Array) -> int:
-    steps = np.linalg.norm(np.diff(_corners(camera, scene.size), axis=0), axis=-1).sum(0).max()
+    steps = np.linalg.norm(np.diff(corners(camera, scene.size), axis=0), axis=-1).sum(0).max()
     for mover in scene.movers:
         moves = np.diff(mover.path(np.linspace(0, 1, 65))[:, :2] - camera[:, :2], axis=0)
         steps = max(steps, np.linalg.norm(moves, axis=-1).sum())
-    return int(np.clip(np.ceil(steps / _STEP), 4, _MOST_SUBFRAMES))
+    return int(np.clip(np.ceil(steps / STEP), 4, MOST_SUBFRAMES))

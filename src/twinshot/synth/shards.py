@@ -101,7 +101,7 @@ class ShardPlan:
         for number in range(self.per_shard):
             rng = np.random.default_rng([self.seed, index, number])
             light, timing = self.kind(index)
-            exposed = _window(sources, self, rng).expose(light, rng, timing)
+            exposed = window_of(sources, self, rng).expose(light, rng, timing)
             pairs[number] = [sixteen_bit(image) for image in exposed]
         return pairs
 
@@ -123,7 +123,7 @@ def render_missing(sources: Sources, plan: Plan, folder: Path, workers: int) -> 
     random.shuffle(missing)
     if missing:
         # A fork would inherit the locks of threads that OpenCV and torch may have started.
-        with ProcessPoolExecutor(max(1, workers), get_context("spawn"), _end_with_parent) as pool:
+        with ProcessPoolExecutor(max(1, workers), get_context("spawn"), end_with_parent) as pool:
             _rendered(pool, partial(render, sources, plan, folder=folder), missing, folder)
     return paths
 
@@ -142,7 +142,7 @@ def _rendered(pool: ProcessPoolExecutor, work: Callable[[int], Path], missing: S
         ) from error
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Whoever kills a run with -9 wants its rendering to end, too."""
     parent = parent_process()
     assert parent is not None
@@ -177,7 +177,8 @@ def open_shards(paths: Sequence[Path]) -> list[NDArray[np.uint16]]:
     return [np.load(path, mmap_mode="r") for path in paths]
 
 
-def _window(sources: Sources, plan: ShardPlan, rng: np.random.Generator) -> Window:
+def window_of(sources: Sources, plan: ShardPlan, rng: np.random.Generator) -> Window:
+    """What a pair is exposed from: part of a film, as often as planned, or a photograph. Raises TwinshotError."""
     if sources.scenes and rng.random() < plan.real:
         frames = sources.scenes[rng.integers(len(sources.scenes))]
         length = min(int(rng.integers(7, 16)), len(frames))
