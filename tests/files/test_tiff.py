@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import struct
+
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
-from twinshot.files import icc, io
+from twinshot.files import exif, icc, io
 from twinshot.picture.encoding import to_linear
 from twinshot.picture.pair import Metadata, TwinshotError
 
@@ -149,3 +152,24 @@ def test_a_tile_beyond_measure_is_damage(tmp_path, pixels):
         file.pages.first.tags["TileWidth"].overwrite(1_023_410_192, dtype="I")
     with pytest.raises(TwinshotError, match="damaged"):
         io.read(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("pointer", ["I", "Q"])
+def test_exif_of_big_tiff_is_kept(tmp_path, pixels, order, pointer):
+    path = tmp_path / "a.tif"
+    tags = [(271, "s", 0, "Maker", True), (34664, pointer, 1, 0, True)]
+    tifffile.imwrite(path, pixels, photometric="rgb", bigtiff=True, byteorder=order, extratags=tags)
+    with tifffile.TiffFile(path) as file:
+        place = file.pages.first.tags[34664].offset
+    data = bytearray(path.read_bytes())
+    data[place : place + 2] = struct.pack(f"{order}H", exif.CAMERA)
+    data[place + 12 : place + 20] = struct.pack(f"{order}{pointer}", len(data)).ljust(8, b"\0")
+    directory = struct.pack(f"{order}QHHQIIQ", 1, 33434, 5, 1, 1, 8, 0)  # an exposure of an eighth of a second
+    path.write_bytes(data + directory)
+    frame = io.read(path)
+    assert frame.metadata.seconds == 1 / 8
+    io.write(tmp_path / "b.jpg", (pixels // 257).astype(np.uint8), frame.metadata)
+    with Image.open(tmp_path / "b.jpg") as file:
+        kept = exif.parse(file.info["exif"])
+    assert (exif.words(kept.main[271]), exif.exposure_of(kept)[1]) == ("Maker", 1 / 8)

@@ -22,10 +22,13 @@ _SUB_IFDS = 330
 X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 282, 283, 296
 _EXPOSURE_TIME, _F_NUMBER, _ISO, _RECOMMENDED_EXPOSURE, _ISO_SPEED = 0x829A, 0x829D, 0x8827, 0x8832, 0x8833
 _LARGEST_OLD_ISO = 65_535
-_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 18: 8}
+_BIG_KINDS = (16, 18)
 _CODES = {1: "B", 3: "H", 4: "I", 5: "II", 6: "b", 8: "h", 9: "i", 10: "ii", 11: "f", 12: "d", 13: "I"}
 _MOST_TAGS = 1000  # of a directory: a damaged count asks for many more
 _FURTHEST_NOTE = 60_000  # where a note can stay, so that what stands before it is not mostly padding
+HEADERS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+"""What a block, and a TIFF or BigTIFF file, begins with."""
 _PREFIX = b"Exif\0\0"
 # Notes that begin with a header of their own and count from there may be moved.
 _MOVABLE = (
@@ -78,13 +81,13 @@ class Exif:
 def parse(block: bytes) -> Exif:
     """What can be read of a block; damage costs the tags it hits, not the rest."""
     block = block.removeprefix(_PREFIX)
-    order: Order = ">" if block[:2] == b"MM" else "<"
-    if block[:4] not in (b"II*\0", b"MM\0*"):
+    order = _order(block)
+    if block[:4] not in HEADERS:
         return Exif()
-    main, _ = _directory(block, _integer(block[4:8], order), order)
-    camera, places = _directory(block, _pointer(main, CAMERA, order), order)
-    gps, _ = _directory(block, _pointer(main, GPS, order), order)
-    interop, _ = _directory(block, _pointer(camera, INTEROP, order), order)
+    main, _ = _directory(block, _integer(block[8:16] if _is_big(block) else block[4:8], order))
+    camera, places = _directory(block, _pointer(main, CAMERA, order))
+    gps, _ = _directory(block, _pointer(main, GPS, order))
+    interop, _ = _directory(block, _pointer(camera, INTEROP, order))
     for directory, pointer in ((main, CAMERA), (main, GPS), (camera, INTEROP)):
         directory.pop(pointer, None)
     fixed = MAKER_NOTE in camera and not camera[MAKER_NOTE].data.startswith(_MOVABLE)
@@ -93,23 +96,44 @@ def parse(block: bytes) -> Exif:
 
 def directory_at(block: bytes, place: int) -> Directory:
     """A further directory of a block, at an offset; empty where there is none."""
-    return _directory(block, place, ">" if block[:2] == b"MM" else "<")[0]
+    return _directory(block, place)[0]
 
 
-def _directory(block: bytes, place: int, order: Order) -> tuple[Directory, dict[int, int]]:
+def _order(block: bytes) -> Order:
+    return ">" if block[:2] == b"MM" else "<"
+
+
+def _is_big(block: bytes) -> bool:
+    """Whether it is a BigTIFF file, whose counts and offsets have 8 bytes."""
+    return 43 in block[2:4]
+
+
+def _directory(block: bytes, place: int) -> tuple[Directory, dict[int, int]]:
     """The tags of the directory at an offset, and the offsets of their values; both empty where there is none."""
     found: Directory = {}
     places: dict[int, int] = {}
-    count = min(_integer(block[place : place + 2], order), _MOST_TAGS) if place else 0
-    for at in range(place + 2, place + 2 + 12 * count, 12):
-        if at + 12 > len(block):
+    order = _order(block)
+    head, wide = (8, 8) if _is_big(block) else (2, 4)  # bytes of the directory's count, and of other counts and offsets
+    entry = 4 + 2 * wide
+    count = min(_integer(block[place : place + head], order), _MOST_TAGS) if place else 0
+    for at in range(place + head, place + head + entry * count, entry):
+        if at + entry > len(block):
             break
-        tag, kind, number = struct.unpack(f"{order}HHI", block[at : at + 8])
+        tag, kind = struct.unpack(f"{order}HH", block[at : at + 4])
+        number, field = _integer(block[at + 4 : at + 4 + wide], order), at + 4 + wide
         size = _SIZES.get(kind, 0) * number
-        start = at + 8 if size <= 4 else _integer(block[at + 8 : at + 12], order)
+        start = field if size <= wide else _integer(block[field : field + wide], order)
         if size and start + size <= len(block):
-            found[tag], places[tag] = Value(kind, number, block[start : start + size]), start
+            found[tag], places[tag] = _narrow(Value(kind, number, block[start : start + size]), order), start
     return found, places
+
+
+def _narrow(value: Value, order: Order) -> Value:
+    """BigTIFF's integers of 8 bytes as those of 4 that EXIF knows; no value that is kept is larger."""
+    if value.kind not in _BIG_KINDS:
+        return value
+    wide = struct.unpack(f"{order}{value.count}Q", value.data)
+    return number(4, tuple(min(part, 0xFFFFFFFF) for part in wide), order)
 
 
 def _integer(data: bytes, order: Order) -> int:

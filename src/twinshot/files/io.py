@@ -118,7 +118,7 @@ def _decoder(data: bytes, path: Path) -> Decoder:
         return jpeg.decode
     if data.startswith(png.SIGNATURE[:4]):
         return png.decode
-    if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+    if data[:4] in exif.HEADERS:
         return tiff.decode
     kinds: dict[str | None, Decoder] = {
         "WEBP": modern.webp, "AVIF": modern.avif, "HEIC": modern.heic, "JXL": modern.jxl,
