@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import struct
 
 import imagecodecs
 import numpy as np
@@ -43,6 +44,14 @@ def test_avif_with_metadata_is_turned_once(tmp_path, photo):
     np.testing.assert_array_equal(io.read(tmp_path / "b.png").pixels, frame.pixels)
 
 
+def test_a_cropped_avif_is_shown_cropped(tmp_path, photo):
+    """Encoders write no crop; here its box stands at the end."""
+    data = imagecodecs.avif_encode(photo, level=95, speed=10)
+    crop = struct.pack(">I4s8i", 40, b"clap", 400, 1, 256, 1, -6, 1, 10, 1)
+    (tmp_path / "a.avif").write_bytes(data + crop)
+    close(io.read(tmp_path / "a.avif").pixels, photo[32:288, 4:404])
+
+
 @heif
 @pytest.mark.parametrize("bits", [8, 10, 12])
 def test_heic(tmp_path, photo, bits, monkeypatch):
@@ -54,8 +63,11 @@ def test_heic(tmp_path, photo, bits, monkeypatch):
     data = photo.astype(np.uint16) * 257 if deep else photo
     height, width = photo.shape[:2]
     file = pillow_heif.from_bytes("RGB;16" if deep else "RGB", (width, height), data.tobytes())
+    records = {"type": "iptc", "content_type": "", "data": b"\x1c\x02Z\0\5Paris"}
+    file[0].info["metadata"] = [records]
     file.save(tmp_path / "a.heic", quality=95, exif=b"Exif\0\0" + BLOCK)
     frame = io.read(tmp_path / "a.heic")
+    assert frame.metadata.iptc == records["data"]
     assert frame.metadata.bits == (16 if deep else 8)
     close(frame.pixels, np.rot90(data, -1) if frame.size != photo.shape[:2] else data)
     assert frame.metadata.seconds == pytest.approx(1 / 8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from fractions import Fraction
 from importlib.util import find_spec
 from io import BytesIO
 from typing import Any
@@ -74,7 +75,8 @@ def avif(data: bytes, name: str, accept_damaged: bool) -> Stored:
         info = file.info
         orientation = _orientation(info)  # Pillow puts the file's own turns and mirrors there
     profile = info.get("icc_profile") or _coded_profile(data)
-    return _stored(info, _decoded(imagecodecs.avif_decode, data), _depth(data), orientation, profile=profile)
+    pixels = _cropped(_decoded(imagecodecs.avif_decode, data), data)
+    return _stored(info, pixels, _depth(data), orientation, profile=profile)
 
 
 def _decoded(decode: Any, data: bytes) -> NDArray[Any]:
@@ -83,6 +85,19 @@ def _decoded(decode: Any, data: bytes) -> NDArray[Any]:
         return np.asarray(decode(data))
     except Exception as error:  # the codec's own kind, of no family
         raise ValueError(str(error)) from error
+
+
+def _cropped(pixels: NDArray[Any], data: bytes) -> NDArray[Any]:
+    """What is to be shown of a picture by its box of the clean aperture, which decoders ignore (ISO/IEC 14496-12)."""
+    at = data.find(b"\0\0\0\x28clap") + 8
+    numbers = struct.unpack(">IIIIiIiI", data[at : at + 32]) if 8 <= at <= len(data) - 32 else ()
+    if not numbers or not all(numbers[1::2]):
+        return pixels
+    across, down, right, under = (Fraction(*part) for part in zip(numbers[::2], numbers[1::2], strict=True))
+    height, width = pixels.shape[:2]
+    left, top = round((width - across) / 2 + right), round((height - down) / 2 + under)
+    inside = left >= 0 and top >= 0 and left + across <= width and top + down <= height
+    return pixels[top : top + round(down), left : left + round(across)] if inside else pixels
 
 
 def _depth(data: bytes) -> int:
@@ -124,7 +139,8 @@ def heic(data: bytes, name: str, accept_damaged: bool) -> Stored:
     left_out = [f"{len(file) - 1} more pictures"] if len(file) > 1 else []
     left_out += [word for key, word in (("depth_images", "a depth map"), ("aux", "a gain map")) if file.info.get(key)]
     notes = (f"has {' and '.join(left_out)}, left out",) if left_out else ()
-    return _stored(file.info, pixels, 16 if deep else 8, 1, profile=profile, notes=notes)
+    iptc = next((part["data"] for part in file.info.get("metadata", ()) if part["type"] == "iptc"), b"")
+    return _stored(file.info, pixels, 16 if deep else 8, 1, profile=profile, iptc=iptc, notes=notes)
 
 
 def jxl(data: bytes, name: str, accept_damaged: bool) -> Stored:
