@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import struct
+import tracemalloc
+import zlib
 from io import BytesIO
 from xml.etree import ElementTree
 
+import imagecodecs
 import numpy as np
 import pytest
 from helpers import save
@@ -48,6 +52,32 @@ def test_from_any_format_to_any(tmp_path, pixels, first, second):
         else:
             assert known.comment == "by the river"
             assert known.dpi == pytest.approx((300, 300), rel=0.01)
+
+
+@pytest.mark.parametrize("torn", [b"<hdrgm:a>", b"<Container:Directory ", b"<xmpMM:History><rdf:Seq>", b"<rdf:RDF "])
+def test_xmp_that_never_ends_does_not_take_forever(torn):
+    """Where each piece looked for its end in all that follows, this would take an hour."""
+    packet = torn * 200_000
+    assert len(xmp.with_history(xmp.upright(packet, 10, 10), "twinshot", "restored")) >= len(packet)
+
+
+def test_texts_that_are_not_carried_on_are_not_unpacked(tmp_path, pixels, monkeypatch):
+    """A small file's texts may unpack to gigabytes."""
+    io.write(tmp_path / "a.png", pixels, KNOWN)
+    data, bomb = (tmp_path / "a.png").read_bytes(), b"zTXtbomb\0\0" + zlib.compress(bytes(20 << 20))
+    chunk = struct.pack(">I", len(bomb) - 4) + bomb + struct.pack(">I", zlib.crc32(bomb))
+    (tmp_path / "b.png").write_bytes(data[:33] + chunk + data[33:])
+    given: list[bytes] = []
+    decode = imagecodecs.png_decode
+    monkeypatch.setattr(imagecodecs, "png_decode", lambda data: [given.append(data), decode(data)][1])
+    tracemalloc.start()
+    frame = io.read(tmp_path / "b.png")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10 << 20
+    assert b"zTXt" not in given[0]  # libpng would unpack it, too
+    np.testing.assert_array_equal(frame.pixels, pixels)
+    assert frame.metadata.comment == "by the river"
 
 
 def test_others_find_xmp_and_resolution(tmp_path, pixels):

@@ -16,8 +16,8 @@ from . import exif, icc, xmp
 from .stored import Stored
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_LARGEST_TEXT = 64 << 20  # bytes of a compressed chunk, unpacked
-_XMP, _IPTC = b"XML:com.adobe.xmp", (b"Raw profile type iptc", b"Raw profile type app13")
+_LARGEST_TEXT = 16 << 20  # bytes of a compressed chunk, unpacked
+_XMP, _IPTC, _COMMENT = b"XML:com.adobe.xmp", (b"Raw profile type iptc", b"Raw profile type app13"), b"Comment"
 _SRGB_GAMMA = 0.45455
 _HEADER_END = 33
 
@@ -39,11 +39,11 @@ def decode(data: bytes, name: str, accept_damaged: bool) -> Stored:
     if int.from_bytes(chunks.get(b"acTL", b"")[:4], "big") > 1:
         raise InputError(f"{name}: holds several frames; save the one you want as a file of its own")
     try:
-        pixels = imagecodecs.png_decode(data)
+        pixels = imagecodecs.png_decode(_without_words(data))
     except Exception as error:  # the codec's own kind, of no family
         raise ValueError(str(error)) from error
     block = exif.parse(chunks.get(b"eXIf", b""))
-    texts = dict(_texts(data))
+    texts = _texts(data)
     return Stored(
         _shaped(pixels),
         bits if bits == 16 else 8,  # libpng spreads fewer bits over 8
@@ -52,7 +52,7 @@ def decode(data: bytes, name: str, accept_damaged: bool) -> Stored:
         _profile(chunks),
         texts.get(_XMP, b""),
         next((_unwrapped(texts[key]) for key in _IPTC if key in texts), b""),
-        texts.get(b"Comment", b"").decode("utf-8", "replace"),
+        texts.get(_COMMENT, b"").decode("utf-8", "replace"),
         _dpi(chunks.get(b"pHYs", b"")),
     )
 
@@ -61,14 +61,30 @@ def _shaped(pixels: NDArray[Any]) -> NDArray[Any]:
     return pixels[..., 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels
 
 
-def _each(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Every chunk but those of pixels, as far as the file goes."""
+def _places(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Every chunk's kind, and where it begins and ends, as far as the file goes."""
     place = len(SIGNATURE)
     while place + 12 <= len(data):
         size, kind = struct.unpack(">I4s", data[place : place + 8])
-        if kind not in (b"IDAT", b"fdAT"):
-            yield kind, data[place + 8 : place + 8 + size]
+        yield kind, place, place + 12 + size
         place += 12 + size
+
+
+def _each(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Kind and payload of every chunk but those of pixels."""
+    for kind, start, end in _places(data):
+        if kind not in (b"IDAT", b"fdAT"):
+            yield kind, data[start + 8 : end - 4]
+
+
+def _without_words(data: bytes) -> bytes:
+    """The file without texts and profiles, which libpng would unpack for nothing, and which may be bombs."""
+    kept, last = [], 0
+    for kind, start, end in _places(data):
+        if kind in (b"tEXt", b"zTXt", b"iTXt", b"iCCP"):
+            kept.append(data[last:start])
+            last = end
+    return b"".join([*kept, data[last:]]) if kept else data
 
 
 def _chunks(data: bytes) -> dict[bytes, bytes]:
@@ -81,18 +97,22 @@ def _chunks(data: bytes) -> dict[bytes, bytes]:
     return found
 
 
-def _texts(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Keyword and bytes of every text chunk; what is damaged is left out."""
+def _texts(data: bytes) -> dict[bytes, bytes]:
+    """The texts that are carried on, by keyword, without damaged ones; others, which may be bombs, stay packed."""
+    found: dict[bytes, bytes] = {}
     for kind, payload in _each(data):
         key, zero, rest = payload.partition(b"\0")
+        if key in found or key not in (_XMP, *_IPTC, _COMMENT):
+            continue
         with suppress(zlib.error, ValueError, IndexError):
             if kind == b"tEXt" and zero:
-                yield key, rest.decode("latin-1").encode()
+                found[key] = rest.decode("latin-1").encode()
             elif kind == b"zTXt":
-                yield key, _inflated(rest[1:])
+                found[key] = _inflated(rest[1:])
             elif kind == b"iTXt":
                 words = rest[2:].split(b"\0", 2)[2]
-                yield key, _inflated(words) if rest[0] else words
+                found[key] = _inflated(words) if rest[0] else words
+    return found
 
 
 def _inflated(data: bytes) -> bytes:
@@ -158,7 +178,7 @@ def _beside(metadata: Metadata, block: exif.Exif) -> Iterator[bytes]:
         digits = f"\niptc\n{len(resources):8}\n{resources.hex()}\n".encode()
         yield _chunk(b"zTXt", _IPTC[0] + bytes(2) + zlib.compress(digits))
     if metadata.comment:
-        yield _chunk(b"iTXt", b"Comment" + bytes(5) + metadata.comment.encode())
+        yield _chunk(b"iTXt", _COMMENT + bytes(5) + metadata.comment.encode())
 
 
 def _chunk(kind: bytes, payload: bytes) -> bytes:

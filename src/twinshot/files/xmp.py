@@ -14,22 +14,38 @@ _EMPTY = (
 _NAMESPACES = (
     'xmlns:xmpMM="http://ns.adobe.com/xap/1.0/mm/" xmlns:stEvt="http://ns.adobe.com/xap/1.0/sType/ResourceEvent#"'
 )
-_GONE = (  # what went with the old file: a gain map, a video, a second part for what one segment does not hold
-    rb"<((?:Gain)?Container):Directory\b.*?</\1:Directory>",
-    rb"\s(?:hdrgm:\w+|xmpNote:HasExtendedXMP|GCamera:\w+|GContainer:\w+|Container:\w+)=(\"[^\"]*\"|'[^']*')",
-    rb"<(GCamera:\w+|hdrgm:\w+|xmpNote:HasExtendedXMP)\b[^>]*(?:/>|>.*?</\1>)",
-)
+# What went with the old file: a gain map, a video, a second part for what one segment does not hold.
+_GONE = rb"(?:hdrgm|GCamera|G?Container|GainContainer):\w+|xmpNote:HasExtendedXMP"
+_SETTINGS = rb"crs:\w+"
 
 
 def upright(packet: bytes, width: int, height: int) -> bytes:
     """The packet for an upright picture of this size, in px, that has neither gain map nor video."""
-    for pattern in _GONE:
-        packet = re.sub(pattern, b"", packet, flags=re.DOTALL)
+    packet = _without(packet, _GONE)
     for name, value in (("tiff:Orientation", 1), ("exif:PixelXDimension", width), ("exif:PixelYDimension", height)):
         at = name.encode()
         packet = re.sub(rb"(\b" + at + rb"=[\"'])\d+", rb"\g<1>%d" % value, packet)
         packet = re.sub(rb"(<" + at + rb">)\s*\d+", rb"\g<1>%d" % value, packet)
     return packet
+
+
+def without_settings(packet: bytes) -> bytes:
+    """The packet without a raw developer's settings, which were meant for other pixels."""
+    return _without(packet, _SETTINGS)
+
+
+def _without(packet: bytes, names: bytes) -> bytes:
+    """The packet without attributes and elements whose names match; in one pass, whatever a damaged packet holds."""
+    packet = re.sub(rb"\s(?:" + names + rb")=(?:\"[^\"]*\"|'[^']*')", b"", packet)
+    kept, start, inside = [], 0, b""
+    for tag in re.finditer(rb"<(/?)([\w:]+)[^<>]*>", packet):
+        closes, name = tag[1], tag[2]
+        if not inside and not closes and re.fullmatch(names, name):
+            kept.append(packet[start : tag.start()])
+            start, inside = tag.start(), name
+        if name == inside and (closes or tag[0].endswith(b"/>")):
+            start, inside = tag.end(), b""
+    return b"".join([*kept, packet[start:]])
 
 
 def with_history(packet: bytes, software: str, what: str) -> bytes:
@@ -42,10 +58,11 @@ def with_history(packet: bytes, software: str, what: str) -> bytes:
         f'<rdf:li stEvt:action="derived" stEvt:softwareAgent={quoteattr(software)} stEvt:when="{when}" '
         f"stEvt:parameters={quoteattr(what)}/>"
     )
-    old = re.search(rb"<xmpMM:History>\s*<rdf:Seq>.*?(?=</rdf:Seq>)", packet, flags=re.DOTALL)
-    if old:
+    old = re.search(rb"<xmpMM:History>\s*<rdf:Seq>", packet)
+    end = packet.find(b"</rdf:Seq>", old.end()) if old else -1
+    if end >= 0:
         event = event.replace("<rdf:li", f"<rdf:li {_NAMESPACES}", 1)
-        return packet[: old.end()] + event.encode() + packet[old.end() :]
+        return packet[:end] + event.encode() + packet[end:]
     return with_description(
         packet,
         f'<rdf:Description rdf:about="" {_NAMESPACES}><xmpMM:History><rdf:Seq>{event}</rdf:Seq></xmpMM:History>'
@@ -56,7 +73,7 @@ def with_history(packet: bytes, software: str, what: str) -> bytes:
 def with_description(packet: bytes, description: str) -> bytes:
     """The packet, or a new one, with one more rdf:Description; as it is where it is no packet of the usual spelling."""
     packet = packet or _EMPTY
-    whole = re.sub(rb"<rdf:RDF\b([^>]*)/>", rb"<rdf:RDF\1></rdf:RDF>", packet)
+    whole = re.sub(rb"<rdf:RDF\b([^<>]*)/>", rb"<rdf:RDF\1></rdf:RDF>", packet)
     head, end, tail = whole.rpartition(b"</rdf:RDF>")
     return head + description.encode() + end + tail if end else packet
 
