@@ -72,7 +72,7 @@ def write_dng(
         (50778, "H", 1, 21, True), (33434, "2I", 1, (round(seconds * 10_000), 10_000), True),
         (33437, "2I", 1, (20, 10), True), (34855, "H", 1, 400, True),
     ]  # fmt: skip
-    layout = {"photometric": 32803, "extratags": tags, **layout}
+    layout = {"photometric": 32803, **layout, "extratags": [*tags, *layout.get("extratags", ())]}
     if packed:
         layout = {"compression": 7, "tile": values.shape[:2], "shape": levels.shape, "dtype": levels.dtype, **layout}
     tifffile.imwrite(path, iter([packed]) if packed else levels, **layout)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import imagecodecs
 import numpy as np
@@ -80,6 +81,29 @@ def test_turned_upright_once(tmp_path, scene, upright, turn):
     np.testing.assert_array_equal(frame.pixels, turned)
     io.write(tmp_path / "c.png", frame.pixels, frame.metadata)
     np.testing.assert_array_equal(io.read(tmp_path / "c.png").pixels, frame.pixels)
+
+
+@pytest.mark.parametrize("longs", [False, True])
+def test_words_beside_a_raw_file_are_kept_but_not_how_it_was_to_be_developed(tmp_path, scene, longs):
+    packet = (
+        b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        b'<rdf:Description rdf:about="" xmlns:crs="http://ns.adobe.com/camera-raw-settings/1.0/" crs:Exposure2012="+2" '
+        b'xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmp:Rating="4"><crs:ToneCurve><rdf:Seq><rdf:li>0, 9</rdf:li>'
+        b"</rdf:Seq></crs:ToneCurve></rdf:Description></rdf:RDF></x:xmpmeta>"
+    )
+    iptc = b"\x1c\x02\x5a\0\x07Glasgow"
+    stored = ("I", 3, np.frombuffer(iptc, "<u4")) if longs else ("B", len(iptc), iptc)
+    tags = [(700, "B", len(packet), packet, True), (33723, *stored, True)]
+    frame = developed(write_dng(tmp_path / "a.dng", mosaic(scene), 0.1, extratags=tags))
+    assert frame.metadata.iptc == iptc
+    for suffix in ("jpg", "dng"):
+        pixels = frame.pixels if suffix == "dng" else (frame.pixels // 257).astype(np.uint8)
+        io.write(tmp_path / f"b.{suffix}", pixels, frame.metadata)
+        kept = io.read(tmp_path / f"b.{suffix}").metadata.xmp
+        assert b'xmp:Rating="4"' in kept
+        assert b"Exposure2012" not in kept
+        assert b"ToneCurve" not in kept
+        ElementTree.fromstring(kept)  # raises where it is not well-formed
 
 
 def test_hot_pixels_are_filled_and_the_rest_left(tmp_path, scene):

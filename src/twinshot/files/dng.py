@@ -43,7 +43,7 @@ def write(file: IO[bytes], pixels: NDArray[np.uint16], metadata: Metadata, block
     preview = _preview(pixels)
     values, colours = _sensor_values(pixels, metadata.sensor, block.order)
     whole = tiff.layout(values, block.order, _LINEAR_RAW) | _levels(block.order)
-    metadata = replace(metadata, xmp=xmp.with_description(metadata.xmp, _NO_REDUCTION))
+    metadata = replace(metadata, xmp=xmp.with_description(xmp.without_settings(metadata.xmp), _NO_REDUCTION))
     block = replace(block, main={**tiff.resolution(metadata, block), **block.main})
     first = _preview_tags(preview, block.order) | colours | tiff.blocks(replace(metadata, icc=b""))
     head = _head(block, first, whole, len(preview[0]))

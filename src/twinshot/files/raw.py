@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..picture.encoding import to_srgb
 from ..picture.errors import InputError
 from ..picture.pair import Frame, Metadata, Sensor, check_frame, check_size
-from . import exif, tiff
+from . import exif, tiff, xmp
 
 if TYPE_CHECKING:
     import rawpy
@@ -168,7 +168,11 @@ def _lone(
 def _metadata(raw: rawpy.RawPy, data: bytes, sensor: Sensor) -> Metadata:
     block = _exif(raw, data)
     exposure, seconds = exif.exposure_of(block)
-    return Metadata(exif.serialise(block) if block else b"", b"", 16, exposure, seconds, sensor=sensor)
+    packet, iptc = tiff.beside(data)
+    return Metadata(
+        exif.serialise(block) if block else b"", b"", 16, exposure, seconds, xmp.without_settings(packet), iptc,
+        sensor=sensor,
+    )  # fmt: skip
 
 
 def _exif(raw: rawpy.RawPy, data: bytes) -> exif.Exif:

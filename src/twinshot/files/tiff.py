@@ -25,6 +25,7 @@ _NAMES = {0: "greyscale, white is 0", 3: "a palette picture", 4: "a mask", 5: "C
 _MOST_CHANNELS = 8
 _ROWS = 64  # that are written at once
 _DNG_VERSION = 50706
+_XMP, _IPTC, _ICC = 700, 33723, 34675
 
 
 def is_raw(data: bytes) -> bool:
@@ -37,6 +38,18 @@ def is_raw(data: bytes) -> bool:
 def _number(main: exif.Directory, tag: int, data: bytes) -> int:
     order: Order = ">" if data[:2] == b"MM" else "<"
     return int(next(exif.numbers(main.get(tag), order), 0))
+
+
+def beside(data: bytes) -> tuple[bytes, bytes]:
+    """XMP and IPTC of a raw file that is built as TIFF; empty where there are none."""
+    block = exif.parse(data)
+    packet, records = block.main.get(_XMP), block.main.get(_IPTC)
+    iptc = b""
+    if records:
+        iptc = (
+            _as_longs([int(part) for part in exif.numbers(records, block.order)]) if records.kind == 4 else records.data
+        )
+    return packet.data if packet else b"", iptc
 
 
 def is_cut_short(data: bytes) -> bool:
@@ -86,9 +99,9 @@ def _stored(file: TiffFile, data: bytes, name: str) -> Stored:
         32 if page.dtype is not None and page.dtype.kind == "f" else page.bitspersample,
         exif.orientation_of(block),
         exif.serialise(exif.upright(block, page.imagewidth, page.imagelength)) if block else b"",
-        _bytes(page, 34675),
-        _bytes(page, 700),
-        _bytes(page, 33723) or xmp.iptc_of(_bytes(page, 34377)),
+        _bytes(page, _ICC),
+        _bytes(page, _XMP),
+        _bytes(page, _IPTC) or xmp.iptc_of(_bytes(page, 34377)),
         alpha=any(int(kind) in (1, 2) for kind in page.extrasamples),
         notes=tuple(_notes(file, page)),
     )
@@ -147,7 +160,7 @@ def _notes(file: TiffFile, page: TiffPage) -> Iterator[str]:
         yield f"has {len(others) + 1} pages, of which the first was used"
     if page.tags.valueof(37724) is not None:
         yield "has layers, which were left out: their sum was used"
-    if page.dtype is not None and page.dtype.kind == "f" and page.tags.valueof(34675) is None:
+    if page.dtype is not None and page.dtype.kind == "f" and page.tags.valueof(_ICC) is None:
         yield "has float values and no colour profile, so they were taken as sRGB-encoded"
 
 
@@ -199,8 +212,8 @@ def resolution(metadata: Metadata, block: exif.Exif) -> exif.Directory:
 
 def blocks(metadata: Metadata) -> exif.Directory:
     """ICC, XMP and IPTC as tags."""
-    found = {34675: metadata.icc, 700: metadata.xmp, 33723: metadata.iptc}
-    return {tag: Value(7 if tag != 700 else 1, len(data), data) for tag, data in found.items() if data}
+    found = {_ICC: metadata.icc, _XMP: metadata.xmp, _IPTC: metadata.iptc}
+    return {tag: Value(7 if tag != _XMP else 1, len(data), data) for tag, data in found.items() if data}
 
 
 def _comment(metadata: Metadata) -> exif.Directory:
