@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,3 +85,64 @@ def some_batch(seed: int = 0) -> Triple:
     generator = torch.Generator().manual_seed(seed)
     noisy, blurry, sharp = torch.rand(3, 2, 3, 32, 32, generator=generator)
     return noisy, blurry, sharp
+
+
+def without_seconds(table: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in table.items() if key != "seconds"}
+
+
+def rows_of(run: Path) -> list[dict[str, Any]]:
+    """What was logged, in order; a row that is being written is left out."""
+    path = run / "metrics.jsonl"
+    lines = path.read_text("utf-8").splitlines() if path.exists() else []
+    return [without_seconds(json.loads(line)) for line in lines if line.endswith("}")]
+
+
+def workplace(lab: Lab, folder: Path) -> Path:
+    """A folder for runs, with the motion already rendered."""
+    shutil.copytree(lab.shards, folder / "shards")
+    return folder
+
+
+def kill_at(step: int, recipe: dict[str, Any], root: Path, runs: Path) -> None:
+    """Start the command in a process group of its own and end all of it once `step` is logged."""
+    with training(recipe, root, runs) as process:
+        wait_for(step, runs / recipe["name"], process)
+
+
+@contextmanager
+def training(
+    recipe: dict[str, Any], root: Path, runs: Path, launcher: Sequence[str] = (sys.executable,)
+) -> Iterator[subprocess.Popen[bytes]]:
+    """The command meanwhile, in a process group of its own that is killed in the end."""
+    path = runs / "recipe.toml"
+    path.write_text(as_toml(recipe), "utf-8")
+    process = subprocess.Popen(
+        [*launcher, "-m", "twinshot", "train", str(path), "--data", str(root), "--runs", str(runs), "--resume"],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def wait_for(step: int, run: Path, process: subprocess.Popen[bytes]) -> None:
+    while not any(row["step"] >= step for row in rows_of(run)):
+        assert process.poll() is None, "ended by itself"
+        time.sleep(0.003)
+
+
+def as_toml(table: dict[str, Any]) -> str:
+    """Tables as inline TOML, in which JSON's scalars and lists are at home."""
+
+    def value(item: Any) -> str:
+        if isinstance(item, dict):
+            return "{" + ", ".join(f"{key} = {value(each)}" for key, each in item.items()) + "}"
+        return json.dumps(item)
+
+    return "\n".join(f"{key} = {value(item)}" for key, item in table.items())

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import os
 import random
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import IO, Any, get_args
 
@@ -18,7 +12,7 @@ import numpy as np
 import pytest
 import skimage.data
 import torch
-from laboratory import Lab, some_batch, tiny, tiny_table
+from laboratory import Lab, kill_at, rows_of, some_batch, tiny, tiny_table, without_seconds, workplace
 from msgspec import to_builtins
 from msgspec.structs import replace
 
@@ -47,55 +41,7 @@ def equal(a: Any, b: Any) -> bool:
     return bool(a == b)
 
 
-def without_seconds(table: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in table.items() if key != "seconds"}
-
-
-def rows_of(run: Path) -> list[dict[str, Any]]:
-    """What was logged, in order; a row that is being written is left out."""
-    path = run / "metrics.jsonl"
-    lines = path.read_text("utf-8").splitlines() if path.exists() else []
-    return [without_seconds(json.loads(line)) for line in lines if line.endswith("}")]
-
-
-def workplace(lab: Lab, folder: Path) -> Path:
-    """A folder for runs, with the motion already rendered."""
-    shutil.copytree(lab.shards, folder / "shards")
-    return folder
-
-
 # Killed and resumed
-
-
-def kill_at(step: int, recipe: dict[str, Any], root: Path, runs: Path) -> None:
-    """Start the command in a process group of its own and end all of it once `step` is logged."""
-    path = runs / "recipe.toml"
-    path.write_text(as_toml(recipe), "utf-8")
-    command = [sys.executable, "-m", "twinshot", "train", str(path), "--data", str(root), "--runs", str(runs)]
-    process = subprocess.Popen(
-        command,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
-        stdout=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        while not any(row["step"] >= step for row in rows_of(runs / recipe["name"])):
-            assert process.poll() is None, "ended by itself"
-            time.sleep(0.003)
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def as_toml(table: dict[str, Any]) -> str:
-    """Tables as inline TOML, in which JSON's scalars and lists are at home."""
-
-    def value(item: Any) -> str:
-        if isinstance(item, dict):
-            return "{" + ", ".join(f"{key} = {value(each)}" for key, each in item.items()) + "}"
-        return json.dumps(item)
-
-    return "\n".join(f"{key} = {value(item)}" for key, item in table.items())
 
 
 @pytest.mark.parametrize("kind", ["twin", "rnn"])

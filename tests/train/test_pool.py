@@ -39,7 +39,7 @@ def numbered(recipe: Recipe, refill: int) -> torch.Tensor:
 def seen(recipe: Recipe, first_step: int, steps: int) -> list[list[int]]:
     """The numbers of the pictures that each batch is cut from."""
     pool = Pool(recipe, CPU)
-    numbers = pool.numbers(first_step, first_step + steps)
+    numbers = list(pool.numbers(first_step, first_step + steps))
     stream = pool.batches((numbered(recipe, number // 2) for number in numbers[::2]), first_step)
     return [[int(crop[0, 0, 0]) for crop in noisy] for noisy, _, _ in stream]
 

@@ -1,7 +1,7 @@
 """What the trainer reads: rendered motion from the shards, with crop, flips, noise and gain drawn on the fly.
 
 Sample number i is a pure function of (recipe, i): the stream is the same after a restart and for any number of
-worker processes.
+worker processes, and ranks that train together share out a batch's numbers.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from ..synth.motion import MotionRange
 from ..synth.profiles import BracketProfile, Sample, profile_named
 from ..synth.sample import sample
 from ..synth.shards import TRAINING_MOTION, Kind, ShardPlan, Sources, kinds_for, open_shards, render_missing
+from . import ranks
 from .brackets import bracket_triple
 from .config import DataConfig, Recipe, Source
 from .pool import CPU, Pictures, Pool, Triple
@@ -138,7 +139,7 @@ def _prepare_films(data: DataConfig, root: Path, folder: Path, workers: int) -> 
 
 
 def batches(recipe: Recipe, shards: Sequence[Path], first_step: int, device: torch.device = CPU) -> Iterator[Triple]:
-    """Batches of the steps from `first_step` to the recipe's last, on the device."""
+    """Batches of the steps from `first_step` to the recipe's last, this rank's part of each, on the device."""
     if first_step >= recipe.steps:
         return iter(())
     if recipe.data.reuse > 1:
@@ -148,8 +149,9 @@ def batches(recipe: Recipe, shards: Sequence[Path], first_step: int, device: tor
 
 def _cropped_once(recipe: Recipe, shards: Sequence[Path], first_step: int, device: torch.device) -> Iterator[Triple]:
     size = recipe.data.batch
-    numbers = range(first_step * size, recipe.steps * size)
-    for batch in _read_ahead(ShardDataset(recipe.data, shards, recipe.seed), numbers, size, device):
+    numbers = ranks.part(range(first_step * size, recipe.steps * size), size)
+    dataset = ShardDataset(recipe.data, shards, recipe.seed)
+    for batch in _read_ahead(dataset, numbers, size // ranks.count(), device):
         noisy, blurry, sharp = (image.to(device, non_blocking=True) for image in batch)
         yield noisy, blurry, sharp
 
@@ -161,7 +163,7 @@ def _cropped_often(recipe: Recipe, shards: Sequence[Path], first_step: int, devi
     return pool.batches(_read_ahead(Pictures(whole), numbers, pool.refill, device), first_step)
 
 
-def _read_ahead(dataset: Dataset[Any], numbers: range, size: int, device: torch.device) -> Iterable[Any]:
+def _read_ahead(dataset: Dataset[Any], numbers: Iterable[int], size: int, device: torch.device) -> Iterable[Any]:
     """Numbered items in batches of `size`, drawn by one process beside training, for a GPU by all cores but one."""
     gpu = device.type == "cuda"
     return DataLoader(

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
+from zlib import crc32
 
 import numpy as np
 import torch
@@ -22,6 +23,7 @@ from ..nets.checkpoint import read_checkpoint
 from ..picture.encoding import Image
 from ..picture.levels import eight_bit, psnr
 from ..picture.pair import Metadata, TwinshotError
+from . import ranks
 from .config import SHARDS, Recipe, as_table, recipe_from
 from .data import Validation, batches, prepare_shards, validation
 from .pool import CPU, Triple
@@ -40,6 +42,9 @@ def train(
 ) -> list[Path]:
     """Train recipes of the same data, seed and steps side by side, on the same batches; returns the checkpoints.
 
+    Processes that `torchrun` started train together, each on its part of every batch; the first alone writes, and
+    returns the checkpoints.
+
     Args:
         recipes: the runs; one, mostly. Several share the work of drawing samples, which keeps a GPU waiting.
         root: the data root (photos/train, photos/val and, optionally, frames/train, frames/val; with the source
@@ -51,11 +56,13 @@ def train(
 
     Raises:
         TwinshotError: recipes that do not see the same batches, what reading, rendering or resuming say, another
-            process trains a run, or a loss or gradient is no longer finite.
+            process trains a run, a batch that processes cannot share or another one that has ended, or a loss or
+            gradient is no longer finite.
     """
     _must_agree(recipes)
-    with ExitStack() as stack:
-        for recipe in recipes:
+    with ranks.joined(), ExitStack() as stack:
+        ranks.check_split(recipes[0].data.batch, recipes[0].data.reuse)
+        for recipe in recipes if ranks.rank() == 0 else ():
             stack.enter_context(atomic.claimed(folder / recipe.name))
         reports = [report] if len(recipes) == 1 else [_named(recipe.name, report) for recipe in recipes]
         runs = [
@@ -63,7 +70,7 @@ def train(
             for recipe, told in zip(recipes, reports, strict=True)
         ]
         _train(runs, root, folder)
-    return [run.checkpoint for run in runs]
+        return [run.checkpoint for run in runs] if ranks.rank() == 0 else []
 
 
 def _named(name: str, report: Report) -> Report:
@@ -84,7 +91,9 @@ def _must_agree(recipes: Sequence[Recipe]) -> None:
 
 def _train(runs: Sequence[Run], root: Path, folder: Path) -> None:
     recipe, device = runs[0].recipe, runs[0].state.device
-    held_out = validation(root, recipe.data.profiles, recipe.validation, source=recipe.data.source)
+    held_out = Validation({})
+    if ranks.rank() == 0:
+        held_out = validation(root, recipe.data.profiles, recipe.validation, source=recipe.data.source)
     shards = prepare_shards(recipe, root, folder / SHARDS, workers=threads())
     first = min(run.state.step for run in runs)
     began = time.monotonic()
@@ -102,7 +111,8 @@ class Run:
     def __init__(self, recipe: Recipe, folder: Path, resume: bool, report: Report, device: torch.device) -> None:
         self.recipe, self.folder = recipe, folder
         self.state = start_or_resume(recipe, folder, resume, device)
-        self.log = Log(folder / "metrics.jsonl", self.state.step, report)
+        ranks.check_same(self._beginning())
+        self.log = Log(folder / "metrics.jsonl", self.state.step, report) if ranks.rank() == 0 else None
         self.saved = time.monotonic()
 
     @property
@@ -110,18 +120,28 @@ class Run:
         """Where its state is kept."""
         return self.folder / "checkpoint.pt"
 
+    def _beginning(self) -> str:
+        settings = crc32(repr(self.recipe).encode())
+        weights = fingerprint(self.state.net)
+        return f"step {self.state.step} of {self.recipe.name!r} (weights {weights:08x}, recipe {settings:08x})"
+
     def advance(self, batch: Triple, waited: float, held_out: Validation) -> None:
         """One step on a batch that took `waited` seconds to come; then what is due: log, validation, checkpoint."""
         state, recipe, began = self.state, self.recipe, time.monotonic()
-        row = STEPS[recipe.method](state, batch, recipe)
+        ranks.own_stream(recipe.seed, state.step)
+        row = ranks.mean(STEPS[recipe.method](state, batch, recipe))
         _check(row, state.step, self.folder)
-        now = time.monotonic()
-        state.seconds += waited + now - began
+        state.seconds += waited + time.monotonic() - began
+        if self.log:
+            self._keep(self.log, row, held_out)
+
+    def _keep(self, log: Log, row: dict[str, float], held_out: Validation) -> None:
+        state, recipe, now = self.state, self.recipe, time.monotonic()
         last = state.step == recipe.steps
         if state.step % recipe.log_every == 0 or last:
-            self.log.write({"step": state.step, **row, "seconds": round(state.seconds, 1)})
+            log.write({"step": state.step, **row, "seconds": round(state.seconds, 1)})
         if state.step % recipe.validate_every == 0 or last:
-            self.log.write({"step": state.step, "validation": validate(state, held_out, self.folder)})
+            log.write({"step": state.step, "validation": validate(state, held_out, self.folder)})
         if now - self.saved > 60 * recipe.checkpoint_minutes or last:
             save(state, recipe, self.checkpoint)
             self.saved = now

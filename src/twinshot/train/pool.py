@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from . import ranks
 from .config import Recipe
 
 Triple = tuple[Tensor, Tensor, Tensor]
@@ -36,18 +37,21 @@ class Pictures(Dataset[Tensor]):
 class Pool:
     """The last `KEPT` refills of `batch / reuse` pictures; a refill a step comes in, and the oldest goes.
 
-    It takes 18 bytes a pixel: 4.8 GB for refills of four pictures of 256x256.
+    It takes 18 bytes a pixel: 4.8 GB for refills of four pictures of 256x256. Ranks that train together have each their
+    part of every refill, and crop from that alone: none draws what another has drawn.
     """
 
     def __init__(self, recipe: Recipe, device: torch.device) -> None:
         self.data, self.seed, self.device = recipe.data, recipe.seed, device
-        self.refill = recipe.data.batch // recipe.data.reuse
+        self.batch = recipe.data.batch // ranks.count()
+        self.refill = self.batch // recipe.data.reuse
         size = (KEPT * self.refill, recipe.data.side, recipe.data.side, 9)
         self.pictures = torch.empty(size, dtype=torch.float16, device=device)
 
-    def numbers(self, first_step: int, steps: int) -> range:
+    def numbers(self, first_step: int, steps: int) -> Iterable[int]:
         """The pictures that the steps from `first_step` on are cropped from."""
-        return range(_oldest(first_step) * self.refill, (steps + FIRST) * self.refill)
+        size = self.refill * ranks.count()
+        return ranks.part(range(_oldest(first_step) * size, (steps + FIRST) * size), size)
 
     def batches(self, refills: Iterable[Tensor], first_step: int) -> Iterator[Triple]:
         """The batches from `first_step` on, of the refills that `numbers` names."""
@@ -59,10 +63,10 @@ class Pool:
 
     def _crops(self, number: int) -> Triple:
         """A batch from the pictures that are there once refill `number` is; the same whenever it is asked for."""
-        rng, data = np.random.default_rng([self.seed, number]), self.data
+        rng, data = np.random.default_rng([self.seed, number, ranks.rank()]), self.data  # a last 0 changes nothing
         there = min(number + 1, KEPT) * self.refill
-        top, left = rng.integers(data.side - data.crop + 1, size=(2, data.batch, 1)) + np.arange(data.crop)
-        places = (rng.integers(there, size=(data.batch, 1, 1)), top[:, :, None], left[:, None, :])
+        top, left = rng.integers(data.side - data.crop + 1, size=(2, self.batch, 1)) + np.arange(data.crop)
+        places = (rng.integers(there, size=(self.batch, 1, 1)), top[:, :, None], left[:, None, :])
         chosen = self.pictures[tuple(torch.from_numpy(place).to(self.device, non_blocking=True) for place in places)]
         noisy, blurry, sharp = torch.split(chosen.float().permute(0, 3, 1, 2), 3, dim=1)
         return noisy, blurry, sharp

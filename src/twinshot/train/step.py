@@ -25,6 +25,7 @@ from ..nets.deblurgan import Critic
 from ..nets.discriminator import Discriminator
 from ..nets.rnn import DeblurRNN
 from ..picture.pair import TwinshotError
+from . import ranks
 from .config import Method, NetConfig, OptimConfig, Recipe
 from .graph import CudaGraphed
 from .losses import (
@@ -182,6 +183,7 @@ def descend(part: Part, loss: Tensor, clip: float) -> Tensor:
     for optimiser in part.optimisers:
         optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
+    ranks.average([weight.grad for weight in part.weights if weight.grad is not None])
     norm = nn.utils.clip_grad_norm_(part.weights, clip or inf)
     for optimiser in part.optimisers:
         optimiser.step()
@@ -248,7 +250,7 @@ def new_state(recipe: Recipe, device: torch.device = CPU) -> State:
     trained = {"net": net} if recipe.method == "restoration" else _adversaries(net, judge, recipe)
     parts = {name: part_of(each, _optim_of(name, recipe)) for name, each in trained.items()}
     state = State(net, average, parts, judge, _teacher(recipe, device), before=before)
-    if device.type == "cuda" and recipe.method == "restoration":
+    if device.type == "cuda" and recipe.method == "restoration" and ranks.count() == 1:
         state.recorded = CudaGraphed(partial(learn, state, recipe))
     return state
 
@@ -276,7 +278,7 @@ def _at_first(config: NetConfig) -> tuple[nn.Module, dict[str, Any] | None]:
 
 
 def _for_training(net: nn.Module, device: torch.device) -> nn.Module:
-    return net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    return ranks.share_norms(net.to(device, memory_format=torch.channels_last))  # type: ignore[call-overload]
 
 
 def _teacher(recipe: Recipe, device: torch.device) -> nn.Module | None:
