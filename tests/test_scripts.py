@@ -78,6 +78,11 @@ def test_only_finished_ablations_are_measured(tmp_path, last, whole):
     assert script("ablations").finished(recipe, tmp_path) == whole
 
 
+def test_what_the_ablations_page_says_is_in_what_writes_it():
+    module = script("ablations")
+    assert (ROOT / "docs" / "ablations.md").read_text("utf-8").startswith(module.HEADER + module.AGED)
+
+
 def test_the_ablations_table():
     rows = {
         "noisy": {"psnr": 20.0, "ssim_paper": 0.4, "checkerboard": 0.1},

@@ -96,7 +96,7 @@ def sharpness(pixels: Pixels) -> float:
     return float(np.var(fine - coarse))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Other:
     """A frame beside the reference, and where it is read."""
 
@@ -111,7 +111,7 @@ class _Other:
 def _registered(reference: Pixels, pixels: Pixels) -> _Other | None:
     """None for a frame that does not go with the reference."""
     found = align.estimate(reference, pixels)
-    if not found.alike or found.confidence < _LEAST_CONFIDENCE:
+    if not found.same_scene or found.confidence < _LEAST_CONFIDENCE:
         return None
     return _Other(pixels, found.matrix if found.applied else None)
 

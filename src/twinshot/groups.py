@@ -18,7 +18,7 @@ from .files.glance import GRID, Shot
 Values = NDArray[np.float64]
 
 _SHIFT = 2  # cells of a look: as far as a hand moves between two frames
-_ALIKE = 0.55  # least correlation of looks; other scenes seldom come to 0.5, the same one seldom stays below 0.6
+_LEAST_CORRELATION = 0.55  # of looks; other scenes seldom come to 0.5, the same one seldom stays below 0.6
 _NEARLY_BEST = 0.25  # below the best partner's: what is only alike by chance is not taken beside a true partner
 _LONGEST_PAUSE = 120.0  # s between frames of one group, beside their exposures
 _SAME = 1.25  # ratio of exposures up to which they are one
@@ -79,7 +79,7 @@ def _of_one_scene(shots: list[Shot]) -> list[list[Shot]]:
                 linked[one, other] = -1.0
     np.fill_diagonal(linked, -1.0)
     best = linked.max(1, initial=-1.0)
-    edges = (linked >= _ALIKE) & (linked >= np.minimum.outer(best, best) - _NEARLY_BEST)
+    edges = (linked >= _LEAST_CORRELATION) & (linked >= np.minimum.outer(best, best) - _NEARLY_BEST)
     parts, left = [], set(range(len(shots)))
     while left:
         part, new = set[int](), {min(left)}

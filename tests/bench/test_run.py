@@ -136,7 +136,7 @@ def test_a_perfect_picture_is_a_number_that_json_has(bench, add, triple):
 
 def test_a_set_is_looked_at_once(bench, folder, monkeypatch):
     first = bench("blurry")
-    monkeypatch.setattr("twinshot.bench.run.look", lambda _: pytest.fail("looked at again"))
+    monkeypatch.setattr("twinshot.bench.run.prepared", lambda _: pytest.fail("looked at again"))
     assert bench("blurry") == first
     monkeypatch.undo()
     monkeypatch.setattr("twinshot.bench.datasets.processor", lambda: "another")
@@ -165,7 +165,7 @@ MOVED = Alignment(np.array([[1.0, 0, 4], [0, 1, 0], [0, 0, 1]]), (4.0, 0.0), 0.9
 
 
 def unlike(ready):
-    return replace(ready, alignment=replace(ready.alignment, alike=False))
+    return replace(ready, alignment=replace(ready.alignment, same_scene=False))
 
 
 @pytest.mark.parametrize("change", ["set", "shown", "decided", "measured", "system", "failed"])

@@ -112,10 +112,10 @@ def test_unrelated_frames_are_left_alone(other):
 @pytest.mark.parametrize("side", [192, 340])
 def test_noise_alone_does_not_make_frames_unlike(side, noise):
     noisy, blurry = (np.ascontiguousarray(frame[:side, :side]) for frame in frames(np.eye(3), noise=noise, blur=21))
-    assert align.estimate(noisy, blurry).alike
+    assert align.estimate(noisy, blurry).same_scene
     for other in (*pictures()[1:], blurry[::-1]):
         unrelated = cv2.blur(cv2.resize(other, (side, side)), (7, 7))
-        assert not align.estimate(noisy, unrelated).alike
+        assert not align.estimate(noisy, unrelated).same_scene
 
 
 def test_frames_in_strong_noise_are_registered_by_what_they_are_in_the_large():
@@ -134,7 +134,7 @@ def test_unrelated_frames_of_full_size_are_left_alone(noise):
         noisy = (first / 255 + rng.normal(0, noise, first.shape)).clip(0, 1)
         found = align.estimate(np.round(noisy * 255).astype(np.uint8), cv2.blur(second, (15, 1)))
         assert not found.applied
-        assert not found.alike
+        assert not found.same_scene
 
 
 @pytest.mark.parametrize(("x", "y"), [(70, 0), (-60, 55)])

@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from twinshot.baselines.system import Shot
+from twinshot.engines.loading import Model
+from twinshot.files.stored import Stored
+from twinshot.match.align import Alignment
 from twinshot.picture.pair import Frame, Pair
+from twinshot.restoration import Restored
+from twinshot.synth.motion import Scene, Shutter
+from twinshot.synth.profiles import Sample
 
 
 def test_frames_and_pairs_are_themselves_and_no_other():
@@ -14,3 +22,9 @@ def test_frames_and_pairs_are_themselves_and_no_other():
     assert one != other
     bright = Frame(np.full((16, 16, 3), 200, np.uint8), "bright")
     assert len({one, other, Pair(one, bright), Pair(one, bright)}) == 4
+
+
+@pytest.mark.parametrize("kind", [Frame, Pair, Restored, Alignment, Stored, Shot, Sample, Scene, Shutter, Model])
+def test_records_that_hold_pixels_compare_by_what_they_are(kind):
+    assert kind.__eq__ is object.__eq__
+    assert kind.__hash__ is object.__hash__

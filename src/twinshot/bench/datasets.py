@@ -111,7 +111,7 @@ def left_out(folder: Path) -> dict[str, str]:
 def fingerprint(triples: Sequence[Triple]) -> str:
     """Checksum of a set's files and of all that shows them to systems: quick to tell, and different without need.
 
-    What `look` finds is the same as long as this is.
+    What `prepared` finds is the same as long as this is.
     """
     around = (
         code_checksum(sys.modules[__name__]),
@@ -128,13 +128,12 @@ def fingerprint(triples: Sequence[Triple]) -> str:
 
 
 @dataclass(frozen=True)
-class Seen:
+class PreparedSet:
     """What systems see of a set.
 
     Attributes:
         sha256: over its files and what becomes of them, and which are left to a fallback; code that leaves that alone
-            may change. A frame of a burst is
-            brought to its exposure as the noisy one is, so that its file will do.
+            may change. A frame of a burst is brought to its exposure as the noisy one is, so that its file will do.
         facts: what was measured of each, by the triples' names.
     """
 
@@ -142,7 +141,7 @@ class Seen:
     facts: dict[str, dict[str, float]]
 
 
-def look(triples: Sequence[Triple], measure: Callable[[Triple, Shot], dict[str, float]]) -> Seen:
+def prepared(triples: Sequence[Triple], measure: Callable[[Triple, Shot], dict[str, float]]) -> PreparedSet:
     """Match and register a whole set, and measure what systems are shown."""
     total, facts = hashlib.sha256(), {}
     for triple in triples:
@@ -151,7 +150,7 @@ def look(triples: Sequence[Triple], measure: Callable[[Triple, Shot], dict[str, 
         parts += [] if shot.same_scene else [b"left to the fallback"]
         total.update(b"".join(hashlib.sha256(part).digest() for part in parts))
         facts[triple.name] = measure(triple, shot)
-    return Seen(total.hexdigest(), facts)
+    return PreparedSet(total.hexdigest(), facts)
 
 
 def _triple(name: str, kinds: list[Path], truths: list[str], meta: dict[str, Any]) -> Triple:

@@ -22,7 +22,7 @@ from ..picture.levels import eight_bit
 from ..picture.pair import Metadata, TwinshotError, as_float
 from . import koehler, metrics
 from .analysis import harm
-from .datasets import Triple, fingerprint, left_out, look, triples_in
+from .datasets import Triple, fingerprint, left_out, prepared, triples_in
 from .metrics import CONVENTIONS, checkerboard, colour, detail
 from .rows import code_checksum
 from .systems import key_of, system
@@ -106,11 +106,11 @@ def _same_set(before: Results, triples: Sequence[Triple]) -> Results:
     known = {triple.name: {"blur": triple.meta.get("blur"), "source": _origin(triple.meta)} for triple in triples}
     if before.get("files") == files:
         return {**before, "cases": _with(known, before["cases"])}
-    seen = look(triples, _of_inputs)
-    checksum = f"{seen.sha256[:16]} {measures()}"
+    found = prepared(triples, _of_inputs)
+    checksum = f"{found.sha256[:16]} {measures()}"
     if before.get("sha256") == checksum:
         return {**before, "files": files, "cases": _with(known, before["cases"])}
-    cases = _with(known, seen.facts)
+    cases = _with(known, found.facts)
     return {"sha256": checksum, "files": files, "pictures": len(triples), "cases": cases, "systems": {}}
 
 

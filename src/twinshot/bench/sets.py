@@ -108,18 +108,18 @@ SETS = {
         "pictures of scikit-image, profile paper", None, _of_windows(windows_in, Plan("paper", 4, 0, 256, BURST))
     ),
     "camera": NamedSet(
-        "held-out photographs, profile camera",
+        "validation photographs, profile camera",
         "photos/val",
         _of_windows(windows_in, Plan("camera", 100, 0, 256, BURST)),
     ),
     "phone": NamedSet(
-        "held-out photographs, profile phone", "photos/val", _of_windows(windows_in, Plan("phone", 40, 0, 256, BURST))
+        "validation photographs, profile phone", "photos/val", _of_windows(windows_in, Plan("phone", 40, 0, 256, BURST))
     ),
     "paper": NamedSet(
-        "held-out photographs, profile paper", "photos/val", _of_windows(windows_in, Plan("paper", 40, 0, 256, BURST))
+        "validation photographs, profile paper", "photos/val", _of_windows(windows_in, Plan("paper", 40, 0, 256, BURST))
     ),
     "blur": NamedSet(
-        "held-out photographs, blur without noise", "photos/val", _of_windows(windows_in, Plan("gopro", 40, 0, 256))
+        "validation photographs, blur without noise", "photos/val", _of_windows(windows_in, Plan("gopro", 40, 0, 256))
     ),
     "real": NamedSet(
         "windows of high-speed frames, profile paper", "frames/val", _of_windows(windows_in, Plan("paper", burst=BURST))

@@ -31,7 +31,7 @@ READABLE = {*io.SUFFIXES, *raw.SUFFIXES, ".heic", ".heif", ".hif", ".avif", ".jx
 """What the names of files that can be read end with."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Shot:
     """A photograph, as far as sorting needs to know it.
 

@@ -21,7 +21,7 @@ from ..picture.pair import Frame
 Pixels = NDArray[Any]
 
 _NEAR = 0.12  # how far greys may lie from sRGB's encoding: ProPhoto's gamma of 1.8 is off by 0.08, a linear one by 0.28
-_ALIKE = 1.5 / 255
+_SAME_PROFILE = 1.5 / 255
 _STRIP = 256  # rows
 _EXACT = 0x0100  # cmsFLAGS_NOOPTIMIZE: otherwise 16-bit values go through a coarse table
 _XY = {  # ITU-T H.273: white, red, green, blue
@@ -92,7 +92,7 @@ def alike(one: bytes, other: bytes) -> bool:
     if one == other:
         return True
     try:
-        return bool(np.abs(_probed(one) - _probed(other)).max() < _ALIKE)
+        return bool(np.abs(_probed(one) - _probed(other)).max() < _SAME_PROFILE)
     except ColourError:
         return False
 

@@ -15,7 +15,7 @@ from . import exif, icc
 Pixels = NDArray[Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Stored:
     """A picture as its file has it.
 

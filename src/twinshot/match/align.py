@@ -38,7 +38,7 @@ _RANKS = 65  # of brightness that the frames are brought together at
 _TEMPLATE = 0.5  # share of the sides that is looked for where phase correlation fails
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Alignment:
     """How the blurry frame is read at the noisy frame's pixels.
 
@@ -47,14 +47,14 @@ class Alignment:
         shift: mean displacement (x, y) of the corners, px.
         confidence: correlation of the two registered frames, in [-1, 1].
         applied: False where the frames were left as they are.
-        alike: False where nothing says that the two show one scene.
+        same_scene: False where nothing says that the two show one scene.
     """
 
     matrix: Matrix
     shift: tuple[float, float]
     confidence: float
     applied: bool
-    alike: bool = True
+    same_scene: bool = True
 
 
 def estimate(noisy: Pixels, blurry: Pixels) -> Alignment:
@@ -71,8 +71,8 @@ def estimate(noisy: Pixels, blurry: Pixels) -> Alignment:
         confidence >= _LEAST_FAINT and _in_the_large(*frames, best) >= _LEAST_IN_THE_LARGE
     )
     if not found or confidence - before < _LEAST_GAIN or largest > _LARGEST_SHARE * max(noisy.shape[:2]):
-        alike = before >= _LEAST_LIKENESS or _in_the_large(*frames, np.eye(3)) >= _LEAST_LIKENESS_IN_THE_LARGE
-        return left_alone(before, alike)
+        same_scene = before >= _LEAST_LIKENESS or _in_the_large(*frames, np.eye(3)) >= _LEAST_LIKENESS_IN_THE_LARGE
+        return left_alone(before, same_scene)
     return Alignment(matrix, shift, confidence, True)
 
 
@@ -91,17 +91,17 @@ def refined(noisy: Pixels, blurry: Pixels, found: Alignment, tone: Tone) -> Alig
     options = [(_correlation(fixed, moving, each), each) for each in (np.eye(3), start, matrix)]
     best, best_matrix = max(options, key=lambda option: option[0])
     if best < options[0][0] + _LEAST_FINE_GAIN:
-        return Alignment(np.eye(3), (0.0, 0.0), found.confidence, False, found.alike)
+        return Alignment(np.eye(3), (0.0, 0.0), found.confidence, False, found.same_scene)
     full = _at_full_size(np.linalg.inv(corner) @ best_matrix @ corner, scale)
     shift, largest = _corner_shift(full, noisy.shape[:2])
     if largest > _LARGEST_SHARE * max(noisy.shape[:2]) or _stretch(best_matrix, fixed.shape) > _LARGEST_STRETCH:
         return found
-    return Alignment(full, shift, found.confidence, True, found.alike)
+    return Alignment(full, shift, found.confidence, True, found.same_scene)
 
 
-def left_alone(confidence: float, alike: bool = True) -> Alignment:
+def left_alone(confidence: float, same_scene: bool = True) -> Alignment:
     """Frames that are used as they are."""
-    return Alignment(np.eye(3), (0.0, 0.0), confidence, False, alike)
+    return Alignment(np.eye(3), (0.0, 0.0), confidence, False, same_scene)
 
 
 def registered(noisy: Image, blurry: Image) -> Image:

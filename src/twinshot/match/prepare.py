@@ -54,7 +54,7 @@ class Prepared:
     @property
     def same_scene(self) -> bool:
         """Whether the frames look as if they went together."""
-        return self.alignment.alike
+        return self.alignment.same_scene
 
     @property
     def short(self) -> Image:
@@ -77,7 +77,7 @@ def prepare(pair: Pair | swap.Ordered, settings: Settings = AS_FOUND) -> Prepare
     ordered = pair if isinstance(pair, swap.Ordered) else swap.order(pair, settings.keep_order)
     pair = ordered.pair
     alignment, found = _tone(pair, align.estimate(pair.noisy.pixels, pair.blurry.pixels), settings)
-    if alignment.alike:
+    if alignment.same_scene:
         alignment = align.refined(pair.noisy.pixels, pair.blurry.pixels, alignment, found)
     else:
         found = tone.brightness_alone(found)
@@ -137,7 +137,7 @@ def _lost(pair: Pair, found: tone.Tone) -> str:
 
 
 def _unlike(pair: Pair, registered: align.Alignment) -> str:
-    if registered.alike:
+    if registered.same_scene:
         return ""
     return (
         f"{pair.blurry.name} does not match {pair.noisy.name} (confidence {registered.confidence:.2f}), so only "

@@ -24,7 +24,7 @@ from .motion import Array, Scene, Shutter, blur_extent
 from .profiles import Light, Timing
 
 WINDOW = 11  # frames: 1 sharp, 1 dropped, 9 averaged (2058 train and 1111 test windows in GOPRO_Large_all)
-_ALIKE = 0.5  # least correlation of a film's first two frames, shrunk
+_LEAST_CORRELATION = 0.5  # of a film's first two frames, shrunk
 _EVEN = 1e-3  # largest deviation of a frame that shows nothing
 _MOST_KEPT = 1_000_000_000  # bytes of pictures in memory: six hundred small ones, or thirty of 12 megapixels
 _IMAGES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp"}
@@ -118,8 +118,8 @@ class StillWindow:
 
     def opened(self, light: Light, rng: np.random.Generator, timing: Timing = "before") -> tuple[Scene, float, Shutter]:
         """The scene in `light`, the short frame's time, and the long exposure: all that `expose` draws."""
-        scene, short_at, left = self._scene(light, rng, timing)
-        return scene, short_at, motion.shutter(scene, short_at, left, rng)
+        scene, short_at, residual_share = self._scene(light, rng, timing)
+        return scene, short_at, motion.shutter(scene, short_at, residual_share, rng)
 
     def follow(self, light: Light, rng: np.random.Generator, count: int) -> tuple[Image, ...]:
         """See `Window`."""
@@ -242,7 +242,7 @@ def is_film(pictures: Sequence[Path]) -> bool:
     if min(float(frame.std()) for frame in small) < _EVEN:  # a fade-in; there is nothing to correlate
         alike = float(np.abs(small[0] - small[1]).max()) < 0.1
     else:
-        alike = bool(np.asarray(np.corrcoef(small))[0, 1] > _ALIKE)
+        alike = bool(np.asarray(np.corrcoef(small))[0, 1] > _LEAST_CORRELATION)
     return first.shape == second.shape and alike
 
 

@@ -48,7 +48,7 @@ class MotionRange:
     movers: float = 0.4
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Path:
     """A smooth pose over time: drift and a few sinusoids for each of (x, y, roll, zoom, tilt x, tilt y)."""
 
@@ -69,7 +69,7 @@ class Path:
         return Path(self.drift * factor, self.amplitude * factor, self.frequency, self.phase)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Mover:
     """A layer with soft edges on a path of its own."""
 
@@ -78,7 +78,7 @@ class Mover:
     path: Path
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scene:
     """What the camera looks at and how everything moves. `backdrop` holds the view and a margin around it."""
 
@@ -139,7 +139,7 @@ def relight(linear: Image, rng: np.random.Generator) -> Image:
     return np.asarray(scene, np.float32)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Shutter:
     """The sub-frames of a long exposure: their times (K,), and the poses (K, 6) seen from the sharp frame."""
 

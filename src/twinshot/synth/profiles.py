@@ -25,7 +25,7 @@ Timing = Literal["before", "middle"]
 Range = tuple[float, float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sample:
     """One training triple.
 

@@ -83,10 +83,10 @@ class ShardDataset(Dataset[Triple]):
 
 def matched(spoiled: Sample, error: NDArray[Any] | float = 1.0) -> Image:
     """The noisy frame brought to the blurry frame's exposure by the known gain, times `error`."""
-    return tone.apply(spoiled.noisy, known(spoiled, error))
+    return tone.apply(spoiled.noisy, true_tone(spoiled, error))
 
 
-def known(spoiled: Sample, error: NDArray[Any] | float = 1.0) -> tone.Tone:
+def true_tone(spoiled: Sample, error: NDArray[Any] | float = 1.0) -> tone.Tone:
     """What brings the noisy frame to the blurry frame's exposure, times `error`."""
     gain = np.asarray(spoiled.meta["gain"]) * error
     return tone.known(gain.tolist(), spoiled.meta["gain_light"])
@@ -98,7 +98,7 @@ def noisy_target(spoiled: Sample, error: NDArray[Any] | float = 1.0) -> Sample:
     It is not clipped again, which would darken its mean near white. Where noise is even in linear light, as `camera`'s,
     encoding darkens the mean all the same, by 0.01 at middle values.
     """
-    return replace(spoiled, sharp=tone.multiplied(spoiled.burst[0], known(spoiled, error)))
+    return replace(spoiled, sharp=tone.multiplied(spoiled.burst[0], true_tone(spoiled, error)))
 
 
 def as_triple(spoiled: Sample, error: NDArray[Any] | float = 1.0) -> Triple:
