@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from functools import reduce
 from pathlib import Path
+from sys import float_info
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -21,8 +22,8 @@ Target = Literal["clean", "noisy"]
 Source = Literal["mixed", "gopro2"]
 
 Count = Annotated[int, Meta(ge=1)]
-Number = Annotated[float, Meta(ge=-1e9, le=1e9)]  # finite, that is
-Positive = Annotated[float, Meta(ge=0, le=1e9)]
+Number = Annotated[float, Meta(ge=-float_info.max, le=float_info.max)]  # finite, that is
+Positive = Annotated[float, Meta(ge=0, le=float_info.max)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Decay = Annotated[float, Meta(ge=0, le=0.999999)]
 
