@@ -64,13 +64,19 @@ class Plan:
     unreadable: tuple[tuple[Path, str], ...] = ()
 
 
-def plan(sources: Sequence[Path], output: str | None = None, settings: Settings = AS_FOUND) -> Plan:
+def plan(
+    sources: Sequence[Path],
+    output: str | None = None,
+    settings: Settings = AS_FOUND,
+    look: Callable[[Path], Shot] = glance,
+) -> Plan:
     """Which of the pictures in folders go together, and what will be made of them.
 
     Args:
         sources: folders; files may stand among them.
         output: folder for the results; None: each beside its short frame.
         settings: the order of two frames is insisted on or not.
+        look: what tells of a file; one that remembers saves a second look.
 
     Raises:
         InputError: a folder cannot be listed.
@@ -80,7 +86,7 @@ def plan(sources: Sequence[Path], output: str | None = None, settings: Settings 
     unreadable: list[tuple[Path, str]] = []
     for path in dict.fromkeys(paths):
         try:
-            shots.append(glance(path))
+            shots.append(look(path))
         except TwinshotError as error:
             unreadable.append((path, str(error)))
     found, alone = scenes(shots)

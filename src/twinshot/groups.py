@@ -20,10 +20,11 @@ Values = NDArray[np.float64]
 _SHIFT = 2  # cells of a look: as far as a hand moves between two frames
 _LEAST_CORRELATION = 0.55  # of looks; other scenes seldom come to 0.5, the same one seldom stays below 0.6
 _NEARLY_BEST = 0.25  # below the best partner's: what is only alike by chance is not taken beside a true partner
-_LONGEST_PAUSE = 120.0  # s between frames of one group, beside their exposures
 _SAME = 1.25  # ratio of exposures up to which they are one
 OTHER = 1.5
 """Ratio of exposures from which on they are two."""
+LONGEST_PAUSE = 120.0
+"""Seconds between frames of one group, beside their exposures."""
 _BEST_RATIO = 10.0  # of exposures in a pair: a short one of 1/4 to 1/30 is asked for
 MOST = 16
 """Short frames a group takes: further ones bring next to nothing."""
@@ -95,7 +96,7 @@ def _apart(one: Shot, other: Shot) -> bool:
     """Whether the clock says that too much time lies between two frames."""
     if one.taken is None or other.taken is None:
         return False
-    return abs(one.taken - other.taken) > _LONGEST_PAUSE + (one.seconds or 0.0) + (other.seconds or 0.0)
+    return abs(one.taken - other.taken) > LONGEST_PAUSE + (one.seconds or 0.0) + (other.seconds or 0.0)
 
 
 def _likeness(looks: list[NDArray[np.float32]]) -> Values:

@@ -7,6 +7,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -119,6 +120,9 @@ _TrustMap = Annotated[
 _Quality = Annotated[int | None, typer.Option(min=1, max=100, help="Quality of JPEG and WebP; default: 95.")]
 _Strip = Annotated[bool, typer.Option("--strip", help="Leave out all metadata except the colour profile.")]
 _ShowPlan = Annotated[bool, typer.Option("--plan", help="Show what would be done with the folders, and stop.")]
+_WatchThem = Annotated[
+    bool, typer.Option("--watch", help="Keep watching the folders and restore what arrives, until Ctrl-C.")
+]
 _PairsFile = Annotated[
     Path | None,
     typer.Option(
@@ -155,6 +159,7 @@ def restore(
     quality: _Quality = None,
     strip: _Strip = False,
     plan: _ShowPlan = False,
+    watch: _WatchThem = False,
     pairs: _PairsFile = None,
     on: _On = None,
     force: Force = False,
@@ -173,7 +178,10 @@ def restore(
         trust_map=bool(trust_map),
     )
     wish = _Wish(output, report, model, engine, settings, bits, strip, quality, quiet, force, trust_map, on)
-    _carry_out(frames or [], pairs, plan, wish)
+    if watch:
+        _follow(frames or [], bool(pairs or plan or on), wish)
+    else:
+        _carry_out(frames or [], pairs, plan, wish)
 
 
 app.registered_commands.insert(0, app.registered_commands.pop())  # first in the help, as it is used most
@@ -296,41 +304,80 @@ def summary(output: str, report: dict[str, Any]) -> str:
 
 def _many(given: Sequence[Path], pairs: Path | None, stop: bool, wish: _Wish) -> None:
     """Every pair and burst of folders, or of a list."""
-    if wish.output == _STREAM:
-        raise OutputError("several pictures cannot go to standard output; name a folder with -o FOLDER/")
-    if wish.trust_map:
-        raise OutputError("--trust-map is for one picture; give one pair instead of a folder or a list")
+    _check_many(wish)
     if wish.on and (wish.output is None or wish.report):
         raise OutputError("--on needs a folder (-o FOLDER), to which it writes report.parquet beside the results")
     found = _planned(given, pairs, wish)
     if stop or not (wish.quiet or wish.on):
         _print_plan(found, wish)
+        if not found.jobs:
+            wish.says("No two pictures here show the same scene, so there is nothing to restore.")
     if stop:
         return
     if wish.on:
         _by_cluster(found, wish, wish.on)
         return
-    outcomes = _run(found, wish)
+    _close(list(_run(found, wish)), found, wish)
+
+
+def _follow(folders: Sequence[Path], more: bool, wish: _Wish) -> None:
+    """What folders hold and what arrives in them, until somebody interrupts it; `more`: whether more is asked for."""
+    from dataclasses import replace
+
+    from ..batch import Plan
+    from ..watch import arrivals
+
+    _check_many(wish)
+    if more or not folders or not all(os.path.isdir(path) for path in folders):  # noqa: PTH112  # as above
+        raise InputError("--watch is for folders; name them, without --plan, --pairs and --on")
     if not wish.quiet:
-        _print_table(outcomes, found)
+        wish.says(f"Watching {', '.join(map(str, folders))}. Press Ctrl-C to end.")
+    outcomes: list[Outcome] = []
+    last, unreadable = Plan(()), list[tuple[Path, str]]()
+    with suppress(KeyboardInterrupt):
+        for last in arrivals(folders, _folder(wish), wish.settings):
+            unreadable += last.unreadable
+            if not wish.quiet:
+                _print_plan(replace(last, alone=()), wish)
+            for outcome in _run(last, wish):
+                outcomes.append(outcome)  # each at once, as the next may be interrupted
+    _close(outcomes, replace(last, unreadable=tuple(unreadable)), wish)
+
+
+def _close(outcomes: Sequence[Outcome], plan: Plan, wish: _Wish) -> None:
+    """The table and the report. Raises Exit with code 1 where anything failed."""
+    if not wish.quiet:
+        _print_table(outcomes, plan)
     _write_report([_row(outcome) for outcome in outcomes], wish)
-    if found.unreadable or any(outcome.error for outcome in outcomes):
+    if plan.unreadable or any(outcome.error for outcome in outcomes):
         raise typer.Exit(1)
+
+
+def _check_many(wish: _Wish) -> None:
+    """Refuse what is for one picture."""
+    if wish.output == _STREAM:
+        raise OutputError("several pictures cannot go to standard output; name a folder with -o FOLDER/")
+    if wish.trust_map:
+        raise OutputError("--trust-map is for one picture; give one pair instead of a folder or a list")
+
+
+def _folder(wish: _Wish) -> str | None:
+    """The folder for all results."""
+    return None if wish.output is None else wish.output.rstrip("/") + "/"
 
 
 def _planned(given: Sequence[Path], pairs: Path | None, wish: _Wish) -> Plan:
     """What a list says, or what folders hold."""
     from .. import batch
 
-    output = None if wish.output is None else wish.output.rstrip("/") + "/"
     if pairs is None:
-        return batch.plan(given, output, wish.settings)
+        return batch.plan(given, _folder(wish), wish.settings)
     if pairs.suffix.lower() != ".parquet":
-        return batch.listed(pairs, output)
+        return batch.listed(pairs, _folder(wish))
     shared._need("pyarrow", "distributed")
     from ..distributed.restoring import listed
 
-    return listed(pairs, output)
+    return listed(pairs, _folder(wish))
 
 
 def _print_plan(plan: Plan, wish: _Wish) -> None:
@@ -340,17 +387,15 @@ def _print_plan(plan: Plan, wish: _Wish) -> None:
         wish.says(f"{path} has no partner here, so it is skipped.")
     for _, why in plan.unreadable:
         shared.err.print(why, style="yellow", markup=False)
-    if not plan.jobs:
-        wish.says("No two pictures here show the same scene, so there is nothing to restore.")
 
 
-def _run(plan: Plan, wish: _Wish) -> list[Outcome]:
+def _run(plan: Plan, wish: _Wish) -> Iterator[Outcome]:
     """Do what is planned; failures and warnings are said as they come."""
     from ..batch import run
 
     if all(job.output.exists() for job in plan.jobs) and not wish.force:
-        return list(run(plan.jobs, None, wish.save))  # type: ignore[arg-type]  # there is nothing to load a model for
-    return list(_told(run(plan.jobs, wish.network(), wish.save, wish.settings, wish.force), len(plan.jobs), wish))
+        return run(plan.jobs, None, wish.save)  # type: ignore[arg-type]  # there is nothing to load a model for
+    return _told(run(plan.jobs, wish.network(), wish.save, wish.settings, wish.force), len(plan.jobs), wish)
 
 
 def _told(outcomes: Iterable[Outcome], total: int, wish: _Wish) -> Iterator[Outcome]:

@@ -1,0 +1,176 @@
+"""A folder that fills: what is handed over, when, and once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import suppress
+from functools import partial
+
+import numpy as np
+import pytest
+from helpers import save
+
+from twinshot import watch
+from twinshot.watch import PATIENCE, QUIET, arrivals
+
+
+class Clock:
+    """Time that passes only by waiting; `at` are things that happen."""
+
+    def __init__(self, now):
+        self.now, self.at = now, {}
+
+    def __call__(self):
+        return self.now
+
+    def pause(self, seconds):
+        before, self.now = self.now, self.now + seconds
+        for moment in sorted(moment for moment in self.at if before < moment <= self.now):
+            self.at[moment]()
+
+
+@pytest.fixture
+def scene(frames, photo, tmp_path):
+    """Where photographs come from: two pairs and a burst of three."""
+    place = tmp_path / "camera"
+    place.mkdir()
+    other = np.ascontiguousarray(photo[100:260, 100:324])
+    dark = (other * 0.15).astype(np.uint8)
+    for name, pixels in (("s1", frames[0]), ("l1", frames[1]), ("s2", dark), ("l2", other)):
+        save(place / f"{name}.png", pixels)
+    for index in range(3):
+        noise = np.random.default_rng(index).normal(0, 2, photo[:160, :224].shape)
+        save(place / f"b{index}.png", (photo[:160, :224] + noise).clip(0, 255).astype(np.uint8))
+    return place
+
+
+@pytest.fixture
+def folder(tmp_path):
+    place = tmp_path / "night"
+    place.mkdir()
+    return place
+
+
+def handed_over(folder, clock, seconds):
+    """Names of the short frames, with the second in which their jobs came."""
+    found, began = [], clock.now
+    plans = arrivals([folder], clock=clock, pause=clock.pause)
+
+    def end():
+        raise KeyboardInterrupt
+
+    clock.at[began + seconds] = end
+    with suppress(KeyboardInterrupt):
+        for plan in plans:
+            found += [(job.short[0].stem, clock.now - began) for job in plan.jobs]
+            found += [(path.name, clock.now - began) for path, _ in plan.unreadable]
+    return found
+
+
+def put(scene, folder, *names):
+    """Copies that are new, whatever the times of the originals."""
+    for name in names:
+        shutil.copyfile(scene / f"{name}.png", folder / f"{name}.png")
+
+
+def now_of(folder):
+    return folder.stat().st_mtime
+
+
+def test_a_pair_once_it_is_quiet(scene, folder):
+    clock = Clock(now_of(folder))
+    began = clock.now
+    clock.at = {began + 2: lambda: put(scene, folder, "s1"), began + 4.5: lambda: put(scene, folder, "l1")}
+    ((name, second),) = handed_over(folder, clock, 60)
+    assert name == "s1"
+    assert 4.5 + QUIET <= second <= 4.5 + QUIET + 2
+
+
+def test_a_pair_that_was_there_comes_at_once(scene, folder):
+    put(scene, folder, "s1", "l1")
+    clock = Clock(max(path.stat().st_ctime for path in folder.iterdir()) + QUIET)
+    assert handed_over(folder, clock, 3) == [("s1", 0.0)]
+
+
+def test_what_is_still_being_written_is_waited_for(scene, folder):
+    put(scene, folder, "s1")
+    whole = (scene / "l1.png").read_bytes()
+    clock = Clock(now_of(folder))
+    began = clock.now
+    for second in range(20):
+        part = whole[: len(whole) * (second + 1) // 20]
+        clock.at[began + second + 0.5] = lambda part=part: (folder / "l1.png").write_bytes(part)
+    ((name, second),) = handed_over(folder, clock, 60)
+    assert (name, second >= 19.5 + QUIET) == ("s1", True)
+
+
+def test_a_burst_waits_for_its_long_frame(scene, folder):
+    put(scene, folder, "b0", "b1", "b2")
+    clock = Clock(now_of(folder))
+    ((name, second),) = handed_over(folder, clock, PATIENCE + 10)
+    assert (name, PATIENCE - 1 <= second <= PATIENCE + 2) == ("b0", True)
+
+
+def test_a_folder_that_is_never_quiet(scene, folder):
+    put(scene, folder, "s1", "l1")
+    clock = Clock(now_of(folder))
+    began = clock.now
+    for second in range(2, int(PATIENCE) + 10, 3):
+        clock.at[began + second] = lambda second=second: os.utime(folder / "stray.png", (second, second))
+    put(scene, folder, "l2")
+    (folder / "l2.png").rename(folder / "stray.png")
+    ((name, second),) = handed_over(folder, clock, PATIENCE + 8)
+    assert (name, PATIENCE - 1 <= second <= PATIENCE + 2) == ("s1", True)
+
+
+def test_a_broken_file_is_told_once_and_again_when_it_has_changed(scene, folder):
+    (folder / "x.png").write_bytes(b"broken")
+    clock = Clock(now_of(folder))
+    began = clock.now
+    clock.at = {began + 20: lambda: (folder / "x.png").write_bytes(b"broken still")}
+    found = handed_over(folder, clock, 60)
+    assert [name for name, _ in found] == ["x.png", "x.png"]
+    assert found[1][1] >= 20 + QUIET
+
+
+def test_a_file_is_looked_at_once(scene, folder, monkeypatch):
+    looked = []
+    glance = watch.glance
+    monkeypatch.setattr(watch, "glance", lambda path: looked.append(path.name) or glance(path))
+    put(scene, folder, "s1", "l1", "s2", "l2")
+    clock = Clock(now_of(folder))
+    assert len(handed_over(folder, clock, 20)) == 2
+    assert sorted(looked) == ["l1.png", "l2.png", "s1.png", "s2.png"]
+
+
+def test_the_command_restores_what_arrives_and_ends_with_the_table(command, scene, folder, monkeypatch):
+    """Ended, and called again: what is done is not done twice."""
+    clock = Clock(now_of(folder))
+    monkeypatch.setattr(watch, "arrivals", partial(arrivals, clock=clock, pause=clock.pause))
+
+    def end():
+        raise KeyboardInterrupt
+
+    def watched():
+        clock.at[clock.now + 30] = end
+        return command("restore", folder, "--watch", "-o", folder / "out")
+
+    clock.at = {clock.now + 3: lambda: put(scene, folder, "s1", "l1"), clock.now + 20: lambda: put(scene, folder, "l2")}
+    first = watched()
+    assert first.code == 0, first.err
+    assert f"Watching {folder}. Press Ctrl-C to end." in first.out
+    assert "1 restored, 0 existed already, 1 skipped, 0 failed" in first.out
+    clock.at = {clock.now + 3: lambda: put(scene, folder, "s2")}
+    second = watched()
+    assert "1 restored, 1 existed already, 0 skipped, 0 failed" in second.out
+    assert sorted(path.name for path in (folder / "out").iterdir()) == ["s1-restored.png", "s2-restored.png"]
+
+
+def test_what_cannot_be_watched(command, files, folder):
+    for given in (files, (folder, "--plan"), ()):
+        result = command("restore", "--watch", *given)
+        assert (result.code, "--watch is for folders; name them, without --plan, --pairs and --on" in result.err) == (
+            2,
+            True,
+        )
