@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers import save
+from PIL import Image
 
 pytest.importorskip("sse_starlette", reason="the extra `web` is not installed")
 
@@ -123,10 +124,34 @@ def burst(tmp_path_factory: pytest.TempPathFactory, triple: Sample, frames: tupl
 
 
 @pytest.fixture(scope="session")
+def holiday(
+    tmp_path_factory: pytest.TempPathFactory, pair: tuple[Path, Path], burst: tuple[Path, ...], photo: Any
+) -> Path:
+    """A folder of a pair, a burst of another scene, one photograph alone, and what is no photograph."""
+    folder = tmp_path_factory.mktemp("holiday")
+    for name, path in zip(("1 short.png", "2 long.png"), pair, strict=True):
+        (folder / name).write_bytes(path.read_bytes())
+    for path, seconds in zip(burst, (0.05, 0.4, 0.05), strict=True):
+        told = Image.Exif()
+        told.get_ifd(0x8769)[0x829A] = seconds  # the exposure time
+        save(
+            folder / f"3{path.stem}.jpg",
+            np.ascontiguousarray(np.asarray(Image.open(path))[::-1, ::-1]),
+            exif=told,
+            quality=95,
+        )
+    save(folder / "4 alone.png", photo[100:260, 20:244])
+    save(folder / "4 alone-restored.png", photo[:32, :32])
+    (folder / "5 broken.jpg").write_bytes(b"no picture")
+    (folder / "notes.txt").write_text("on film")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def large_pair(tmp_path_factory: pytest.TempPathFactory, frames: tuple[Any, Any]) -> tuple[Path, Path]:
-    """A pair that takes long enough to be in the middle of it: 2240 x 1600 px."""
+    """A pair that takes long enough to be in the middle of it: 2240 x 480 px."""
     folder = tmp_path_factory.mktemp("large")
-    short, long = (np.tile(frame, (10, 10, 1)) for frame in frames)
+    short, long = (np.tile(frame, (3, 10, 1)) for frame in frames)
     return save(folder / "noisy.png", short), save(folder / "blurry.png", long)
 
 

@@ -150,8 +150,8 @@ def test_previews(site, pair):
 def test_previews_shrink(site, large_pair):
     job = site.send(*large_pair).json()
     path = f"/v1/restorations/{job['id']}/preview"
-    assert _pixels(_when_there(site, path, {"layer": "long"})).shape == (800, 1120, 3)
-    assert _pixels(site.client.get(path, params={"layer": "long", "shrink": 4})).shape == (400, 560, 3)
+    assert _pixels(_when_there(site, path, {"layer": "long"})).shape == (240, 1120, 3)
+    assert _pixels(site.client.get(path, params={"layer": "long", "shrink": 4})).shape == (120, 560, 3)
     too_large = site.client.get(path, params={"layer": "long", "shrink": 1})
     assert too_large.status_code == 422
     site.client.delete(f"/v1/restorations/{job['id']}")
@@ -162,8 +162,8 @@ def test_a_part_is_restored_before_the_whole(site, large_pair):
     path = f"/v1/restorations/{job['id']}/preview"
     _when_there(site, path, {"layer": "long"})
     box = {"x": 300, "y": 200, "w": 200, "h": 150}
-    assert _pixels(site.client.get(path, params={"layer": "quick", **box})).shape == (150, 200, 3)
     assert site.client.get(path, params=box).json()["type"] == "urn:twinshot:problem:not-ready"
+    assert _pixels(site.client.get(path, params={"layer": "quick", **box})).shape == (150, 200, 3)
     site.client.delete(f"/v1/restorations/{job['id']}")
 
 

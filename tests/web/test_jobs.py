@@ -68,9 +68,9 @@ def test_a_worker_that_dies_while_it_waits_is_replaced(serving, pair):
 
 
 def test_a_job_that_takes_too_long_is_stopped(serving, large_pair, pair):
-    site = serving(job_seconds=1)  # a quarter of what an idle machine takes
+    site = serving(job_seconds=0.3)  # a quarter of what an idle machine takes
     last = site.ends(site.send(*large_pair))
-    assert (last["state"], last["problem"]["detail"]) == ("failed", "It took longer than 1 s and was stopped.")
+    assert (last["state"], last["problem"]["detail"]) == ("failed", "It took longer than 0.3 s and was stopped.")
 
 
 def test_results_go_after_their_time(serving, pair):
@@ -182,10 +182,10 @@ def test_problems_have_the_members_of_the_standard(kind):
 
 @pytest.mark.skipif(os.name != "posix" or os.getuid() != 0 or not shutil.which("mount"), reason="needs a small disk")
 def test_a_disk_that_is_full(serving, pair, large_pair, tmp_path):
-    """A real one, of 24 MB, of which a picture's levels take more."""
+    """A real one, of 10 MB, of which a picture's levels take more."""
     small = tmp_path / "small"
     small.mkdir()
-    if os.system(f"mount -t tmpfs -o size=24m none {small} 2>/dev/null"):
+    if os.system(f"mount -t tmpfs -o size=10m none {small} 2>/dev/null"):
         pytest.skip("no disk can be mounted")
     try:
         site = serving(folder=Path(small))

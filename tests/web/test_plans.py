@@ -7,30 +7,8 @@ import re
 import zipfile
 from pathlib import Path
 
-import numpy as np
-import pytest
-from helpers import save
-from PIL import Image
-
 from twinshot import batch
 from twinshot.web import plans
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory, pair, burst, photo):
-    """A pair, a burst of another scene, one photograph alone, and what is no photograph."""
-    folder = tmp_path_factory.mktemp("holiday")
-    for name, path, turned in (
-        *(("1 short.png", pair[0], False), ("2 long.png", pair[1], False)),
-        *((f"3{path.name}", path, True) for path in burst),
-    ):
-        pixels = np.asarray(Image.open(path))
-        save(folder / name, np.ascontiguousarray(pixels[::-1, ::-1]) if turned else pixels)
-    save(folder / "4 alone.png", photo[100:260, 20:244])
-    save(folder / "4 alone-restored.png", photo[:32, :32])
-    (folder / "5 broken.jpg").write_bytes(b"no picture")
-    (folder / "notes.txt").write_text("on film")
-    return folder
 
 
 def _plan(site, paths):
@@ -43,25 +21,25 @@ def _plan(site, paths):
     return site.client.get(where).json()
 
 
-def test_a_folder_is_sorted_as_the_command_sorts_it(site, folder):
-    paths = sorted(folder.iterdir())
+def test_a_folder_is_sorted_as_the_command_sorts_it(site, holiday):
+    paths = sorted(holiday.iterdir())
     plan = _plan(site, paths)
-    wanted = batch.plan([folder])
+    wanted = batch.plan([holiday])
     named = [
         (tuple(paths[place] for place in one["short"]), None if one["long"] is None else paths[one["long"]])
         for one in plan["pictures"]
     ]
     assert len(named) == 2
     assert named == [(job.short, job.long) for job in wanted.jobs]
-    assert tuple(paths[place] for place in plan["alone"]) == wanted.alone == (folder / "4 alone.png",)
+    assert tuple(paths[place] for place in plan["alone"]) == wanted.alone == (holiday / "4 alone.png",)
     assert [paths[place].name for place in plan["ignored"]] == ["4 alone-restored.png", "notes.txt"]
     (broken,) = plan["unreadable"]
     assert (paths[broken["photo"]].name, broken["reason"][:14]) == ("5 broken.jpg", "5 broken.jpg: ")
     assert plan["wanted"] == []
 
 
-def test_no_photograph_of_a_plan_is_kept(site, folder):
-    paths = sorted(folder.iterdir())
+def test_no_photograph_of_a_plan_is_kept(site, holiday):
+    paths = sorted(holiday.iterdir())
     plan = _plan(site, paths)
     kept = list((site.desk.folder / plan["id"]).iterdir())
     assert {path.suffix for path in kept} == {".shot"}

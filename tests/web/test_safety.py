@@ -11,6 +11,7 @@ import time
 import zlib
 
 import pytest
+from conftest import open_site
 
 from twinshot import TwinshotError
 from twinshot.web.names import shown as shown_name
@@ -69,8 +70,15 @@ def test_the_pages_own_requests_are_served(site, pair):
     assert site.client.post("/v1/restorations", headers=headers, files=files).status_code == 202
 
 
-def test_without_the_token_nothing_but_the_page_is_there(serving, pair):
-    site = serving(token=TOKEN)
+@pytest.fixture(scope="module")
+def guarded():
+    """A server that asks for its token."""
+    with open_site(token=TOKEN) as site:
+        yield site
+
+
+def test_without_the_token_nothing_but_the_page_is_there(guarded, pair):
+    site = guarded
     assert site.ends(site.send(*pair))["state"] == "done"
     for wrong in ({"Authorization": ""}, {"Authorization": f"Bearer {TOKEN}x"}, {"Authorization": f"Basic {TOKEN}"}):
         for path in ("/v1/models", "/metrics", "/v1/restorations/x", "/v1/openapi.json"):
@@ -81,8 +89,8 @@ def test_without_the_token_nothing_but_the_page_is_there(serving, pair):
     assert site.client.post("/v1/restorations", headers=nobody).status_code == 401
 
 
-def test_signing_in(serving):
-    site = serving(token=TOKEN)
+def test_signing_in(guarded):
+    site = guarded
     nobody = {"Authorization": ""}
     assert site.client.post("/v1/session", json={"token": "wrong"}, headers=nobody).status_code == 401
     answer = site.client.post("/v1/session", json={"token": TOKEN}, headers=nobody)
@@ -96,9 +104,8 @@ def test_signing_in(serving):
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"token": 3}', b"\xff"])
-def test_signing_in_with_nonsense(serving, body):
-    site = serving(token=TOKEN)
-    assert site.client.post("/v1/session", content=body, headers={"Authorization": ""}).status_code in (400, 401)
+def test_signing_in_with_nonsense(guarded, body):
+    assert guarded.client.post("/v1/session", content=body, headers={"Authorization": ""}).status_code in (400, 401)
 
 
 @pytest.mark.parametrize("settings", [Settings(host="0.0.0.0"), Settings(host="::"), Settings(token="short")])

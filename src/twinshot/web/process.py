@@ -59,7 +59,7 @@ class Worker:
                     return await self._ask(await self._alive(), task, heard)
             except TimeoutError as error:
                 await self.close()
-                raise Problem("worker-failed", f"It took longer than {seconds:.0f} s and was stopped.") from error
+                raise Problem("worker-failed", f"It took longer than {seconds:g} s and was stopped.") from error
             except asyncio.CancelledError:  # nobody listens to its answer, which must not be taken for the next one's
                 await self.close()
                 raise

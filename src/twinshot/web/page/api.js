@@ -33,8 +33,7 @@ export const models = async () => (await json("/v1/models")).models;
 export const show = (id) => json(`/v1/restorations/${id}`);
 export const remove = (id) => ask(`/v1/restorations/${id}`, { method: "DELETE", keepalive: true });
 
-export const signIn = (token) =>
-  ask("/v1/session", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ token }) });
+export const signIn = (token) => ask("/v1/session", asJson({ token }));
 
 /** Send the photographs of a picture; `roles` says which is "short" and which "long", or nothing for any order. */
 export function restore(files, roles) {
@@ -42,6 +41,14 @@ export function restore(files, roles) {
   files.forEach((file, place) => form.append(roles?.[place] ?? "photo", file, file.name));
   return json("/v1/restorations", { method: "POST", body: form });
 }
+
+const asJson = (body) => ({ method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+
+/** A plan of a folder's files; `look` at each that is wanted, and `showPlan` says which make a picture. */
+export const plan = (names) => json("/v1/plans", asJson({ names }));
+export const look = (id, place, file) => ask(`/v1/plans/${id}/photos/${place}`, { method: "PUT", body: file });
+export const showPlan = (id) => json(`/v1/plans/${id}`);
+export const removePlan = (id) => ask(`/v1/plans/${id}`, { method: "DELETE", keepalive: true });
 
 /** Use the photographs of an earlier restoration again. */
 export function again(id, options) {
@@ -84,3 +91,26 @@ export const partUrl = (id, layer, x, y, w, h, shrink) =>
   `/v1/restorations/${id}/preview?layer=${layer}&x=${x}&y=${y}&w=${w}&h=${h}&shrink=${shrink}`;
 export const resultUrl = (id, format, bits, quality) =>
   `/v1/restorations/${id}/result?format=${format}&bits=${bits}&quality=${quality}`;
+export const archiveUrl = (ids, format, quality) =>
+  `/v1/archive?${new URLSearchParams([...ids.map((id) => ["id", id]), ["format", format], ["bits", 8], ["quality", quality]])}`;
+
+/** Do what a full queue refuses again, when the server says so, until it is done or `given` up. */
+export async function patiently(act, given = () => false) {
+  for (;;) {
+    try {
+      return await act();
+    } catch (refusal) {
+      if (refusal.status !== 429 || given()) throw refusal;
+      await new Promise((done) => setTimeout(done, 1000 * Math.max(refusal.wait, 1)));
+    }
+  }
+}
+
+/** Do the same with each of many, two at a time: while one is worked on, the next is on its way. */
+export async function twoAtATime(things, act) {
+  const waiting = [...things];
+  const lane = async () => {
+    while (waiting.length) await act(waiting.shift());
+  };
+  await Promise.all([lane(), lane()]);
+}

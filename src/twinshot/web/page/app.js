@@ -1,15 +1,18 @@
 // The page: photographs in, progress, before and after, download.
 
 import * as api from "/page/api.js";
+import { dropped, nameOf, photographs, sorted } from "/page/files.js";
 import { Compare } from "/page/viewer.js";
 import * as words from "/page/words.js";
 
 const $ = (id) => document.getElementById(id);
 const QUICK = 768; // px a side of a quick preview: about a second
-const RETRIES = 40;
+const MOST_FRAMES = 17; // of one picture: 16 short ones and the long one
+const MOST_ZIPPED = 250;
+const STILL_WANTED = 300_000; // ms: the server removes what nobody has asked for in half an hour
 
-/** Pairs of photographs, and which one is looked at. */
-const state = { pairs: [], current: null, compare: null };
+/** Pictures to be made, which one is looked at, and the folder that is sorted before. */
+const state = { pairs: [], current: null, compare: null, sorting: null };
 
 function say(text) {
   $("say").textContent = text;
@@ -17,8 +20,7 @@ function say(text) {
 
 function view(name) {
   document.body.dataset.view = name;
-  $("start").hidden = name !== "start";
-  $("work").hidden = name !== "work";
+  for (const id of ["start", "plan", "work"]) $(id).hidden = name !== id;
 }
 
 function cards(...shown) {
@@ -28,25 +30,13 @@ function cards(...shown) {
 // Photographs in
 
 function take(files) {
-  const photographs = [...files].filter((file) => !file.name.startsWith(".") && file.size > 0);
-  photographs.sort((one, other) => one.name.localeCompare(other.name, undefined, { numeric: true }));
-  if (photographs.length < 2) {
-    complain("Two photographs are needed", "Choose a short and a long exposure of the same scene, both at once.");
-    return;
-  }
-  if (photographs.length % 2) {
-    const text = `${photographs.length} files cannot be paired. Each short photograph needs a long one beside it.`;
-    complain("One photograph has no partner", text);
-    return;
-  }
-  const pairs = [];
-  for (let i = 0; i < photographs.length; i += 2) pairs.push(pairOf(photographs.slice(i, i + 2)));
-  begin(pairs);
+  const given = photographs(files);
+  if (given.length < 2) complain("Two photographs are needed", "Choose a short and a long exposure of the same scene, both at once.");
+  else if (given.length === 2) begin([pictureOf({ files: given })]);
+  else sort(given);
 }
 
-function pairOf(files) {
-  return { files, name: files.map((file) => file.name).join(" + "), job: null, refusal: null };
-}
+const pictureOf = (one) => ({ ...one, name: nameOf(one), job: null, refusal: null });
 
 async function begin(pairs) {
   for (const pair of state.pairs) leave(pair);
@@ -54,10 +44,79 @@ async function begin(pairs) {
   view("work");
   $("batch").hidden = pairs.length < 2;
   look(pairs[0]);
-  for (const pair of pairs) {
-    await run(pair, () => api.restore(pair.files));
-    if (!state.pairs.includes(pair)) return;
+  await api.twoAtATime(pairs, (pair) => pair.left || run(pair, () => api.restore(pair.files, pair.roles)));
+}
+
+// A folder, or many photographs
+
+/** Look at them all, show what belongs together, and restore it when told so; a burst alone needs no question. */
+async function sort(files) {
+  const turn = (state.sorting = { files });
+  const given = () => state.sorting !== turn;
+  view("plan");
+  $("found").hidden = true;
+  $("looking").hidden = false;
+  say("Looking at the photographs");
+  try {
+    const plan = await sorted(files, (count, all) => looked(count, all), given);
+    if (given()) return;
+    turn.plan = plan;
+    const whole = plan.pictures.length === 1 && plan.pictures[0].files.length === files.length;
+    if (whole) asOne();
+    else showPlan(plan, files);
+  } catch (refusal) {
+    if (!(refusal instanceof api.Refusal)) throw refusal;
+    if (!given()) fail(refusal, null, () => sort(files));
   }
+}
+
+function looked(count, all) {
+  $("looked").max = all;
+  $("looked").value = count;
+  $("looked-text").textContent = `${count} of ${all}`;
+}
+
+const many = (count, what) => `${count} ${what}${count === 1 ? "" : "s"}`;
+
+function showPlan({ pictures, alone, unreadable }, files) {
+  const left = [
+    ...pictures.flatMap((one) => one.unused.map((file) => [file.name, "has another exposure than the frames that are used"])),
+    ...alone.map((file) => [file.name, "has no partner: no other photograph here shows the same scene"]),
+    ...unreadable.map(([file, reason]) => [file.name, reason.replace(`${file.name}: `, "")]),
+  ];
+  $("looking").hidden = true;
+  $("found").hidden = false;
+  $("found-title").textContent = pictures.length
+    ? `${many(pictures.length, "picture")} from ${many(files.length, "file")}`
+    : "No two of these show the same scene";
+  $("found-pictures").replaceChildren(...pictures.map(planned));
+  $("left-over").hidden = !left.length;
+  $("left-files").replaceChildren(...left.map(([name, why]) => entry(name, why)));
+  $("restore-all").hidden = !pictures.length;
+  $("restore-all").textContent = pictures.length === 1 ? "Restore this picture" : `Restore all ${pictures.length}`;
+  $("as-one").hidden = files.length > MOST_FRAMES;
+  $("found-title").focus();
+}
+
+function planned({ files, roles }) {
+  const names = files.map((file) => file.name);
+  const long = roles?.at(-1) === "long" ? names.at(-1) : null;
+  const short = long ? names.slice(0, -1) : names;
+  if (!roles) return entry(names.join(" + "), "which one is short shows when they are read");
+  const first = short.length > 1 ? `${short.length} short ones, merged, ` : "a short one ";
+  return entry(names.join(" + "), first + (long ? "and a long one" : "without a long one"));
+}
+
+function entry(text, more) {
+  const [item, name, what] = ["li", "strong", "span"].map((kind) => document.createElement(kind));
+  name.textContent = text;
+  what.textContent = more;
+  item.append(name, what);
+  return item;
+}
+
+function asOne() {
+  begin([pictureOf({ files: state.sorting.files })]);
 }
 
 function leave(pair) {
@@ -73,7 +132,7 @@ async function run(pair, send) {
   pair.sending = true;
   draw(pair);
   try {
-    const job = await patiently(send, pair);
+    const job = await api.patiently(send, () => pair.left);
     pair.sending = false;
     if (pair.left) {
       api.remove(job.id).catch(() => {});
@@ -95,17 +154,6 @@ async function run(pair, send) {
   draw(pair);
 }
 
-async function patiently(send, pair) {
-  for (let tries = 0; ; tries += 1) {
-    try {
-      return await send();
-    } catch (refusal) {
-      if (refusal.status !== 429 || tries === RETRIES || pair.left) throw refusal;
-      await new Promise((done) => setTimeout(done, 1000 * Math.max(refusal.wait, 1)));
-    }
-  }
-}
-
 // What is seen
 
 function look(pair) {
@@ -123,12 +171,14 @@ function draw(pair) {
 }
 
 function complain(title, detail) {
-  fail(new api.Refusal(title, detail, 0), null);
+  fail(new api.Refusal(title, detail, 400), null);
 }
 
-function fail(refusal, pair) {
+/** Say what went wrong; `retry` does it again, where that may help. */
+function fail(refusal, pair, retry = pair?.send && (() => run(pair, pair.send))) {
+  state.retry = retry;
   if (refusal.status === 401) {
-    askForToken(pair);
+    askForToken();
     return;
   }
   view("work");
@@ -138,7 +188,7 @@ function fail(refusal, pair) {
   document.querySelector(".divider").hidden = $("view").hidden;
   $("problem-title").textContent = refusal.title;
   $("problem-detail").textContent = refusal.message;
-  $("retry").hidden = !(pair?.send && (refusal.status === 0 || refusal.status >= 500 || refusal.status === 429));
+  $("retry").hidden = !(retry && ([0, 404, 429].includes(refusal.status) || refusal.status >= 500));
   say(`${refusal.title}. ${refusal.message}`);
 }
 
@@ -239,6 +289,10 @@ const found = (job) => (job.roles.includes("long") ? String(job.roles.indexOf("l
 
 function list() {
   if (state.pairs.length < 2) return;
+  const done = state.pairs.filter(isDone).length;
+  $("batch-title").textContent = `${done} of ${state.pairs.length} pictures done`;
+  $("save-all").hidden = done < 2;
+  $("save-all").textContent = `Download ${done === state.pairs.length ? "all" : `these ${done}`}`;
   $("pairs").replaceChildren(
     ...state.pairs.map((pair) => {
       const item = document.createElement("li");
@@ -250,11 +304,37 @@ function list() {
       how.textContent = pair.refusal ? "Failed" : { done: "Done", running: "Running" }[pair.job?.state] ?? "Waiting";
       how.className = pair.refusal ? "state failed" : "state";
       button.append(name, how);
-      button.addEventListener("click", () => look(pair));
+      button.addEventListener("click", () => look(pair) || refresh(pair));
       item.append(button);
       return item;
     }),
   );
+}
+
+const isDone = (pair) => pair.job?.state === "done" && !pair.refusal;
+
+/** Whether a result is still there; asking keeps it there. */
+async function refresh(pair) {
+  if (!isDone(pair)) return;
+  try {
+    await api.show(pair.job.id);
+  } catch (refusal) {
+    if (refusal.status !== 404) return;
+    pair.refusal = new api.Refusal("This picture was removed", "The server made room for later ones. Restore it again, and save it sooner.", 404);
+    draw(pair);
+  }
+}
+
+/** All results that are there, as ZIP files. */
+async function saveAll() {
+  await Promise.all(state.pairs.map(refresh));
+  const ids = state.pairs.filter(isDone).map((pair) => pair.job.id);
+  for (let first = 0; first < ids.length; first += MOST_ZIPPED) {
+    const link = document.createElement("a");
+    link.href = api.archiveUrl(ids.slice(first, first + MOST_ZIPPED), $("format").value, $("quality").value);
+    link.download = "";
+    link.click();
+  }
 }
 
 /** The model, and the knobs that were turned. */
@@ -285,9 +365,8 @@ async function quick(button, chosen) {
 
 // Signing in
 
-function askForToken(pair) {
+function askForToken() {
   $("wrong").textContent = "";
-  state.retry = pair;
   if (!$("sign-in").open) $("sign-in").showModal();
 }
 
@@ -300,14 +379,14 @@ async function signIn(token) {
   }
   $("sign-in").close();
   await start();
-  if (state.retry?.send) run(state.retry, state.retry.send);
+  state.retry?.();
 }
 
 // Buttons, keys, drops
 
 function restart() {
   for (const pair of state.pairs) leave(pair);
-  Object.assign(state, { pairs: [], current: null });
+  Object.assign(state, { pairs: [], current: null, sorting: null });
   $("files").value = $("folder").value = "";
   view("start");
   $("choose").focus();
@@ -321,7 +400,7 @@ async function example() {
         return new File([await answer.blob()], `example-${name}.jpg`, { type: "image/jpeg" });
       }),
     );
-    begin([pairOf(files)]);
+    begin([pictureOf({ files })]);
   } catch {
     complain("The server does not answer", "It may have been stopped. Start `twinshot serve` again.");
   }
@@ -357,7 +436,12 @@ click("restart", restart);
 click("new", restart);
 click("cancel", cancel);
 click("again", again);
-click("retry", () => run(state.current, state.current.send));
+click("retry", () => state.retry());
+click("restore-all", () => begin(state.sorting.plan.pictures.map(pictureOf)));
+click("as-one", asOne);
+for (const id of ["stop-looking", "other-files"]) click(id, restart);
+click("save-all", saveAll);
+setInterval(() => state.pairs.forEach(refresh), STILL_WANTED);
 click("quick", () => quick($("quick"), {}));
 click("try", () => quick($("try"), options()));
 click("fit", () => state.compare.zoomTo(0));
@@ -398,31 +482,12 @@ document.addEventListener("drop", async (event) => {
   take(await dropped(event.dataTransfer));
 });
 
-/** The dropped files; of folders, what is in them. */
-async function dropped(transfer) {
-  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
-  if (!entries.some((entry) => entry.isDirectory)) return [...transfer.files];
-  return (await Promise.all(entries.map(filesIn))).flat();
-}
-
-async function filesIn(entry) {
-  if (entry.isFile) return [await new Promise((done, fail_) => entry.file(done, fail_))];
-  const reader = entry.createReader();
-  const all = [];
-  for (;;) {
-    const some = await new Promise((done, fail_) => reader.readEntries(done, fail_));
-    if (!some.length) break;
-    all.push(...some);
-  }
-  return (await Promise.all(all.map(filesIn))).flat();
-}
-
 async function start() {
   try {
     const models = await api.models();
     $("model").replaceChildren(...models.map(({ name }) => new Option(name, name)));
   } catch (refusal) {
-    if (refusal.status === 401) askForToken(null);
+    if (refusal.status === 401) askForToken();
   }
 }
 
