@@ -257,6 +257,14 @@ def test_parts_that_were_not_run(tmp_path, results, empty):
         assert title not in text
 
 
+def test_every_system_is_described_by_who_made_it(written, results):
+    results["models"]["twin"] |= {"about": "a network of ours", "source": "<here>"}
+    text = written(results)
+    assert "a network of ours" in text
+    assert "&lt;here&gt;" in text
+    assert "BM3D in its colour form" in text
+
+
 def test_a_koehler_row_leaves_columns_out(written, results):
     case = {"name": "1_1", "psnr": 29.0, "ssim_matlab": 0.8, "seconds": 0.1}
     row = {"takes": "pair", "version": "1", **{key: case[key] for key in case if key != "name"}, "cases": [case]}

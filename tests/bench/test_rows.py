@@ -53,6 +53,12 @@ def test_a_move_and_a_comment_leave_a_row_as_it_is(package):
     assert after == before
 
 
+def test_what_a_system_is_in_words_leaves_a_row_as_it_is(package):
+    before = package(way='SYSTEM = Plain("nlm", 3, about=About("means", "2005"))')
+    assert package(way='SYSTEM = Plain("nlm", 3, about=About("non-local means", "CVPR"))') == before
+    assert package(way='SYSTEM = Plain("nlm", 4, about=About("means", "2005"))') != before
+
+
 def test_what_is_only_imported_when_needed_or_left_out_does_not_count(package):
     before = package(way="from .light import A\ndef late():\n    from .torch import B\n    return B", light="A = 1")
     assert package(torch="B = 2") == before

@@ -9,6 +9,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from msgspec.structs import replace
 from torch import Tensor, nn
 
 from twinshot.engines.models import Training
@@ -67,12 +68,15 @@ def test_onnx_and_torch_agree_at_every_size(kind: str, settings: dict[str, Any])
 @torch.no_grad()
 def test_a_checkpoint_becomes_a_file_of_its_averaged_weights(tmp_path: Path) -> None:
     recipe = recipe_from({"name": "tiny", "method": "paper", "net": {"kind": "merger", "settings": SMALL["merger"]}})
+    recipe = replace(recipe, about="tiny")
     state = new_state(recipe)
     lively(state.average)
     save(state, recipe, tmp_path / "checkpoint.pt")
     card = export(tmp_path / "checkpoint.pt", tmp_path / "tiny.onnx")
     assert (card.file, card.multiple, card.training.steps) == ("tiny.onnx", 8, 0)
     assert card.training.before is None
+    assert card.about == "DeblurMerger, tiny"
+    assert card.source.startswith("Zhang, Zhen, Stevenson")
     session = onnxruntime.InferenceSession(tmp_path / "tiny.onnx", providers=["CPUExecutionProvider"])
     noisy, blurry = frames(33, 48)
     stored = session.run(None, {"noisy": noisy.numpy(), "blurry": blurry.numpy()})[0]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from twinshot.nets import NETS, takes_of
+from twinshot.nets import NETS, about, takes_of
 from twinshot.nets.noise2noise import Noise2Noise
 
 
@@ -25,6 +25,13 @@ def test_what_a_network_takes(kind: str, settings: dict[str, Any], takes: str) -
     assert takes_of(kind, settings) == takes
 
 
-def test_a_new_rival_says_in_one_place_what_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(NETS, "newest", type("Newest", (Noise2Noise,), {"takes": "blurry"}))
+def test_a_new_rival_says_in_one_place_what_it_takes_and_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = {"takes": "blurry", "about": "the newest", "source": "2027"}
+    monkeypatch.setitem(NETS, "newest", type("Newest", (Noise2Noise,), said))
     assert takes_of("newest", {}) == "blurry"
+    assert about("newest") == ("the newest", "2027")
+
+
+@pytest.mark.parametrize("kind", NETS)
+def test_every_network_says_what_it_is(kind: str) -> None:
+    assert all(about(kind))

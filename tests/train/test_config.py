@@ -38,6 +38,12 @@ def test_an_overlay_changes_what_it_names(tmp_path: Path) -> None:
     assert recipe.net.settings == {"levels": 3, "flow": False}
 
 
+def test_what_is_said_of_a_run_is_not_said_of_those_over_it(tmp_path: Path) -> None:
+    written(tmp_path, 'name = "a"\nabout = "half as wide"\nsteps = 7')
+    recipe = load_recipe(written(tmp_path, 'base = "recipe.toml"\nname = "b"', "b.toml"))
+    assert (recipe.about, recipe.steps) == ("", 7)
+
+
 def test_a_recipe_survives_its_tables() -> None:
     recipe = recipe_from({"name": "a", "data": {"profiles": ["camera"]}, "optim": {"betas": [0.5, 0.9]}})
     assert recipe_from(as_table(recipe)) == recipe
@@ -193,7 +199,7 @@ def test_as_improved(name: str) -> None:
 def test_an_ablation_differs_from_its_control_in_what_it_says() -> None:
     def changes(path: Path) -> set[str]:
         recipe, control = load_recipe(path), load_recipe(path.with_name(f"full-{load_recipe(path).net.kind}.toml"))
-        return {key for key in as_table(recipe) if getattr(recipe, key) != getattr(control, key)} - {"name"}
+        return {key for key in as_table(recipe) if getattr(recipe, key) != getattr(control, key)} - {"name", "about"}
 
     found = {path.stem: changes(path) for path in ABLATIONS if not path.stem.startswith("full-")}
     losses = {name: {"paper"} for name in ("no-gan", "no-gradient", "no-dark-channel", "pixel-only")}

@@ -11,6 +11,14 @@ from ..picture.pair import Pair
 Takes = Literal["pair", "noisy", "blurry", "burst"]
 
 
+@dataclass(frozen=True)
+class About:
+    """What a system is, in a few words, and where it comes from."""
+
+    what: str
+    source: str
+
+
 @dataclass(frozen=True, eq=False)
 class Shot:
     """One scene as the systems get it: float32 (H, W, 3), RGB, sRGB-encoded in [0, 1], all of one size.

@@ -123,6 +123,8 @@ def facts_of(card: Card) -> dict[str, Any]:
         where = "hours" if stage.device == "cpu" else "gpu_hours"
         hours[where] = hours.get(where, 0.0) + stage.hours
     return {
+        "about": card.about,
+        "source": card.source,
         "parameters": card.parameters,
         "steps": sum(stage.steps for stage in stages),
         **hours,

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from ..baselines import hdrplus, ringaby, yuan
-from ..baselines.system import Shot, Takes
+from ..baselines.system import About, Shot, Takes
 from ..picture.encoding import Image
 from ..picture.errors import TwinshotError
 from ..picture.levels import eight_bit
@@ -25,6 +25,7 @@ class Plain:
     takes: Takes
     method: Callable[[Shot], Image]
     modules: tuple[ModuleType, ...] = ()  # that have the method, where it is not here
+    about: About | None = None
 
     def restore(self, shot: Shot) -> Image:
         """See `System`. Raises TwinshotError where it takes a burst and the shot has none."""
@@ -82,15 +83,70 @@ def _yuan(shot: Shot) -> Image:
 CLASSICAL: dict[str, Plain] = {
     found.name: found
     for found in (
-        Plain("noisy", "noisy", lambda shot: shot.noisy),
-        Plain("blurry", "blurry", lambda shot: shot.blurry),
-        Plain("registered", "pair", lambda shot: shot.registered),
-        Plain("nlm", "noisy", _nlm),
-        Plain("bm3d", "noisy", _bm3d),
-        Plain("wavelet", "noisy", _wavelet),
-        Plain("mean", "burst", _mean),
-        Plain("hdrplus", "burst", _hdrplus, (hdrplus,)),
-        Plain("ringaby", "burst", _ringaby, (ringaby,)),
-        Plain("yuan", "pair", _yuan, (yuan,)),
+        Plain(
+            "noisy",
+            "noisy",
+            lambda shot: shot.noisy,
+            about=About("the short frame at the blurry frame's exposure, as it is", "input"),
+        ),
+        Plain("blurry", "blurry", lambda shot: shot.blurry, about=About("the long frame as it is", "input")),
+        Plain(
+            "registered",
+            "pair",
+            lambda shot: shot.registered,
+            about=About("the long frame laid on the short one as twinshot does it, nothing else", "input"),
+        ),
+        Plain(
+            "nlm",
+            "noisy",
+            _nlm,
+            about=About("non-local means, told the true noise", "Buades, Coll, Morel, CVPR 2005; OpenCV's code"),
+        ),
+        Plain(
+            "bm3d",
+            "noisy",
+            _bm3d,
+            about=About(
+                "BM3D in its colour form, told the true noise",
+                "Dabov, Foi, Katkovnik, Egiazarian, IEEE TIP 2007; the package bm3d",
+            ),
+        ),
+        Plain(
+            "wavelet",
+            "noisy",
+            _wavelet,
+            about=About(
+                "wavelet shrinkage (BayesShrink), told the true noise",
+                "Chang, Yu, Vetterli, IEEE TIP 2000; scikit-image's code",
+            ),
+        ),
+        Plain("mean", "burst", _mean, about=About("the burst's plain mean, not aligned", "none")),
+        Plain(
+            "hdrplus",
+            "burst",
+            _hdrplus,
+            (hdrplus,),
+            about=About(
+                "HDR+: tiles aligned, merged by a Wiener filter that is told the true noise",
+                "Hasinoff et al., SIGGRAPH Asia 2016; as Monod, Facciolo, Morel, IPOL 2021",
+            ),
+        ),
+        Plain(
+            "ringaby",
+            "burst",
+            _ringaby,
+            (ringaby,),
+            about=About("frames aligned by tracked features, then averaged", "after Ringaby, Forssen, ICCP 2014"),
+        ),
+        Plain(
+            "yuan",
+            "pair",
+            _yuan,
+            (yuan,),
+            about=About(
+                "one blur kernel from a denoised frame (non-local means, told the true noise), then deconvolution",
+                "Yuan, Sun, Quan, Shum, SIGGRAPH 2007",
+            ),
+        ),
     )
 }

@@ -14,11 +14,13 @@ from typing import Any
 
 from PIL import Image
 
+from ..baselines.system import About
 from ..files import atomic, io
 from ..picture.pair import TwinshotError
 from .analysis import FusionGain, Group, KnownMotionRow, by_blur, fusion_gains, ratio
+from .classical import CLASSICAL
 from .fairness import AS_PUBLISHED, BY_DESIGN, compared, trainings
-from .published import PAPER, PUBLISHED, PUBLISHED_SECONDS, SYSTEMS, Described
+from .published import PAPER, PUBLISHED, PUBLISHED_SECONDS
 from .run import open_results
 from .sets import SETS
 
@@ -291,7 +293,7 @@ def _view(results: Values, pictures: Path) -> dict[str, Any]:
         "training": _table(models, _TRAINING),
         "curves": [_curve(axis, styles) for axis in drawn],
         "styles": styles,
-        "systems": _described(results["sets"]),
+        "systems": _described(results),
         "paper": PAPER,
     }
 
@@ -405,13 +407,20 @@ def _size(speed: Values) -> str:
     return "x".join(map(str, speed.get("size", ())))
 
 
-def _described(sets: Values) -> list[tuple[str, str, Described | None]]:
+def _described(results: Values) -> list[tuple[str, str, About | None]]:
     """Every system once: name, what it takes, what it is."""
     takes: dict[str, str] = {}
-    for found in sets.values():
+    for found in results["sets"].values():
         for name, row in found["systems"].items():
             takes[name] = takes.get(name) or row.get("takes", "")
-    return [(name, taken, SYSTEMS.get(name)) for name, taken in takes.items()]
+    return [(name, taken, _about(name, results.get("models", {}))) for name, taken in takes.items()]
+
+
+def _about(name: str, models: Values) -> About | None:
+    facts = models.get(name, {})
+    if facts.get("about"):
+        return About(facts["about"], facts["source"])
+    return CLASSICAL[name].about if name in CLASSICAL else None
 
 
 def _extent(group: Group, digits: int) -> str:

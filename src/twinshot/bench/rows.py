@@ -41,8 +41,8 @@ class RowKey:
 def code_checksum(*modules: ModuleType, without: tuple[ModuleType, ...] = ()) -> str:
     """Of what modules do, and all of the package that they import when they are loaded.
 
-    Comments, docstrings and the imports themselves may change, and so may the order of modules. What a module imports
-    only when it is needed is left out: it belongs to whoever asks for it.
+    Comments, docstrings, arguments called `about` and the imports themselves may change, and so may the order of
+    modules. What a module imports only when it is needed is left out: it belongs to whoever asks for it.
 
     Args:
         modules: where to begin.
@@ -106,13 +106,18 @@ def _bare_source(name: str) -> str:
 
 
 class _Bare(ast.NodeTransformer):
-    """Takes away what changes no result: imports, which a move rewrites, and docstrings."""
+    """Takes away what changes no result: imports, which a move rewrites, docstrings, and what systems are in words."""
 
     def visit_Import(self, node: ast.Import) -> None:
         return None
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         return None
+
+    def visit_Call(self, node: ast.Call) -> ast.Call:
+        self.generic_visit(node)
+        node.keywords = [keyword for keyword in node.keywords if keyword.arg != "about"]
+        return node
 
     def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
         return None if isinstance(node.value, ast.Constant) else node

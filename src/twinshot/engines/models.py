@@ -72,6 +72,7 @@ class Card(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, 
 
     Attributes:
         file, sha256: the ONNX file beside the manifest.
+        about, source: what it is, in words, and where it comes from; empty in older manifests.
         takes: what it looks at.
         multiple: what sides and places of the tiles it is given are multiples of.
         parameters: how many.
@@ -88,6 +89,8 @@ class Card(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, 
 
     file: str
     sha256: Sha256
+    about: str = ""
+    source: str = ""
     takes: Literal["pair", "noisy", "blurry"] = "pair"
     multiple: Annotated[int, Meta(ge=1)]
     parameters: int

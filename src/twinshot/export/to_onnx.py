@@ -19,7 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ..engines.models import Card, IntegerGraph, Training
 from ..engines.precision import TOLERANCE
 from ..files.atomic import write_bytes
-from ..nets import build, takes_of
+from ..nets import about, build, takes_of
 from ..nets.blocks import remove_spectral_norm
 from ..nets.checkpoint import read_checkpoint
 from ..picture.pair import TwinshotError
@@ -54,10 +54,14 @@ def export(checkpoint: Path, output: Path, calibration: Sequence[Frames] = ()) -
     write_bytes(output, data)
     if integers:
         write_bytes(integers_beside(output), integers)
-    net_table = table["recipe"]["net"]
+    recipe = table["recipe"]
+    net_table = recipe["net"]
+    what, source = about(net_table["kind"])
     return Card(
         file=output.name,
         sha256=hashlib.sha256(data).hexdigest(),
+        about=", ".join(filter(None, (what, recipe.get("about")))),
+        source=source,
         takes=takes_of(net_table["kind"], net_table["settings"]),
         multiple=int(net.multiple),  # type: ignore[arg-type]
         parameters=sum(p.numel() for p in net.parameters()),

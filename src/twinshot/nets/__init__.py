@@ -1,7 +1,7 @@
 """The networks, each a plain torch module `forward(noisy, blurry) -> sharp` on NCHW float in [0, 1].
 
 A network has `multiple`, what height and width must be multiples of; one that looks at a single frame says so in
-`takes`.
+`takes`. What it is, in words, stands in `about`, and where it comes from in `source`.
 """
 
 from __future__ import annotations
@@ -62,3 +62,9 @@ def takes_of(kind: str, settings: dict[str, Any]) -> Takes:
     inputs = settings.get("inputs", FRAMES)
     takes: Takes = inputs[0] if len(inputs) == 1 else getattr(NETS[kind], "takes", "pair")
     return takes
+
+
+def about(kind: str) -> tuple[str, str]:
+    """What a network is, in words, and where it comes from."""
+    net: Any = NETS[kind]
+    return net.about, net.source

@@ -25,6 +25,8 @@ class DCDeblurGAN(nn.Module):
     from 16 up; the output never leaves the range.
     """
 
+    about = "DCDeblurGAN, the predecessor of DeblurRNN"
+    source = "Zhang, Zhen, Stevenson: GAN Based Image Deblurring Using Dark Channel Prior, 2019"
     takes = "blurry"
 
     def __init__(self, base_channels: int = 64, levels: int = 8, dropout_blocks: int = 3) -> None:

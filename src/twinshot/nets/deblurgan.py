@@ -60,6 +60,8 @@ class DeblurGAN(nn.Module):
     multiples of `multiple`; the output never leaves the range.
     """
 
+    about = "DeblurGAN"
+    source = "Kupyn et al., CVPR 2018"
     takes = "blurry"
     multiple = 4
 

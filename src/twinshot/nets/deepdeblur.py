@@ -32,6 +32,8 @@ class DeepDeblur(nn.Module):
     multiples of `multiple`; the output may overshoot the range by a little.
     """
 
+    about = "DeepDeblur, three scales"
+    source = "Nah, Kim, Lee, CVPR 2017"
     takes = "blurry"
     multiple = 4
 

@@ -38,6 +38,9 @@ class DeblurMerger(nn.Module):
     from 16 up; the output never leaves the range.
     """
 
+    about = "DeblurMerger"
+    source = "Zhang, Zhen, Stevenson: Deep Motion Blur Removal Using Noisy/Blurry Image Pairs"
+
     def __init__(
         self,
         base_channels: int = 64,

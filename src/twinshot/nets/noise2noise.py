@@ -38,6 +38,8 @@ class Noise2Noise(nn.Module):
         TwinshotError: a width that is no multiple of 3.
     """
 
+    about = "Noise2Noise"
+    source = "Lehtinen et al., ICML 2018"
     takes = "noisy"
     multiple = 32
 

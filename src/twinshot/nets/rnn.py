@@ -59,6 +59,9 @@ class DeblurRNN(nn.Module):
     from 16 up; the output never leaves the range.
     """
 
+    about = "DeblurRNN"
+    source = "Zhang, Zhen, Stevenson: Deep Motion Blur Removal Using Noisy/Blurry Image Pairs"
+
     def __init__(
         self,
         base_channels: int = 64,

@@ -38,6 +38,8 @@ class SRN(nn.Module):
     multiples of `multiple`; the output may overshoot the range by a little.
     """
 
+    about = "SRN, recurrent over three scales"
+    source = "Tao et al., CVPR 2018"
     takes = "blurry"
     multiple = 16
 

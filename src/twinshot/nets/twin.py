@@ -51,6 +51,9 @@ class TwinNet(nn.Module):
     multiples of `multiple`; the output may overshoot the range by a little.
     """
 
+    about = "TwinNet"
+    source = "this project"
+
     def __init__(
         self,
         channels: Sequence[int] = (16, 32, 48, 96, 160),

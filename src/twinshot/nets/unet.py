@@ -37,6 +37,9 @@ class UNet(nn.Module):
     multiples of `multiple`; the output may overshoot the range by a little.
     """
 
+    about = "a plain U-Net in TwinNet's place"
+    source = "after Ronneberger, Fischer, Brox, MICCAI 2015"
+
     def __init__(self, base_channels: int = 64, levels: int = 5, inputs: Sequence[str] = ("noisy", "blurry")) -> None:
         super().__init__()
         if base_channels < 1 or not 1 <= levels <= 6:

@@ -132,6 +132,7 @@ class Recipe(_Table, frozen=True):
     """A whole training run."""
 
     name: str
+    about: str = ""  # where the run differs from what its network's class says of itself: "half as wide as published"
     method: Method = "restoration"
     steps: Count = 1000
     seed: Annotated[int, Meta(ge=0)] = 0
@@ -203,7 +204,11 @@ def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise TwinshotError(f"{path}: cannot be read as TOML: {error}") from error
     base = table.pop("base", None)
-    return _merge(_read(path.parent / str(base), (*above, path.resolve())), table) if base else table
+    if not base:
+        return table
+    below = _read(path.parent / str(base), (*above, path.resolve()))
+    below.pop("about", None)  # what is said of one run is not true of another
+    return _merge(below, table)
 
 
 def _merge(base: dict[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
