@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from io import BytesIO
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from helpers import MAIN, SRC, save
 from PIL import Image
 
 import twinshot
+from twinshot.engines import pace
 from twinshot.files import io
 from twinshot.match import swap
 
@@ -193,16 +195,31 @@ def test_several_short_frames(command, files, frames, tmp_path):
         assert json.loads(report.read_text())["frames"] > 1.5
 
 
-def test_models_say_what_each_is_for(command, monkeypatch):
+def test_models_say_what_each_is_for_and_what_it_takes(command, monkeypatch, tmp_path):
     from twinshot.cli import app
 
-    monkeypatch.setattr(app, "out", type(app.out)(width=300))
+    monkeypatch.setattr(app, "out", type(app.out)(width=400))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("TWINSHOT_WEIGHTS", str(tmp_path))  # those of the package alone
     result = command("models")
-    assert "pairs (used where none is named)" in result.out
-    assert "the short frame alone" in result.out
-    assert "12 MP" not in result.out
-    monkeypatch.setattr("twinshot.cli.restore._seconds", lambda name: 41.6)
-    assert "42 s" in command("models", "--measure").out
+    assert "a short and a long photograph (used where none is named)" in result.out
+    assert "the short photograph alone" in result.out
+    assert result.out.count("try --measure") == 3
+    taken = dict(zip(("twin", "twin-large", "twin-noisy"), (0.5, 1.4, 0.4), strict=True))
+    clock = [0.0]
+
+    def run(name):
+        def call(noisy, blurry):
+            clock[0] += taken[name]
+            return noisy
+
+        return SimpleNamespace(run=call)
+
+    monkeypatch.setattr(pace, "load_model", run)
+    monkeypatch.setattr(pace.time, "perf_counter", lambda: clock[0])
+    for arguments in (("--measure",), ()):  # and remembered
+        listed = command("models", *arguments).out
+        assert [f"{round(seconds * 12e6 / 640**2)} s" in listed for seconds in taken.values()] == [True] * 3
 
 
 # Folders

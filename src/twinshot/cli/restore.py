@@ -408,7 +408,7 @@ def _told(outcomes: Iterable[Outcome], total: int, wish: _Wish) -> Iterator[Outc
         for outcome in outcomes:
             bars.advance(task)
             for warning in (outcome.report or {}).get("warnings", ()):
-                shared.err.print(f"warning: {warning}", style="yellow", markup=False)
+                shared.err.print(f"warning: {outcome.job.output.name}: {warning}", style="yellow", markup=False)
             if outcome.error:
                 shared.err.print(f"failed: {in_words(outcome.error)}", style="red", markup=False)
             yield outcome
@@ -462,46 +462,40 @@ def _row(outcome: Outcome) -> dict[str, Any]:
 
 
 _PURPOSES = {
-    "twin": "pairs (used where none is named)",
-    "twin-large": "pairs, a little better, slower",
-    "twin-noisy": "the short frame alone",
+    "twin": "a short and a long photograph (used where none is named)",
+    "twin-large": "the same, a little better, two to three times slower",
+    "twin-noisy": "the short photograph alone, where no long one goes with it",
+}
+_TAKEN = {
+    "pair": "a short and a long photograph",
+    "noisy": "the short photograph alone",
+    "blurry": "the long one alone",
 }
 
 
 @app.command()
 def models(
     measure: Annotated[
-        bool, typer.Option("--measure", help="Also measure how long 12 megapixels take on this machine.")
+        bool, typer.Option("--measure", help="Measure how long 12 megapixels take on this machine, and remember it.")
     ] = False,
 ) -> None:
     """List the models: those in the package, and those in TWINSHOT_WEIGHTS or a checkout's `weights`."""
     from ..engines.models import manifest
+    from ..engines.pace import measured_seconds, remembered_seconds
 
     # Of all columns the name alone is typed again.
-    measured = ("12 MP",) if measure else ()
-    table = Table(Column("model", no_wrap=True), "for", "size", *measured, "trained on", "licence", "measured quality")
+    table = Table(
+        Column("model", no_wrap=True), "for", "size", "12 MP here", "trained on", "licence", "measured quality"
+    )
     for name, card in manifest().items():
+        purpose = _PURPOSES.get(name, _TAKEN[card.takes])
         size = f"{card.path.stat().st_size / 1e6:.1f} MB" if card.path.is_file() else "missing"
         quality = ", ".join(f"{key} {value}" for key, value in card.quality.items())
-        seconds = [f"{_seconds(name):.0f} s"] if measure else []
-        cells = (name, _PURPOSES.get(name, "pairs"), size, *seconds, card.trained_on, card.licence, quality)
+        seconds = measured_seconds(name, card) if measure else remembered_seconds(card)
+        pace = f"{seconds:.0f} s" if seconds else "try --measure"
+        cells = (name, purpose, size, pace, card.trained_on, card.licence, quality)
         table.add_row(*(escape(text) for text in cells))
     shared.out.print(table)
-
-
-def _seconds(name: str) -> float:
-    """For 12 megapixels, by a square of 640 px."""
-    import time
-
-    import numpy as np
-
-    from ..engines.loading import load_model
-
-    run, frame = load_model(name).run, np.full((1, 3, 640, 640), 0.5, np.float32)
-    run(frame, frame)
-    began = time.perf_counter()
-    run(frame, frame)
-    return (time.perf_counter() - began) * 12e6 / 640**2
 
 
 app.registered_commands.insert(1, app.registered_commands.pop())

@@ -39,11 +39,10 @@ def best_precision(key: str, runs: Mapping[str, Callable[[], Run]]) -> str:
 
 def remembered(key: str, choices: Container[str], measure: Callable[[], str]) -> str:
     """What was chosen under `key`, if it still is one of the choices, or what is measured now."""
-    path = cache_path()
-    known = _read(path).get(key)
+    known = recalled(key)
     if known is None or known not in choices:
         known = measure()
-        _keep(path, {**_read(path), key: known})  # what was measured may have remembered choices of its own
+        keep(key, known)
     return known
 
 
@@ -111,11 +110,18 @@ def _read(path: Path | None) -> dict[str, str]:
         return {}
 
 
-def _keep(path: Path | None, known: Mapping[str, str]) -> None:
+def recalled(key: str) -> str | None:
+    """What is remembered under a key, if anything."""
+    return _read(cache_path()).get(key)
+
+
+def keep(key: str, value: str) -> None:
+    """Remember it from now on, where anything can be."""
+    path = cache_path()
     if path is None:
         return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes(path, json.dumps(known, indent=1).encode())
+        write_bytes(path, json.dumps({**_read(path), key: value}, indent=1).encode())
     except (OSError, TwinshotError):
         return  # no cache can be written here: it is measured again next time
