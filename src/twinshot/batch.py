@@ -150,13 +150,14 @@ def in_order(frames: Pair | Frame, settings: Settings = AS_FOUND) -> swap.Ordere
     return swap.order(frames, settings.keep_order) if isinstance(frames, Pair) else frames
 
 
-def target(short: Path, output: str | None = None) -> Path:
+def target(short: Path, output: str | None = None, place: Callable[[str], Path] = Path) -> Path:
     """Where a result is written.
 
     Args:
         short: the short frame, which names the result.
         output: a file; a name without ending, which gets the short frame's; a folder, which exists or ends with a
             slash; None: beside the short frame.
+        place: what a name stands for.
     """
     ending = short.suffix.lower()
     suffix = ".tif" if ending in raw.SUFFIXES else short.suffix if ending in io.SUFFIXES else ".jpg"
@@ -164,7 +165,7 @@ def target(short: Path, output: str | None = None) -> Path:
     if output is None:
         return short.with_name(name)
     if output.endswith(("/", os.sep)) or os.path.isdir(output):  # noqa: PTH112  # a name may be too long for a Path's
-        return Path(output) / name
+        return place(output) / name
     return Path(output) if Path(output).suffix else Path(output + suffix)
 
 
@@ -174,25 +175,42 @@ def listed(path: Path, output: str | None = None) -> Plan:
     Several short frames are separated by semicolons; an empty `long` stands for a burst alone. Names count from the
     file's folder. Raises InputError where it cannot be read, or a row lacks its short frames.
     """
+    return planned(path, enumerate(rows_of(path), 2), output)
+
+
+def rows_of(path: Path) -> list[dict[str, str | None]]:
+    """Of a CSV file, by the names of its columns. Raises InputError where it cannot be read."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
+            return list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: cannot be read as a CSV file ({error}); give a list of pairs in CSV") from error
-    return planned(path, enumerate(rows, 2), output)
 
 
-def planned(path: Path, rows: Iterable[tuple[int, dict[str, str | None]]], output: str | None = None) -> Plan:
-    """The plan of a list's rows, by the numbers they have in it; columns and errors are those of `listed`."""
+def planned(
+    path: Path,
+    rows: Iterable[tuple[int, dict[str, str | None]]],
+    output: str | None = None,
+    place: Callable[[str], Path] = Path,
+) -> Plan:
+    """The plan of a list's rows, by the numbers they have in it; columns and errors are those of `listed`.
+
+    `place` says what a name stands for, where that may be more than a path.
+    """
+
+    def at(name: str) -> Path:
+        found = place(name)
+        return path.parent / found if isinstance(found, Path) else found
+
     jobs = []
     for number, row in rows:
-        short = tuple(path.parent / name.strip() for name in (row.get("short") or "").split(";") if name.strip())
+        short = tuple(at(name.strip()) for name in (row.get("short") or "").split(";") if name.strip())
         long = (row.get("long") or "").strip()
         if not short or (len(short) == 1 and not long):
             raise InputError(f"{path}: line {number} needs a file in the column `short` and one in `long`")
         named = (row.get("output") or "").strip()
-        place = path.parent / named if named else target(short[0], output)
-        jobs.append(Job(short, path.parent / long if long else None, place))
+        goal = at(named) if named else target(short[0], output, place)
+        jobs.append(Job(short, at(long) if long else None, goal))
     return Plan(tuple(_apart(jobs)))
 
 
@@ -265,12 +283,14 @@ class Outcome:
     error: Exception | None = None
 
 
-def divided(jobs: Iterable[Job], force: bool = False) -> tuple[list[Job], list[Job]]:
+def divided(
+    jobs: Iterable[Job], force: bool = False, exists: Callable[[Path], bool] = Path.exists
+) -> tuple[list[Job], list[Job]]:
     """The jobs whose results are there, and those to do; `force`: all of them."""
     done: list[Job] = []
     missing: list[Job] = []
     for job in jobs:
-        (done if job.output.exists() and not force else missing).append(job)
+        (done if exists(job.output) and not force else missing).append(job)
     return done, missing
 
 

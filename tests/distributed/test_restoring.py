@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from io import BytesIO
 
 import numpy as np
 import pytest
@@ -43,7 +44,8 @@ def jobs(files, tmp_path, monkeypatch) -> list[Job]:
 
 def rows(folder) -> dict[str, dict]:
     """The report, by file names of outputs, of which it may have each but once."""
-    found = pq.read_table(folder / restoring.REPORT).to_pylist()
+    parts = [BytesIO(part.read_bytes()) for part in (folder / restoring.REPORT).glob("*.parquet")]
+    found = [row for part in parts for row in pq.read_table(part).to_pylist()]
     names = [row["output"].rsplit("/")[-1] for row in found]
     assert len(names) == len(set(names))
     return dict(zip(names, found, strict=True))
@@ -118,7 +120,7 @@ def test_a_fault_of_ours_is_one_row_too(jobs, monkeypatch):
 
     monkeypatch.setattr(batch, "restore_frames", fail)
     outcome = Restorer(ORDER)(jobs[0])
-    assert "noisy.png: fails by a fault of twinshot (ValueError: odd)" in str(outcome.error)
+    assert "noisy.png: cannot be restored (ValueError: odd)" in str(outcome.error)
 
 
 def test_what_is_refused_before_any_work(jobs, tmp_path):
@@ -140,6 +142,34 @@ def test_a_list_in_parquet_is_one_in_csv(tmp_path):
         (tmp_path / "pairs.parquet").write_bytes(content)
         with pytest.raises(InputError, match=r"pairs\.parquet: cannot be read as a Parquet file"):
             listed(tmp_path / "pairs.parquet")
+
+
+def test_addresses(command, jobs, files, tmp_path):
+    """Pictures and results in a store that is no file system."""
+    from upath import UPath
+
+    store = UPath("memory://night")
+    for path in files:
+        (store / "in" / path.name).write_bytes(path.read_bytes())
+    lines = [
+        "short,long",
+        *(f"memory://night/in/{name},memory://night/in/blurry.png" for name in ("noisy.png", "no.png")),
+    ]
+    (tmp_path / "pairs.csv").write_text("\n".join(lines))
+    result = command("restore", "--pairs", tmp_path / "pairs.csv", "-o", "memory://night/out", "--on", "local")
+    assert result.code == 1, result
+    assert "memory://night/in/no.png: cannot be restored (FileNotFoundError" in result.err
+    assert command("restore", *files, "-o", tmp_path / "here.png").code == 0
+    (tmp_path / "there.png").write_bytes((store / "out" / "noisy-restored.png").read_bytes())
+    np.testing.assert_array_equal(io.read(tmp_path / "there.png").pixels, io.read(tmp_path / "here.png").pixels)
+    report = rows(store / "out")
+    assert report["noisy-restored.png"]["output"] == "memory://night/out/noisy-restored.png"
+    assert json.loads(report["noisy-restored.png"]["report"])["noisy"] == "memory://night/in/noisy.png"
+    again = command("restore", "--pairs", tmp_path / "pairs.csv", "-o", "memory://night/out", "--on", "local")
+    assert "0 restored, 1 existed already, 0 skipped, 1 failed; memory://night/out/report.parquet has" in again.out
+    (tmp_path / "pairs.csv").write_text("short,long\nnowhere://a.png,b.png\n")
+    wrong = command("restore", "--pairs", tmp_path / "pairs.csv", "-o", tmp_path / "out", "--on", "local")
+    assert (wrong.code, "nowhere://a.png: fsspec knows no way there" in wrong.err) == (2, True), wrong
 
 
 def test_a_pair_of_names_only(tmp_path):

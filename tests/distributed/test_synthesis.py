@@ -132,6 +132,15 @@ def test_what_cannot_be_made_is_said_and_the_rest_is_there(small, tmp_path, phot
     assert [path.name for path in (tmp_path / "set").glob("*.tar")] == ["000000.tar"]
 
 
+def test_addresses(small, unbroken):
+    from upath import UPath
+
+    for _ in range(2):
+        assert write_shards(small, UPath("memory://set"), PLAN, "local") == (5, 3)
+    store = UPath("memory://set")
+    assert {name: (store / name).read_bytes() for name in unbroken} == unbroken
+
+
 def test_a_shard_that_kills_its_workers(small, tmp_path, monkeypatch):
     monkeypatch.setattr(synthesis, "mapped", lambda *given: ((thing, None) for thing in given[2]))
     with pytest.raises(TwinshotError, match=r"000000\.tar: killed every process that worked on it"):

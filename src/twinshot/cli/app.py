@@ -126,7 +126,7 @@ def synth(
         Path, typer.Argument(help="A folder of photographs, or of folders with numbered high-speed frames.")
     ],
     output: Annotated[
-        Path,
+        str,
         typer.Option(
             "--output",
             "-o",
@@ -156,12 +156,13 @@ def synth(
     plan, files = Plan(profile, count, seed, side, burst), ""
     if on:
         _need("ray", "distributed")
+        from ..distributed.places import place
         from ..distributed.synthesis import write_shards
 
-        total, shards = write_shards(source, output, plan, on)
+        total, shards = write_shards(source, place(output), plan, on)
         files = f" in {shards} tar file{'' if shards == 1 else 's'}"
     else:
-        total = write_triples(source, output, plan)
+        total = write_triples(source, Path(output), plan)
     said = f"{output}: {total} triple{'' if total == 1 else 's'}{files}"
     out.print(said, markup=False, highlight=False, soft_wrap=True)
 

@@ -372,7 +372,7 @@ def _planned(given: Sequence[Path], pairs: Path | None, wish: _Wish) -> Plan:
 
     if pairs is None:
         return batch.plan(given, _folder(wish), wish.settings)
-    if pairs.suffix.lower() != ".parquet":
+    if pairs.suffix.lower() != ".parquet" and not wish.on:
         return batch.listed(pairs, _folder(wish))
     shared._need("pyarrow", "distributed")
     from ..distributed.restoring import listed
@@ -417,12 +417,13 @@ def _told(outcomes: Iterable[Outcome], total: int, wish: _Wish) -> Iterator[Outc
 def _by_cluster(plan: Plan, wish: _Wish, on: str) -> None:
     """Do what is planned by Ray; its report takes the place of a table, as there may be millions of pictures."""
     shared._need("ray", "distributed")
+    from ..distributed.places import place
     from ..distributed.restoring import REPORT, Order, run
 
     for _, why in plan.unreadable:
         shared.err.print(why, style="yellow", markup=False)
     order = Order(wish.model, wish.engine, wish.settings, wish.bits, wish.strip, wish.quality)
-    folder = Path(wish.output or "")
+    folder = place(wish.output or "")
     outcomes = run(plan.jobs, folder, order, on, wish.force)
     came = Counter(_came(outcome) for outcome in _told(outcomes, len(plan.jobs), wish))
     if not wish.quiet:

@@ -7,16 +7,16 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from io import BytesIO
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..batch import Outcome
-from ..files import atomic
 from ..picture.errors import in_words
+from .places import make_folder, write_bytes
 
 SCHEMA = pa.schema(
     {
@@ -51,26 +51,27 @@ def forget(folder: Path, outputs: set[str]) -> set[str]:
     """Remove the rows of pictures that will be made again; returns the outputs of those that stay."""
     known: set[str] = set()
     for part in sorted(folder.glob("*.parquet")):
-        table = pq.read_table(part)
+        with part.open("rb") as file:
+            table = pq.read_table(file)
         stays = [output not in outputs for output in table["output"].to_pylist()]
         known.update(output for output in table["output"].to_pylist() if output not in outputs)
         if not any(stays):
             part.unlink()
         elif not all(stays):
-            _write(part, table.filter(pa.array(stays)))
+            write_table(part, table.filter(pa.array(stays)))
     return known
 
 
 @contextmanager
 def written(folder: Path) -> Iterator[Callable[[Outcome], None]]:
     """Takes outcomes, and writes them to new parts of the folder, which it makes."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     rows: list[dict[str, Any]] = []
     last = time.monotonic()
 
     def flush() -> None:
         if rows:
-            _write(folder / f"{time.time_ns()}-{secrets.token_hex(4)}.parquet", pa.Table.from_pylist(rows, SCHEMA))
+            write_table(folder / f"{time.time_ns()}-{secrets.token_hex(4)}.parquet", pa.Table.from_pylist(rows, SCHEMA))
             rows.clear()
 
     def add(outcome: Outcome) -> None:
@@ -86,6 +87,8 @@ def written(folder: Path) -> Iterator[Callable[[Outcome], None]]:
         flush()
 
 
-def _write(path: Path, table: pa.Table) -> None:
-    encode: Callable[[IO[bytes]], None] = partial(pq.write_table, table)
-    atomic.write_atomically(path, encode)
+def write_table(path: Path, table: pa.Table) -> None:
+    """As a Parquet file. Raises OutputError, or OSError."""
+    data = BytesIO()
+    pq.write_table(table, data)
+    write_bytes(path, data.getvalue())

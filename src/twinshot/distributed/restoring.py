@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from .. import batch
 from ..batch import Job, Outcome, Plan
 from ..engines.loading import load_model
-from ..files import atomic
 from ..machine import opencv_threads, threads
-from ..picture.errors import InputError, OutputError, TwinshotError
+from ..picture.errors import InputError, OutputError, TwinshotError, in_words
 from ..picture.settings import Settings
 from ..restoration import Restored
 from . import report
 from .cluster import connected, mapped
+from .places import Copies, Listing, absolute, claimed, copies, is_remote, place, write_bytes
 
 REPORT = "report.parquet"
 MEMORY = 1_000_000_000  # bytes that a worker needs for a pair of 24 megapixels
@@ -39,19 +43,21 @@ class Order:
 
 
 def listed(path: Path, output: str | None = None) -> Plan:
-    """The plan that a Parquet file gives whose columns are those of `batch.listed`.
+    """The plan that a CSV or Parquet file gives, whose columns are those of `batch.listed`; it may have addresses.
 
-    Raises InputError where it cannot be read, lacks a column, or a row lacks its short frames.
+    Raises InputError where it cannot be read, a row lacks its short frames, or nobody knows a way to an address.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    first, rows = (1, _rows(path)) if path.suffix.lower() == ".parquet" else (2, batch.rows_of(path))
+    return batch.planned(path, enumerate(rows, first), output, place)
 
+
+def _rows(path: Path) -> list[dict[str, str | None]]:
     try:
         columns = [name for name in ("short", "long", "output") if name in pq.read_schema(path).names]
-        rows = pq.read_table(path, columns=columns).to_pylist()
+        rows: list[dict[str, str | None]] = pq.read_table(path, columns=columns).to_pylist()
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"{path}: cannot be read as a Parquet file ({error}); give a list of pairs") from error
-    return batch.planned(path, enumerate(rows, 1), output)
+    return rows
 
 
 def run(jobs: Sequence[Job], folder: Path, order: Order, on: str, force: bool = False) -> Iterator[Outcome]:
@@ -70,8 +76,8 @@ def run(jobs: Sequence[Job], folder: Path, order: Order, on: str, force: bool = 
         ClusterError: no cluster answers, or it fails.
     """
     clashes, jobs = _clashes([_absolute(job) for job in jobs])
-    done, missing = batch.divided(jobs, force)
-    with atomic.claimed(folder):
+    done, missing = batch.divided(jobs, force, Listing().has)
+    with claimed(folder):
         known = report.forget(folder / REPORT, {str(job.output) for job in (*missing, *clashes)})
         with report.written(folder / REPORT) as add:
             for outcome in (*map(Outcome, done), *map(_clash, clashes)):
@@ -85,8 +91,8 @@ def run(jobs: Sequence[Job], folder: Path, order: Order, on: str, force: bool = 
 
 def _absolute(job: Job) -> Job:
     """Workers need not have the command's working folder."""
-    short = tuple(path.absolute() for path in job.short)
-    return replace(job, short=short, long=job.long and job.long.absolute(), output=job.output.absolute())
+    short = tuple(map(absolute, job.short))
+    return replace(job, short=short, long=job.long and absolute(job.long), output=absolute(job.output))
 
 
 def _clashes(jobs: Sequence[Job]) -> tuple[list[Job], list[Job]]:
@@ -121,8 +127,19 @@ class Restorer:
 
     def __call__(self, job: Job) -> Outcome:
         try:
-            with opencv_threads(threads()):
-                return next(batch.run([job], self.network, self.order.save, self.order.settings, force=True))
+            with opencv_threads(threads()), copies() as near:
+                return self.restored(job, near)
         except Exception as error:  # of a million pairs, one that meets a fault of ours must not stop the others
-            words = f"{job.short[0]}: fails by a fault of twinshot ({type(error).__name__}: {error}); please report it"
+            words = f"{job.short[0]}: cannot be restored ({type(error).__name__}: {error})"
             return Outcome(job, error=TwinshotError(words))
+
+    def restored(self, job: Job, near: Copies) -> Outcome:
+        """What is behind addresses is fetched first, and the result brought there."""
+        short, long = tuple(map(near.near, job.short)), job.long and near.near(job.long)
+        work = replace(job, short=short, long=long, output=near.near(job.output, fetch=False))
+        outcome = next(batch.run([work], self.network, self.order.save, self.order.settings, force=True))
+        if outcome.error:
+            return Outcome(job, error=TwinshotError(near.renamed(in_words(outcome.error))))
+        if is_remote(job.output):
+            write_bytes(job.output, work.output.read_bytes())
+        return Outcome(job, json.loads(near.renamed(json.dumps(outcome.report, ensure_ascii=False))))

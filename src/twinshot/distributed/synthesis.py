@@ -11,15 +11,14 @@ import json
 import tarfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..files import atomic, io
+from ..files import io
 from ..machine import opencv_threads
 from ..picture.errors import TwinshotError
 from ..picture.levels import eight_bit
@@ -27,6 +26,8 @@ from ..picture.pair import Metadata
 from ..synth.frames import Window
 from ..synth.triples import Plan, asked, check_plan, count_of, made, pictures_of, windows_in
 from .cluster import connected, mapped
+from .places import Listing, absolute, claimed, make_folder, write_bytes
+from .report import write_table
 
 MANIFEST = "manifest.parquet"
 PER_SHARD = 32  # triples a tar file: 160 MB of 1280 x 720 px, 65 files for the 2058 of GOPRO2's training set
@@ -79,13 +80,14 @@ def write_shards(source: Path, output: Path, plan: Plan, on: str) -> tuple[int, 
         ClusterError: no cluster answers, or it fails.
     """
     check_plan(plan)
-    windows, output = windows_in(source.absolute(), plan.side), output.absolute()
+    windows, output = windows_in(source.absolute(), plan.side), absolute(output)
     total = count_of(windows, plan)
     shards = [Shard(start // PER_SHARD, min(PER_SHARD, total - start)) for start in range(0, total, PER_SHARD)]
-    with atomic.claimed(output):
+    with claimed(output):
         _check_output(output)
-        (output / MANIFEST).mkdir(exist_ok=True)
-        missing = [shard for shard in shards if not _is_there(shard, output, windows, plan)]
+        make_folder(output / MANIFEST)
+        listing = Listing()
+        missing = [shard for shard in shards if not _is_there(shard, output, windows, plan, listing)]
         if missing:
             _make(missing, output, windows, plan, on)
     return total, len(shards)
@@ -93,22 +95,24 @@ def write_shards(source: Path, output: Path, plan: Plan, on: str) -> tuple[int, 
 
 def _check_output(output: Path) -> None:
     """A set that is begun has its manifest before any tar file: others are somebody's own."""
-    foreign = [path for path in output.iterdir() if path.suffix == ".tar" or path.name == "meta.jsonl"]
+    entries = output.iterdir() if output.exists() else ()
+    foreign = [path for path in entries if path.suffix == ".tar" or path.name == "meta.jsonl"]
     if foreign and not (output / MANIFEST).is_dir():
         raise TwinshotError(f"{foreign[0]}: is not from a set that `synth --on` began; choose an empty folder")
 
 
-def _is_there(shard: Shard, output: Path, windows: Sequence[Window], plan: Plan) -> bool:
+def _is_there(shard: Shard, output: Path, windows: Sequence[Window], plan: Plan, listing: Listing) -> bool:
     """Whether a tar file is complete. Raises TwinshotError where it is of other settings or another source."""
-    if not shard.part(output).exists():
+    if not listing.has(shard.part(output)):
         return False
-    rows = [json.loads(row) for row in pq.read_table(shard.part(output), columns=["meta"])["meta"].to_pylist()]
+    with shard.part(output).open("rb") as file:
+        rows = [json.loads(row) for row in pq.read_table(file, columns=["meta"])["meta"].to_pylist()]
     for index, row in zip(shard.triples, rows, strict=False):
         if not asked(windows, plan, index).items() <= row.items():
             raise TwinshotError(
                 f"{output}: was made with another source, profile, seed, side or burst; choose an empty folder"
             )
-    return len(rows) >= shard.count and shard.tar(output).exists()
+    return len(rows) >= shard.count and listing.has(shard.tar(output))
 
 
 def _make(shards: Sequence[Shard], output: Path, windows: Sequence[Window], plan: Plan, on: str) -> None:
@@ -138,17 +142,15 @@ class Synthesiser:
 
     def write(self, shard: Shard) -> None:
         """The tar file, then its part of the manifest."""
-        rows: list[dict[str, Any]] = []
-        path = shard.tar(self.output)
         with opencv_threads(1):
-            atomic.write_atomically(path, partial(self._fill, shard, rows))
-        with path.open("rb") as file:
-            checksum = hashlib.file_digest(file, "sha256").hexdigest()
-        known = {"shard": path.name, "sha256": checksum}
+            data, rows = self._made(shard)
+        write_bytes(shard.tar(self.output), data)
+        known = {"shard": shard.tar(self.output).name, "sha256": hashlib.sha256(data).hexdigest()}
         table = pa.Table.from_pylist([{**row, **known, "meta": json.dumps(row)} for row in rows], SCHEMA)
-        atomic.write_atomically(shard.part(self.output), partial(pq.write_table, table))
+        write_table(shard.part(self.output), table)
 
-    def _fill(self, shard: Shard, rows: list[dict[str, Any]], file: IO[bytes]) -> None:
+    def _made(self, shard: Shard) -> tuple[bytes, list[dict[str, Any]]]:
+        file, rows = BytesIO(), []
         with tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
             for index in shard.triples:
                 triple, row = made(self.windows, self.plan, index)
@@ -159,6 +161,7 @@ class Synthesiser:
                     _add(tar, f"{key}.{part}.png", encoded.getvalue())
                 _add(tar, f"{key}.json", json.dumps(row).encode())
                 rows.append(row)
+        return file.getvalue(), rows
 
 
 def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
