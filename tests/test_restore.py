@@ -37,6 +37,7 @@ REPORT = {
     "shift",
     "registered",
     "confidence",
+    "shown",
     "from_long_frame",
     "model",
     "model_sha256",
@@ -449,3 +450,15 @@ def test_a_lost_short_frame_gives_way_to_the_long_one(photo, model):
     assert [warning.code for warning in restored.warnings] == ["short_lost"]
     assert restored.report["from_long_frame"] == 1
     np.testing.assert_allclose(restored.image, prepare(Pair(Frame(short), Frame(long))).long, atol=1 / 65535)
+
+
+def test_where_the_long_frame_shows_nothing_the_short_one_is_used(frames, triple, model):
+    """The long frame lacks the lowest 56 of 160 rows."""
+    settings = Settings(trust_map=True)
+    restored = twinshot.restore(frames[0], np.ascontiguousarray(frames[1][:104]), model=model, settings=settings)
+    assert restored.report["shown"] == pytest.approx(104 / 160, abs=0.03)
+    assert "the rest was denoised from the first array alone" in restored.report["notes"][-1]
+    lacking = np.s_[-6:]
+    assert restored.trust[lacking].max() < 16
+    noisy = np.abs(triple.noisy - triple.sharp)[lacking].mean()  # at the long frame's brightness
+    assert np.abs(restored.image - triple.sharp)[lacking].mean() < 0.75 * noisy

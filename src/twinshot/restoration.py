@@ -23,7 +23,8 @@ from .engines.loading import Model, load_model
 from .files import atomic, io
 from .files.pairs import Source, carried, carried_alone, in_one_profile, notes_on, paths_of, read_pair
 from .match import tone
-from .match.consistency import blended
+from .match.borders import Area
+from .match.consistency import share_of_long
 from .match.grain import flat_noise
 from .match.prepare import Caution, Prepared, prepare
 from .match.swap import Ordered
@@ -48,7 +49,9 @@ Progress = Callable[[Stage, int, int], None]
 LARGEST_TILE = 1280
 OVERLAP = 160
 _SHOWN_KNOTS = 9  # of the tone curve, in the report
-_MATCHED = ("tone", "tone_error", "tone_curve", "gain", "shift", "registered", "confidence")
+_MATCHED = ("tone", "tone_error", "tone_curve", "gain", "shift", "registered", "confidence", "shown")
+_MIRRORED = 16  # px beyond the long frame's edge where its mirror image will do
+_FADE = 32  # px over which it then gives way to the short frame alone
 _STRIP = 256  # rows of a picture that are made at once where there are no tiles
 _NONE = np.zeros((), np.float32)  # of the long frame, at every pixel
 MARGIN = 64  # of a tile's edge, px, that lacks context and is not used
@@ -326,6 +329,8 @@ def _run(
         trust = np.full(ready.pair.noisy.size, 255, np.uint8) if settings.trust_map else None
     else:
         pixels, trust, taken = _by_network(ready, model, progress, settings.trust_map)
+    if ready.same_scene:
+        _fill(ready, model.fallback, pixels, trust)
     if settings.light == "short":
         pixels = _in_strips(ready.pair.noisy.size, lambda *place: _as_short(ready, pixels, *place))
     return pixels, trust, taken
@@ -335,6 +340,40 @@ def _long(ready: Prepared, top: int, left: int, size: tuple[int, int]) -> Image:
     """A part of the long frame at the short one's pixels."""
     matrix = ready.alignment.matrix if ready.alignment.applied else None
     return as_float(window(ready.pair.blurry.pixels, top, left, size, matrix)).clip(0, 1)
+
+
+def _fill(ready: Prepared, model: Model, pixels: NDArray[np.uint16], trust: NDArray[np.uint8] | None) -> None:
+    """Put what `model` makes of the short frame alone where the long one shows nothing, but close to its edge."""
+    for strip in _strips(ready.shown.inner, ready.pair.noisy.size):
+        share = np.clip((ready.shown.distance(strip) - _MIRRORED) / _FADE, 0, 1)
+        alone, fused = over_tiles(model, strip.size, _alone(ready, strip)), strip.of(pixels)
+        fused[...] = fused + share[..., None] * (alone.astype(np.float32) - fused) + np.float32(0.5)
+        if trust is not None:
+            leaning = strip.of(trust)
+            leaning[...] = leaning * (1 - share) + np.float32(0.5)
+
+
+def _alone(ready: Prepared, area: Area) -> Parts:
+    """The short frame in the place of both, in an area of the picture."""
+
+    def parts(top: int, left: int, size: tuple[int, int]) -> tuple[Image, Image]:
+        place = area.top + top, area.left + left, size
+        short = tone.apply(window(ready.pair.noisy.pixels, *place), ready.tone)
+        return short, short
+
+    return parts
+
+
+def _strips(inner: Area, size: tuple[int, int]) -> list[Area]:
+    """Along the edges, those that need it, with some of the picture beside them."""
+    (height, width), (top, left, bottom, right) = size, inner
+    found = {
+        Area(0, 0, min(top + MARGIN, height), width): top,
+        Area(0, 0, height, min(left + MARGIN, width)): left,
+        Area(max(bottom - MARGIN, 0), 0, height, width): height - bottom,
+        Area(0, max(right - MARGIN, 0), height, width): width - right,
+    }
+    return [strip for strip, depth in found.items() if depth > _MIRRORED]
 
 
 def _as_short(ready: Prepared, pixels: NDArray[np.uint16], top: int, left: int, size: tuple[int, int]) -> Image:
@@ -354,8 +393,11 @@ def _by_network(
         short = tone.apply(window(ready.pair.noisy.pixels, top, left, size), ready.tone)
         return short, _long(ready, top, left, size)
 
-    def after(short: Image, long: Image, restored: Image) -> Image:
-        result, share = blended(short, long, restored, noise) if checked else (restored, _NONE)
+    def after(place: Area, short: Image, long: Image, restored: Image) -> Image:
+        result, share = restored, _NONE
+        if checked:
+            share = share_of_long(short, long, restored, noise) * (ready.shown.distance(place) == 0)
+            result = restored + share[..., None] * (long - restored)
         shares.append(float(share.mean()))
         if not asked:
             return result
@@ -378,8 +420,8 @@ def _in_strips(size: tuple[int, int], part: Callable[[int, int, tuple[int, int]]
 
 Parts = Callable[[int, int, tuple[int, int]], tuple[Image, Image]]
 """(top, left, size) -> what a network sees there of the noisy and of the blurry frame."""
-After = Callable[[Image, Image, Image], Image]
-"""(short, long, restored) tile -> what is kept of it, and further channels beside it."""
+After = Callable[[Area, Image, Image, Image], Image]
+"""(place, short, long, restored) tile -> what is kept of it, and further channels beside it."""
 
 
 def over_tiles(
@@ -387,7 +429,7 @@ def over_tiles(
     size: tuple[int, int],
     parts: Parts,
     progress: Progress | None = None,
-    after: After = lambda short, long, restored: restored,
+    after: After = lambda place, short, long, restored: restored,
     channels: int = 3,
 ) -> NDArray[np.uint16]:
     """The network over a picture of any size, band by band; memory stays bounded where `parts` keeps it so.
@@ -413,7 +455,8 @@ def over_tiles(
         done += 1
         if progress:
             progress("restore", done, count)
-        return after(short, long, np.asarray(cv2.merge(list(out)), np.float32))
+        place = Area(top, left, top + size[0], left + size[1])
+        return after(place, short, long, np.asarray(cv2.merge(list(out)), np.float32))
 
     pixels = np.empty((height, width, channels), np.uint16)
     for top, band in tile.bands(rows, columns, one, MARGIN, channels):
@@ -446,7 +489,7 @@ def _report(
         "arithmetic": model.loaded.arithmetic,
         "seconds": seconds,
         "swapped": ready.swapped if ready else "",
-        "notes": notes_on(*frames),
+        "notes": [*notes_on(*frames), *(ready.notes if ready else ())],
         "warnings": [caution.text for caution in ready.cautions] if ready else [],
     }
 
@@ -462,6 +505,7 @@ def _matched(ready: Prepared) -> dict[str, Any]:
         "shift": [round(move, 2) for move in registered.shift],
         "registered": registered.applied,
         "confidence": round(registered.confidence, 4),
+        "shown": round(ready.shown.share, 4),
     }
 
 

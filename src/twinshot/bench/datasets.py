@@ -70,7 +70,8 @@ def shot_of(pair: Pair, burst: Sequence[Image], truth: Image) -> Shot:
     Raises:
         TwinshotError: frames are not of one size.
     """
-    for name, image in [("the sharp frame", truth), *(("a frame of the burst", frame) for frame in burst)]:
+    others = [("the blurry frame", pair.blurry.pixels), ("the sharp frame", truth)]
+    for name, image in [*others, *(("a frame of the burst", frame) for frame in burst)]:
         if image.shape != pair.noisy.pixels.shape:
             raise TwinshotError(
                 f"{pair.noisy.name}: differs in size from {name}; all frames of one case need the same size"

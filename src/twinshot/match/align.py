@@ -7,11 +7,10 @@ with a few pixels better than with a wrong warp.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from ..picture.encoding import Image
 from ..picture.pair import as_float
@@ -32,8 +31,6 @@ _LEAST_FINE_GAIN = 0.001  # the same, of the finest detail
 _LARGEST_SHARE = 0.3  # of the longer side: a larger corner shift is a mistake
 _LARGEST_STRETCH = 1.2  # of a length, anywhere: what moves in the scene asks for more, a hand does not
 _FEW_STEPS = 25  # of ECC from a start that is right but for a fraction of a pixel
-_EVEN = 0.01  # deviation of the values in a line of a border
-_LEAST_WITHIN = 0.5  # share of a side: less is no picture in a frame
 _RANKS = 65  # of brightness that the frames are brought together at
 _TEMPLATE = 0.5  # share of the sides that is looked for where phase correlation fails
 
@@ -60,12 +57,11 @@ class Alignment:
 def estimate(noisy: Pixels, blurry: Pixels) -> Alignment:
     """Register two frames of one size, uint8, uint16 or float32, however dark either is."""
     scale = _working_scale(noisy.shape)
-    short, long, corner = _within_borders(_grey(_small(noisy, scale)), _grey(_small(blurry, scale)))
-    frames = short, long
+    frames = _grey(_small(noisy, scale)), _grey(_small(blurry, scale))
     half = 0.5 if min(frames[0].shape) >= _LEAST_TO_HALVE else 1.0  # what is so smooth loses nothing by it
     before, found_at, confidence = _search(*(_halved(frame, half) for frame in _prepared(*frames, _FINE)))
     best = _at_full_size(found_at, half)
-    matrix = _at_full_size(np.linalg.inv(corner) @ best @ corner, scale)
+    matrix = _at_full_size(best, scale)
     shift, largest = _corner_shift(matrix, noisy.shape[:2])
     found = confidence >= _LEAST_CORRELATION or (
         confidence >= _LEAST_FAINT and _in_the_large(*frames, best) >= _LEAST_IN_THE_LARGE
@@ -83,16 +79,15 @@ def refined(noisy: Pixels, blurry: Pixels, found: Alignment, tone: Tone) -> Alig
     every warp costs some sharpness.
     """
     scale = _working_scale(noisy.shape)
-    whole = _grey(tone_match.apply(_small(noisy, scale), tone)), _grey(_small(blurry, scale))
-    short, long, corner = _within_borders(*whole)
-    fixed, moving = (_band(frame, _FINEST) for frame in (short, long))
-    start = corner @ _at_working_size(found.matrix, scale) @ np.linalg.inv(corner)
+    frames = _grey(tone_match.apply(_small(noisy, scale), tone)), _grey(_small(blurry, scale))
+    fixed, moving = (_band(frame, _FINEST) for frame in frames)
+    start = _at_working_size(found.matrix, scale)
     matrix = _ecc(fixed, moving, start, cv2.MOTION_HOMOGRAPHY, _FEW_STEPS)
     options = [(_correlation(fixed, moving, each), each) for each in (np.eye(3), start, matrix)]
     best, best_matrix = max(options, key=lambda option: option[0])
     if best < options[0][0] + _LEAST_FINE_GAIN:
         return Alignment(np.eye(3), (0.0, 0.0), found.confidence, False, found.same_scene)
-    full = _at_full_size(np.linalg.inv(corner) @ best_matrix @ corner, scale)
+    full = _at_full_size(best_matrix, scale)
     shift, largest = _corner_shift(full, noisy.shape[:2])
     if largest > _LARGEST_SHARE * max(noisy.shape[:2]) or _stretch(best_matrix, fixed.shape) > _LARGEST_STRETCH:
         return found
@@ -102,6 +97,12 @@ def refined(noisy: Pixels, blurry: Pixels, found: Alignment, tone: Tone) -> Alig
 def left_alone(confidence: float, same_scene: bool = True) -> Alignment:
     """Frames that are used as they are."""
     return Alignment(np.eye(3), (0.0, 0.0), confidence, False, same_scene)
+
+
+def offset(found: Alignment, left: int, top: int) -> Alignment:
+    """An alignment of two views in the coordinates of the frames that the views begin at (left, top) of."""
+    corner = np.array([[1, 0, left], [0, 1, top], [0, 0, 1]], np.float64)
+    return replace(found, matrix=corner @ found.matrix @ np.linalg.inv(corner))
 
 
 def registered(noisy: Image, blurry: Image) -> Image:
@@ -127,24 +128,6 @@ def _small(pixels: Pixels, scale: float) -> Image:
 
 def _grey(image: Image) -> Image:
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.float32)
-
-
-def _within_borders(noisy: Image, blurry: Image) -> tuple[Image, Image, Matrix]:
-    """What lies within even borders, which stay where they are as all else moves, and the map to its coordinates."""
-    top, left, bottom, right = 0, 0, *noisy.shape
-    for grey in (noisy, blurry):
-        (first, last), (start, end) = (_edges(grey.std(axis=axis) > _EVEN) for axis in (1, 0))
-        top, left, bottom, right = max(top, first), max(left, start), min(bottom, last), min(right, end)
-    if bottom - top < _LEAST_WITHIN * noisy.shape[0] or right - left < _LEAST_WITHIN * noisy.shape[1]:
-        return noisy, blurry, np.eye(3)
-    corner = np.array([[1, 0, -left], [0, 1, -top], [0, 0, 1]], np.float64)
-    return noisy[top:bottom, left:right], blurry[top:bottom, left:right], corner
-
-
-def _edges(lively: NDArray[np.bool_]) -> tuple[int, int]:
-    """From the first to behind the last line that holds anything; all of them where none does."""
-    found = np.flatnonzero(lively)
-    return (int(found[0]), int(found[-1]) + 1) if len(found) else (0, len(lively))
 
 
 def _halved(grey: Image, scale: float) -> Image:

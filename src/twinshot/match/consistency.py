@@ -83,12 +83,6 @@ def share_of_long(short: Image, long: Image, restored: Image, noise: float) -> I
     return np.asarray(np.maximum(agreeing, sharp), np.float32)
 
 
-def blended(short: Image, long: Image, restored: Image, noise: float) -> tuple[Image, Image]:
-    """The restored picture with the long frame where that is sharp, and its shares; as `share_of_long`."""
-    share = share_of_long(short, long, restored, noise)
-    return np.asarray(restored + share[..., None] * (long - restored), np.float32), share
-
-
 def _agreeing(greys: list[Image], noise: float) -> Image:
     """By cell of 32 px, (rows, columns): how sharp the long frame is by the restored picture."""
     size = max(1, greys[0].shape[0] // _CELL), max(1, greys[0].shape[1] // _CELL)

@@ -11,10 +11,11 @@ from ..picture.encoding import Image
 from ..picture.pair import Pair
 from ..picture.settings import AS_FOUND, Settings
 from ..picture.window import Matrix
-from . import align, swap, tone
+from . import align, framing, swap, tone
 
 _SMALL_SHIFT = 0.02  # of the longer side: what moves in the scene hardly drags the registration less far
 _GAINS: tuple[tone.ToneModel, ...] = ("encoded gain", "gain")
+_WHOLE = 0.97  # share of the short frame: of as much as a hand's move leaves out nothing is said
 _LARGEST_RISE = 0.05  # of the share that gains leave off: frames laid on each other agree better, not worse
 
 
@@ -41,14 +42,18 @@ class Prepared:
         pair: the frames, the short one first whatever the order they came in.
         tone: brings the short frame to the long one's light.
         alignment: how the long frame is read at the short one's pixels.
+        shown: how much of the short frame the long one shows.
         swapped: a sentence that says why the frames changed places; empty where they did not.
+        notes: sentences on how the long frame was turned, scaled or cropped, and what it does not show.
         cautions: what a user would want to know of it.
     """
 
     pair: Pair
     tone: tone.Tone
     alignment: align.Alignment
+    shown: framing.Shown
     swapped: str = ""
+    notes: tuple[str, ...] = ()
     cautions: tuple[Caution, ...] = ()
 
     @property
@@ -68,17 +73,18 @@ class Prepared:
 
 
 def prepare(pair: Pair | swap.Ordered, settings: Settings = AS_FOUND) -> Prepared:
-    """Match a pair: order, registration, tone, and registration again where the tone tells more.
+    """Match a pair: order, framing, registration, tone, and registration again where the tone tells more.
 
     Args:
         pair: two frames; an ordered pair is not looked at again.
         settings: whether the order is kept, and what is overruled of the tone.
     """
     ordered = pair if isinstance(pair, swap.Ordered) else swap.order(pair, settings.keep_order)
-    pair = ordered.pair
-    alignment, found = _tone(pair, align.estimate(pair.noisy.pixels, pair.blurry.pixels), settings)
+    framed = framing.framed(ordered.pair)
+    pair = framed.pair
+    alignment, found = _tone(framed, settings)
     if alignment.same_scene:
-        alignment = align.refined(pair.noisy.pixels, pair.blurry.pixels, alignment, found)
+        alignment = align.refined(*framed.views, alignment, found)
     else:
         found = tone.brightness_alone(found)
     said = {
@@ -89,24 +95,36 @@ def prepare(pair: Pair | swap.Ordered, settings: Settings = AS_FOUND) -> Prepare
         "short_lost": _lost(pair, found),
     }
     cautions = tuple(Caution(code, text) for code, text in said.items() if text)
-    return Prepared(pair, found, alignment, ordered.swapped, cautions)
+    alignment = align.offset(alignment, framed.compared.left, framed.compared.top)
+    shown = framing.Shown(framed.shown, alignment.matrix, pair.noisy.size)
+    notes = tuple(filter(None, (framed.note, _partly(pair, alignment, shown))))
+    return Prepared(pair, found, alignment, shown, ordered.swapped, notes, cautions)
 
 
-def _tone(pair: Pair, alignment: align.Alignment, settings: Settings) -> tuple[align.Alignment, tone.Tone]:
+def _tone(framed: framing.Framed, settings: Settings) -> tuple[align.Alignment, tone.Tone]:
     """The tone, and the alignment unless the frames agree less on their light with it than without."""
-    frames, exif = (pair.noisy.pixels, pair.blurry.pixels), tone.exif_gain(pair)
+    alignment, frames, exif = framed.alignment, framed.views, tone.exif_gain(framed.pair)
 
     def off(matrix: Matrix | None) -> float:
         """How much of the picture gains alone leave off: a curve fits whatever it is given."""
         return tone.estimate(*frames, exif, matrix, _GAINS).off
 
-    moved = alignment.applied and float(np.hypot(*alignment.shift)) > _SMALL_SHIFT * max(pair.noisy.size)
+    moved = alignment.applied and float(np.hypot(*alignment.shift)) > _SMALL_SHIFT * max(frames[0].shape)
     if moved and off(alignment.matrix) > off(None) + _LARGEST_RISE:
         alignment = align.left_alone(alignment.confidence)
     if settings.gain is not None:
         return alignment, tone.known((settings.gain,) * 3)
     models: Sequence[tone.ToneModel] = (settings.tone,) if settings.tone else tone.MODELS
     return alignment, tone.estimate(*frames, exif, alignment.matrix if alignment.applied else None, models)
+
+
+def _partly(pair: Pair, alignment: align.Alignment, shown: framing.Shown) -> str:
+    if not alignment.same_scene or shown.share > _WHOLE:
+        return ""
+    return (
+        f"{pair.blurry.name} shows {shown.share:.0%} of {pair.noisy.name}; the rest was denoised from "
+        f"{pair.noisy.name} alone"
+    )
 
 
 def _unmatched(pair: Pair, found: tone.Tone) -> str:

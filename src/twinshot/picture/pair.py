@@ -131,18 +131,12 @@ class Frame:
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """A short noisy frame and a long blurry one of the same scene and size, checked; their profiles may differ."""
+    """A short noisy frame and a long blurry one of the same scene; their profiles may differ, and their sizes."""
 
     noisy: Frame
     blurry: Frame
 
     def __post_init__(self) -> None:
-        (height, width), (other_height, other_width) = self.noisy.size, self.blurry.size
-        if self.noisy.size != self.blurry.size:
-            raise MismatchError(
-                f"{self.noisy.name} is {width}x{height} but {self.blurry.name} is {other_width}x{other_height}: "
-                "give two frames of the same size and orientation"
-            )
         if np.array_equal(self.noisy.pixels, self.blurry.pixels):
             raise MismatchError(
                 f"{self.noisy.name} and {self.blurry.name} are the same picture; give the short and the long exposure"

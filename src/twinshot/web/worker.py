@@ -143,10 +143,11 @@ def _restore(task: Task, report: Report, say: Say) -> dict[str, Any]:
     folder = Path(task["folder"])
     report("reading", 0.0)
     found = _read(task)
-    for name, frame in found.shown.items():
+    shown = found.shown
+    for name, frame in shown.items():
         layers.write(folder, name, frame.pixels, frame.metadata.icc)
-    height, width = found.shown["short"].size
-    bits = max(frame.metadata.bits for frame in found.shown.values())
+    height, width = shown["short"].size
+    bits = max(frame.metadata.bits for frame in shown.values())
     say("layers", size=[width, height], bits=bits, roles=found.roles)
     restored = _restored(found.frames, task, lambda stage, done, total: report(DOING[stage], done / total))
     report("writing", 1.0)
@@ -172,7 +173,14 @@ class _Found:
 
         if isinstance(self.frames, Frame):
             return {"short": self.frames}
-        return {"short": self.frames.pair.noisy, "long": self.frames.pair.blurry}
+        return {"short": self.frames.pair.noisy, "long": _as_laid(self.frames.pair)}
+
+
+def _as_laid(pair: Pair) -> Frame:
+    """The long frame as it is seen over the short one, which it has the size of then. Raises MismatchError."""
+    from ..match.framing import framed
+
+    return pair.blurry if pair.noisy.size == pair.blurry.size else framed(pair).pair.blurry
 
 
 def _read(task: Task) -> _Found:
