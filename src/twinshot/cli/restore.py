@@ -464,7 +464,7 @@ def _row(outcome: Outcome) -> dict[str, Any]:
 
 _PURPOSES = {
     "twin": "a short and a long photograph (used where none is named)",
-    "twin-large": "the same, a little better, two to three times slower",
+    "twin-large": "the same, for comparison: better on simulated pairs alone, two to three times slower",
     "twin-noisy": "the short photograph alone, where no long one goes with it",
 }
 _TAKEN = {
