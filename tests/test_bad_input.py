@@ -375,7 +375,7 @@ def test_outputs_that_cannot_be(refused, files, tmp_path):
     refused(*files, "-o", tmp_path / "file" / "out.png", says=("does not exist",))
     (tmp_path / "folder.png" / "noisy-restored.png").mkdir()
     refused(*files, "-o", tmp_path / "folder.png", "--force", says=("is a folder",))
-    refused(*files, "-o", tmp_path / "out.gif", says=("unknown picture format",))
+    refused(*files, "-o", tmp_path / "out.gif", says=("writes no .gif",))
 
 
 def test_an_existing_output_needs_force(refused, command, files, tmp_path):

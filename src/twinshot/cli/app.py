@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import signal
 import sys
 import threading
@@ -85,12 +86,17 @@ def main() -> None:
     except (TwinshotError, OSError, MemoryError) as error:
         if _settings.debug:
             traceback.print_exc()
-        err.print(f"twinshot: {in_words(error)}", style="red", markup=False)
+        err.print(f"twinshot: {words_of(error)}", style="red", markup=False)
         sys.exit(2)
     except SystemExit as stop:
         if stop.code in (130, *(128 + number for number in _ENDINGS)):
             err.print("twinshot: stopped; no half-written file was left behind", markup=False)
         raise
+
+
+def words_of(error: Exception) -> str:
+    """What an error says, with the names of options for those of arguments."""
+    return re.sub(r"\((force|accept_damaged)\)", lambda found: f"(--{found[1].replace('_', '-')})", in_words(error))
 
 
 def _clean_up_when_ended() -> None:

@@ -410,7 +410,7 @@ def _told(outcomes: Iterable[Outcome], total: int, wish: _Wish) -> Iterator[Outc
             for warning in (outcome.report or {}).get("warnings", ()):
                 shared.err.print(f"warning: {outcome.job.output.name}: {warning}", style="yellow", markup=False)
             if outcome.error:
-                shared.err.print(f"failed: {in_words(outcome.error)}", style="red", markup=False)
+                shared.err.print(f"failed: {shared.words_of(outcome.error)}", style="red", markup=False)
             yield outcome
 
 

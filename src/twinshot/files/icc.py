@@ -132,7 +132,7 @@ def check_no_hdr(icc: bytes) -> None:
 
 
 def _is_hdr(transfer: int) -> str:
-    return f"is an HDR picture ({_HDR[transfer]}): export it with sRGB or Display P3"
+    return f"is an HDR picture ({_HDR[transfer]}): export it as sRGB or Display P3"
 
 
 def encoded(pixels: Pixels, icc: bytes) -> tuple[Pixels, bytes]:

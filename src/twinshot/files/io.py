@@ -208,7 +208,8 @@ def check_output(path: Path, inputs: tuple[Path, ...], force: bool, bits: int | 
     kind = format_of(path)
     if bits not in (None, 8, 16, 32) or (bits and depth_for(path, bits) != bits):
         held = {"PNG": "8 or 16", "TIFF": "8, 16 or 32", "DNG": "16"}.get(kind, "8")
-        raise OutputError(f"{path}: {kind} holds {held} bits a channel, not {bits}")
+        instead = {8: "JPEG, PNG or TIFF", 16: "PNG or TIFF", 32: "TIFF"}.get(bits or 0, "8, 16 or 32 bits")
+        raise OutputError(f"{path}: {kind} holds {held} bits a channel, not {bits}; choose {instead}")
     if kind in _LARGEST_SIDES:
         _check_side(path, kind, max(map(_longer_side, inputs), default=0))
     check_target(path, inputs, force)
@@ -234,7 +235,9 @@ def format_of(path: Path) -> str:
     """The format a suffix stands for. Raises OutputError for any other suffix."""
     kind = SUFFIXES.get(path.suffix.lower())
     if kind is None:
-        raise OutputError(f"{path}: unknown picture format {path.suffix!r}; use {', '.join(SUFFIXES)}")
+        raise OutputError(
+            f"{path}: twinshot writes no {path.suffix or 'files without a suffix'}; use {', '.join(SUFFIXES)}"
+        )
     return kind
 
 

@@ -31,7 +31,7 @@ def decode(data: bytes, name: str, accept_damaged: bool) -> Stored:
     with Image.open(BytesIO(data)) as file:
         check_size(file.width, file.height, name)
         if file.mode not in ("RGB", "L"):
-            raise InputError(f"{name}: is {file.mode}; twinshot needs RGB or greyscale; save it as RGB")
+            raise InputError(f"{name}: is {file.mode}; save it as RGB or greyscale")
         pixels, damage = _pixels(data, name, "GRAY" if file.mode == "L" else "RGB", accept_damaged)
         block = exif.parse(_exif(file.info))
         return Stored(

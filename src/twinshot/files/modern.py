@@ -136,9 +136,9 @@ def heic(data: bytes, name: str, accept_damaged: bool) -> Stored:
     profile = file.info.get("icc_profile") or icc.profile_of_codes(
         int(codes.get("color_primaries", 2)), int(codes.get("transfer_characteristics", 2))
     )
-    left_out = [f"{len(file) - 1} more pictures"] if len(file) > 1 else []
-    left_out += [word for key, word in (("depth_images", "a depth map"), ("aux", "a gain map")) if file.info.get(key)]
-    notes = (f"has {' and '.join(left_out)}, left out",) if left_out else ()
+    notes: tuple[str, ...] = (f"has {len(file)} pictures, of which the main one was used",) if len(file) > 1 else ()
+    for key, part in (("depth_images", "a depth map"), ("aux", "a gain map")):
+        notes += (f"has {part}, which was left out",) if file.info.get(key) else ()
     iptc = next((part["data"] for part in file.info.get("metadata", ()) if part["type"] == "iptc"), b"")
     return _stored(file.info, pixels, 16 if deep else 8, 1, profile=profile, iptc=iptc, notes=notes)
 

@@ -35,7 +35,7 @@ def decode(data: bytes, name: str, accept_damaged: bool) -> Stored:
     width, height, bits, kind = struct.unpack(">IIBB", chunks[b"IHDR"][:10])
     check_size(width, height, name)
     if kind == 3:
-        raise InputError(f"{name}: is a picture with a palette; twinshot needs colour photographs; save it as RGB")
+        raise InputError(f"{name}: is a picture with a palette; save it as RGB")
     if int.from_bytes(chunks.get(b"acTL", b"")[:4], "big") > 1:
         raise InputError(f"{name}: holds several frames; save the one you want as a file of its own")
     try:

@@ -55,10 +55,11 @@ def decode(data: bytes, name: str, sensor: Sensor | None = None) -> Frame:
             linear = _developed(raw, found)
             pixels, metadata = _encoded(linear), _metadata(raw, data, found)
     except rawpy.LibRawFileUnsupportedError as error:
-        raise InputError(f"{name}: an unknown kind of raw file; export it as 16-bit TIFF") from error
+        raise InputError(
+            f"{name}: an unknown kind of raw file, or one cut short; copy it again, or export it as 16-bit TIFF"
+        ) from error
     except rawpy.LibRawError as error:
-        said = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else str(error)
-        raise InputError(f"{name}: the file is damaged, cut short or not a raw file ({said}); copy it again") from error
+        raise InputError(f"{name}: the file is damaged, cut short or not a raw file; copy it again") from error
     if hot:
         metadata = metadata.noted(f"had {hot} hot pixels, now filled in from their neighbours")
     return check_frame(pixels, name, metadata)

@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 
 _GREY, _RGB, _YCBCR = 1, 2, 6
 _CFA, _LINEAR_RAW = 32803, 34892
-_NAMES = {0: "greyscale, white is 0", 3: "a palette picture", 4: "a mask", 5: "CMYK", 6: "YCbCr", 8: "CIELab"}
+_NAMES = {
+    0: "greyscale with 0 as white",
+    3: "a picture with a palette",
+    4: "a mask",
+    5: "CMYK",
+    6: "YCbCr",
+    8: "CIELab",
+}
 _MOST_CHANNELS = 8
 _ROWS = 64  # that are written at once
 _DNG_VERSION = 50706
@@ -125,11 +132,11 @@ def _check(page: TiffPage, name: str) -> None:
     channels = page.samplesperpixel
     if kind not in (_GREY, _RGB) and not (kind == _YCBCR and int(page.compression) == 7 and channels == 3):
         said = _NAMES.get(kind, f"of photometric kind {kind}")
-        raise InputError(f"{name}: is {said}; twinshot needs colour photographs; save it as RGB")
+        raise InputError(f"{name}: is {said}; save it as RGB")
     if page.dtype is None or page.dtype.kind not in "ufb":
         raise InputError(f"{name}: has {page.dtype} samples; save it with 8 or 16 bits, or as float")
     if page.ndim not in (2, 3) or channels > _MOST_CHANNELS or (kind == _RGB and channels < 3):
-        raise InputError(f"{name}: has {channels} channels; twinshot needs colour photographs; save it as RGB")
+        raise InputError(f"{name}: has {channels} channels; save it as RGB or greyscale")
 
 
 def _check_whole(page: TiffPage, size: int) -> None:
