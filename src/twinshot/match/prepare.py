@@ -15,7 +15,7 @@ from . import align, framing, swap, tone
 
 _SMALL_SHIFT = 0.02  # of the longer side: what moves in the scene hardly drags the registration less far
 _GAINS: tuple[tone.ToneModel, ...] = ("encoded gain", "gain")
-_WHOLE = 0.97  # share of the short frame: of as much as a hand's move leaves out nothing is said
+_WHOLE = 0.9  # share of the short frame: of as much as a moving hand leaves out nothing is said
 _LARGEST_RISE = 0.05  # of the share that gains leave off: frames laid on each other agree better, not worse
 
 
