@@ -16,7 +16,7 @@ Size = tuple[int, int]
 """Height and width."""
 
 _LATTICE = 360  # pixels of the longer side that are looked at
-_EVEN = 0.01  # deviation of the values in a line of a border
+_EVEN = 0.004  # deviation of the values in a line of a border: a step of 8 bits; the night itself is hardly less even
 _BLACK = 0.04  # encoded: around a circle
 _LEAST_WITHIN = 0.5  # share of a side: less is no picture in a frame
 _ROUND = 0.87  # of half the diagonal: a larger circle cuts no corner off that matters
