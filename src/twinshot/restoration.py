@@ -396,7 +396,7 @@ def _by_network(
     def after(place: Area, short: Image, long: Image, restored: Image) -> Image:
         result, share = restored, _NONE
         if checked:
-            share = share_of_long(short, long, restored, noise) * (ready.shown.distance(place) < 1)  # a part of a pixel is no loss
+            share = share_of_long(short, long, restored, noise) * (ready.shown.distance(place) < 1)
             result = restored + share[..., None] * (long - restored)
         shares.append(float(share.mean()))
         if not asked:
