@@ -381,7 +381,7 @@ def test_outputs_that_cannot_be(refused, files, tmp_path):
 def test_an_existing_output_needs_force(refused, command, files, tmp_path):
     output = tmp_path / "out.png"
     output.write_bytes(b"mine")
-    refused(*files, "-o", output, says=("out.png", "already exists", "force"))
+    refused(*files, "-o", output, says=("out.png", "already exists", "(--force)"))
     assert command("restore", *files, "-o", output, "--force").code == 0
     assert io.read(output).size == (160, 224)
     with pytest.raises(TwinshotError, match="already exists"):
