@@ -11,6 +11,7 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 
+from ..engines.models import manifest
 from ..picture.errors import InputError
 from ..picture.settings import Settings as Knobs
 from .jobs import Desk, Job, Photo, Roles
@@ -123,8 +124,6 @@ def _turned(fields: dict[str, str]) -> dict[str, Any]:
 
 def models() -> list[dict[str, Any]]:
     """The networks at hand, the default first."""
-    from ..engines.models import manifest
-
     cards = sorted(manifest().items(), key=lambda entry: entry[0] != DEFAULT_MODEL)
     return [
         {

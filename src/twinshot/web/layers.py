@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 SMALLEST = 512  # px: a level whose longer side has no more is not halved again
 LARGEST_PART = 2048  # px a side of what one request is answered with
@@ -74,8 +75,6 @@ def part(folder: Path, name: str, box: tuple[int, int, int, int], level: int) ->
 
 def jpeg(pixels: NDArray[np.uint8], profile: Path) -> bytes:
     """A JPEG file of pixels (H, W, 3), with the profile where that file exists."""
-    from PIL import Image
-
     encoded = BytesIO()
     icc = profile.read_bytes() if profile.exists() else b""
     Image.fromarray(pixels).save(encoded, "JPEG", quality=_QUALITY, subsampling=0, icc_profile=icc or None)

@@ -12,6 +12,7 @@ from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -22,7 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ..picture.pair import TwinshotError
-from . import api
+from . import api, forms
 from .jobs import Desk
 from .metrics import Metrics
 from .plans import Plans
@@ -44,6 +45,7 @@ def application(settings: Settings) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        await run_in_threadpool(forms.models)  # the first thread takes a moment, in which no client is served
         desk = app.state.desk = Desk(settings, counters)
         app.state.plans = Plans(desk)
         desk.open()
