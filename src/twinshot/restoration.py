@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from . import burst
 from .engines import tile
-from .engines.knobs import tuned
+from .engines.knobs import with_grain
 from .engines.lean import leaning
 from .engines.loading import Model, load_model
 from .files import atomic, io
@@ -220,10 +220,9 @@ def restore_frames(
     settings: Settings = AS_FOUND,
 ) -> Restored:
     """The same for frames that were read: a pair, ordered already or not, or the short frame of a burst alone."""
-    network = tuned(network, settings)
     if not isinstance(frames, Frame):
         return restore_pair(frames, network, progress, clock, settings)
-    alone = restore_alone(frames, network, progress, clock)
+    alone = restore_alone(frames, network, progress, clock, settings)
     return replace(alone, trust=np.zeros(frames.size, np.uint8)) if settings.trust_map else alone
 
 
@@ -303,7 +302,11 @@ def restore_pair(
 
 
 def restore_alone(
-    frame: Frame, network: Model, progress: Progress | None = None, clock: Clock | None = None
+    frame: Frame,
+    network: Model,
+    progress: Progress | None = None,
+    clock: Clock | None = None,
+    settings: Settings = AS_FOUND,
 ) -> Restored:
     """A short frame without a long one, by the network's fallback: as bright as it is."""
     clock, network = clock or Clock(), network.fallback
@@ -312,7 +315,7 @@ def restore_alone(
         short = as_float(window(frame.pixels, top, left, size))
         return short, short
 
-    pixels = over_tiles(network, frame.size, parts, progress)
+    pixels = over_tiles(network, frame.size, parts, progress, _with_grain(settings))
     clock.lap("restore")
     report = _report(frame, network, clock.seconds)
     return Restored(pixels, report, carried_alone(frame, f"{Path(frame.name).name}, model {network.name}"))
@@ -328,9 +331,9 @@ def _run(
         pixels, taken = _in_strips(ready.pair.noisy.size, lambda *place: _long(ready, *place)), 1.0
         trust = np.full(ready.pair.noisy.size, 255, np.uint8) if settings.trust_map else None
     else:
-        pixels, trust, taken = _by_network(ready, model, progress, settings.trust_map)
+        pixels, trust, taken = _by_network(ready, model, progress, settings)
     if ready.same_scene:
-        _fill(ready, model.fallback, pixels, trust)
+        _fill(ready, model.fallback, pixels, trust, settings)
     if settings.light == "short":
         pixels = _in_strips(ready.pair.noisy.size, lambda *place: _as_short(ready, pixels, *place))
     return pixels, trust, taken
@@ -342,11 +345,14 @@ def _long(ready: Prepared, top: int, left: int, size: tuple[int, int]) -> Image:
     return as_float(window(ready.pair.blurry.pixels, top, left, size, matrix)).clip(0, 1)
 
 
-def _fill(ready: Prepared, model: Model, pixels: NDArray[np.uint16], trust: NDArray[np.uint8] | None) -> None:
+def _fill(
+    ready: Prepared, model: Model, pixels: NDArray[np.uint16], trust: NDArray[np.uint8] | None, settings: Settings
+) -> None:
     """Put what `model` makes of the short frame alone where the long one shows nothing, but close to its edge."""
     for strip in _strips(ready.shown.inner, ready.pair.noisy.size):
         share = np.clip((ready.shown.distance(strip) - _MIRRORED) / _FADE, 0, 1)
-        alone, fused = over_tiles(model, strip.size, _alone(ready, strip)), strip.of(pixels)
+        alone = over_tiles(model, strip.size, _alone(ready, strip), after=_with_grain(settings))
+        fused = strip.of(pixels)
         fused[...] = fused + share[..., None] * (alone.astype(np.float32) - fused) + np.float32(0.5)
         if trust is not None:
             leaning = strip.of(trust)
@@ -383,10 +389,10 @@ def _as_short(ready: Prepared, pixels: NDArray[np.uint16], top: int, left: int, 
 
 
 def _by_network(
-    ready: Prepared, model: Model, progress: Progress | None, asked: bool
+    ready: Prepared, model: Model, progress: Progress | None, settings: Settings
 ) -> tuple[NDArray[np.uint16], NDArray[np.uint8] | None, float]:
-    """The network over the pair, a tile at a time; `asked`: whether for a trust map, a fourth channel on the way."""
-    checked = model.card.checked and ready.same_scene
+    """The network over the pair, a tile at a time; a trust map that is asked for is a fourth channel on the way."""
+    asked, checked = settings.trust_map, model.card.checked and ready.same_scene
     noise, shares = flat_noise(ready.pair.blurry.pixels) if checked else 0.0, list[float]()
 
     def parts(top: int, left: int, size: tuple[int, int]) -> tuple[Image, Image]:
@@ -399,6 +405,7 @@ def _by_network(
             share = share_of_long(short, long, restored, noise) * (ready.shown.distance(place) < 1)
             result = restored + share[..., None] * (long - restored)
         shares.append(float(share.mean()))
+        result = with_grain(short, result, settings)  # grain that the check saw would count as harm, here and there
         if not asked:
             return result
         lean = leaning(model.run, _tensor(short), _tensor(long), restored)
@@ -422,6 +429,10 @@ Parts = Callable[[int, int, tuple[int, int]], tuple[Image, Image]]
 """(top, left, size) -> what a network sees there of the noisy and of the blurry frame."""
 After = Callable[[Area, Image, Image, Image], Image]
 """(place, short, long, restored) tile -> what is kept of it, and further channels beside it."""
+
+
+def _with_grain(settings: Settings) -> After:
+    return lambda place, short, long, restored: with_grain(short, restored, settings)
 
 
 def over_tiles(
