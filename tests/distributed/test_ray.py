@@ -118,6 +118,6 @@ def test_what_kills_every_worker_takes_nothing_with_it(cluster):
 
 
 def test_no_cluster(pairs):
-    done = ended(start(MAIN, "restore", "--pairs", pairs, "-o", pairs.parent / "out", "--on", "127.0.0.1:9"))
+    done = ended(start(MAIN, "restore", "--pairs", pairs, "-o", pairs.parent / "out", "--on", "ray://127.0.0.1:9"))
     assert done.code == 2
-    assert "127.0.0.1:9: no Ray cluster answers there" in done.err
+    assert "ray://127.0.0.1:9: no Ray cluster answers there" in done.err

@@ -51,15 +51,16 @@ def connected(on: str) -> Iterator[None]:
             ray.init(address=on, log_to_driver=False, logging_level="error", **(here if on == "local" else {}))
         yield
     except (ConnectionError, RuntimeError, ValueError) as error:
-        raise ClusterError(f"{on}: no Ray cluster answers there ({_first_line(error)}); see docs/scale.md") from error
+        raise ClusterError(f"{on}: no Ray cluster answers there ({_last_line(error)}); see docs/scale.md") from error
     except ray.exceptions.RayError as error:
-        raise ClusterError(f"{on}: the cluster failed ({_first_line(error)}); call again, and it resumes") from error
+        raise ClusterError(f"{on}: the cluster failed ({_last_line(error)}); call again, and it resumes") from error
     finally:
         ray.shutdown()
 
 
-def _first_line(error: Exception) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+def _last_line(error: Exception) -> str:
+    """Of a traceback from elsewhere the line that says what was wrong."""
+    return next((line.strip() for line in reversed(str(error).splitlines()) if line.strip()), type(error).__name__)
 
 
 @contextmanager
