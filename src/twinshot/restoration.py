@@ -363,8 +363,7 @@ def _alone(ready: Prepared, area: Area) -> Parts:
     """The short frame in the place of both, in an area of the picture."""
 
     def parts(top: int, left: int, size: tuple[int, int]) -> tuple[Image, Image]:
-        place = area.top + top, area.left + left, size
-        short = tone.apply(window(ready.pair.noisy.pixels, *place), ready.tone)
+        short = ready.short_part(area.top + top, area.left + left, size)
         return short, short
 
     return parts
@@ -396,7 +395,7 @@ def _by_network(
     noise, shares = flat_noise(ready.pair.blurry.pixels) if checked else 0.0, list[float]()
 
     def parts(top: int, left: int, size: tuple[int, int]) -> tuple[Image, Image]:
-        short = tone.apply(window(ready.pair.noisy.pixels, top, left, size), ready.tone)
+        short = ready.short_part(top, left, size)
         return short, _long(ready, top, left, size)
 
     def after(place: Area, short: Image, long: Image, restored: Image) -> Image:

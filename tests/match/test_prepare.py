@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from skimage import data
 
+from twinshot.match import tone
 from twinshot.match.prepare import prepare
 from twinshot.picture.encoding import to_linear, to_srgb
 from twinshot.picture.pair import Frame, Metadata, Pair
@@ -155,3 +156,17 @@ def test_a_low_texture_wall_is_one_scene(gain):
     assert ready.same_scene
     assert codes(ready) == []
     assert float(np.hypot(*ready.alignment.shift)) < 2
+
+
+def test_bands_of_flicker_are_no_light_of_the_scene(photo):
+    pair = pair_of(photo, shift=(7, -4))
+    flicker = 1 + 0.5 * np.sin(np.linspace(0, 8 * np.pi, photo.shape[0]))
+    short = to_linear(pair.noisy.pixels / np.float32(255)) * flicker[:, None, None].astype(np.float32)
+    ready = prepare(Pair(Frame(eight_bit(to_srgb(short)), "short"), pair.blurry))
+    assert ready.notes == ("short has bands of flickering light, which were taken off",)
+    left, banded = (
+        np.abs(cv2.blur(image, (15, 15)) - cv2.blur(ready.long, (15, 15)))[24:-24, 24:-24].mean()
+        for image in (ready.short, tone.apply(ready.pair.noisy.pixels, ready.tone))
+    )
+    assert left < 0.8 * banded
+    assert prepare(pair).notes == ()

@@ -10,8 +10,8 @@ import numpy as np
 from ..picture.encoding import Image
 from ..picture.pair import Pair
 from ..picture.settings import AS_FOUND, Settings
-from ..picture.window import Matrix
-from . import align, framing, swap, tone
+from ..picture.window import Matrix, window
+from . import align, bands, framing, swap, tone
 
 _SMALL_SHIFT = 0.02  # of the longer side: what moves in the scene hardly drags the registration less far
 _GAINS: tuple[tone.ToneModel, ...] = ("encoded gain", "gain")
@@ -42,6 +42,7 @@ class Prepared:
         pair: the frames, the short one first whatever the order they came in.
         tone: brings the short frame to the long one's light.
         alignment: how the long frame is read at the short one's pixels.
+        bands: of the short frame's light, where lamps flickered.
         shown: how much of the short frame the long one shows.
         swapped: a sentence that says why the frames changed places; empty where they did not.
         notes: sentences on how the long frame was turned, scaled or cropped, and what it does not show.
@@ -52,6 +53,7 @@ class Prepared:
     tone: tone.Tone
     alignment: align.Alignment
     shown: framing.Shown
+    bands: bands.Bands = bands.NONE
     swapped: str = ""
     notes: tuple[str, ...] = ()
     cautions: tuple[Caution, ...] = ()
@@ -64,7 +66,12 @@ class Prepared:
     @property
     def short(self) -> Image:
         """The whole short frame in the long one's light, float32 (H, W, 3) in [0, 1]."""
-        return tone.apply(self.pair.noisy.pixels, self.tone)
+        return self.short_part(0, 0, self.pair.noisy.size)
+
+    def short_part(self, top: int, left: int, size: tuple[int, int]) -> Image:
+        """A window of `short`, of height and width `size`, that may hang over the frame's right and bottom edge."""
+        part = tone.apply(window(self.pair.noisy.pixels, top, left, size), self.tone)
+        return self.bands.taken_off(part, top, left)
 
     @property
     def long(self) -> Image:
@@ -97,8 +104,20 @@ def prepare(pair: Pair | swap.Ordered, settings: Settings = AS_FOUND) -> Prepare
     cautions = tuple(Caution(code, text) for code, text in said.items() if text)
     alignment = align.offset(alignment, framed.compared.left, framed.compared.top)
     shown = framing.Shown(framed.shown, alignment.matrix, pair.noisy.size)
-    notes = tuple(filter(None, (framed.note, _partly(pair, alignment, shown))))
-    return Prepared(pair, found, alignment, shown, ordered.swapped, notes, cautions)
+    flicker = _flicker(pair, alignment, found)
+    notes = tuple(filter(None, (framed.note, _partly(pair, alignment, shown), _flickered(pair, flicker))))
+    return Prepared(pair, found, alignment, shown, flicker, ordered.swapped, notes, cautions)
+
+
+def _flicker(pair: Pair, alignment: align.Alignment, found: tone.Tone) -> bands.Bands:
+    if not alignment.same_scene or found.lost:
+        return bands.NONE
+    matrix = alignment.matrix if alignment.applied else None
+    return bands.found_in(pair.noisy.pixels, pair.blurry.pixels, matrix, found)
+
+
+def _flickered(pair: Pair, flicker: bands.Bands) -> str:
+    return "" if flicker is bands.NONE else f"{pair.noisy.name} has bands of flickering light, which were taken off"
 
 
 def _tone(framed: framing.Framed, settings: Settings) -> tuple[align.Alignment, tone.Tone]:
