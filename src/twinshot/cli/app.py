@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType
@@ -184,12 +185,26 @@ def train(
     data: DataRoot = None,
     runs: Annotated[Path, typer.Option(help="Folder for the training runs.")] = Path("runs"),
     resume: Annotated[bool, typer.Option("--resume", help="Resume from the last checkpoint, if there is one.")] = False,
+    on: Annotated[
+        str | None,
+        typer.Option(help="Train by Ray, on this machine (local) or on a cluster (ray://HOST:PORT, or auto)."),
+    ] = None,
+    workers: Annotated[
+        int, typer.Option(min=1, help="How many processes train together with --on; they share out each batch.")
+    ] = 1,
 ) -> None:
     """Train a network from a recipe, on a GPU if there is one; or train several side by side."""
     _need("torch", "train")
     from ..train.config import load_recipe
     from ..train.loop import train as run
 
+    if on:
+        _need("ray", "distributed")
+        from ..distributed.training import train as run_on
+
+        run = partial(run_on, on=on, workers=workers)
+    elif workers > 1:
+        raise TwinshotError("--workers needs --on; or start the processes with torchrun (docs/scale.md)")
     for checkpoint in run([load_recipe(recipe) for recipe in recipes], _data_root(data), runs, resume, _print_row):
         out.print(f"{checkpoint}: done", markup=False, highlight=False, soft_wrap=True)
 

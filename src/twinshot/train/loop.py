@@ -29,6 +29,8 @@ from .data import Validation, batches, prepare_shards, validation
 from .pool import CPU, Triple
 from .step import STEPS, State, fastest, fingerprint, new_state
 
+CHECKPOINT = "checkpoint.pt"
+"""A run's state, in its folder."""
 Report = Callable[[dict[str, Any]], None]
 
 
@@ -118,7 +120,7 @@ class Run:
     @property
     def checkpoint(self) -> Path:
         """Where its state is kept."""
-        return self.folder / "checkpoint.pt"
+        return self.folder / CHECKPOINT
 
     def _beginning(self) -> str:
         settings = crc32(repr(self.recipe).encode())
@@ -197,14 +199,20 @@ def _step_of(line: str) -> float:
 
 def start_or_resume(recipe: Recipe, run: Path, resume: bool, device: torch.device = CPU) -> State:
     """A fresh state from the recipe's seed, or the checkpoint's."""
-    path = run / "checkpoint.pt"
-    if path.exists() and not resume:
-        raise TwinshotError(f"{path}: this run exists; resume it, or remove its folder to start again")
+    path = run / CHECKPOINT
+    if not resume:
+        check_new(run)
     if not path.exists():
         return new_state(recipe, device)
     # The model that it began with is not read again: it may have been exported anew, or have gone.
     bare = replace(recipe, net=replace(recipe.net, start=""))
     return load_into(new_state(bare, device), recipe, path)
+
+
+def check_new(run: Path) -> None:
+    """Raises TwinshotError where a run has a checkpoint."""
+    if (path := run / CHECKPOINT).exists():
+        raise TwinshotError(f"{path}: this run exists; resume it, or remove its folder to start again")
 
 
 def save(state: State, recipe: Recipe, path: Path) -> None:
