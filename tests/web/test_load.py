@@ -100,10 +100,15 @@ async def _outcome(client: httpx.AsyncClient, files: list[tuple[str, bytes]]) ->
     if answer.status_code == 429:
         await asyncio.sleep(min(int(answer.headers["retry-after"]), 3))
         return "refused 429"
+    if answer.status_code != 202:
+        return f"{answer.status_code}: {answer.text}"
     job = answer.json()
     while job["state"] in ("queued", "running"):
         await asyncio.sleep(0.3)
-        job = (await _get(client, f"/v1/restorations/{job['id']}")).json()
+        answer = await _get(client, f"/v1/restorations/{job['id']}")
+        if answer.status_code != 200:
+            return f"lost: {answer.text}"
+        job = answer.json()
     if job["state"] != "done":
         return f"{job['state']}: {job['problem']}"
     picture = await _get(client, f"/v1/restorations/{job['id']}/result")
