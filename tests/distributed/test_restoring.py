@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 pa = pytest.importorskip("pyarrow")
+pytest.importorskip("upath")
 
 import pyarrow.parquet as pq
 from helpers import save

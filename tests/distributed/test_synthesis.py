@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("pyarrow")
+pytest.importorskip("upath")
 
 import pyarrow.parquet as pq
 from helpers import save
