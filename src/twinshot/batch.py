@@ -211,7 +211,17 @@ def planned(
         named = (row.get("output") or "").strip()
         goal = at(named) if named else target(short[0], output, place)
         jobs.append(Job(short, at(long) if long else None, goal))
-    return Plan(tuple(_apart(jobs)))
+    apart = tuple(_apart(jobs))
+    _check_no_frame_is_replaced(path, apart)
+    return Plan(apart)
+
+
+def _check_no_frame_is_replaced(path: Path, jobs: Sequence[Job]) -> None:
+    """Refuse a list of which a result is a frame of any of its pairs: with `force` it would be lost."""
+    frames = {os.path.normpath(frame) for job in jobs for frame in (*job.short, *((job.long,) if job.long else ()))}
+    for job in jobs:
+        if os.path.normpath(job.output) in frames:
+            raise InputError(f"{path}: {job.output} is a result and a frame of a pair; give the result another name")
 
 
 @dataclass(frozen=True)
