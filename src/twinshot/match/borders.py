@@ -88,11 +88,12 @@ def _in_circle(greens: list[Image], area: Area) -> Area:
     height, width = area.size
     y, x = np.indices(area.size)
     diagonal = np.hypot(height, width) / 2
-    ring = np.hypot(y - (height - 1) / 2, x - (width - 1) / 2) / diagonal * _RINGS
+    ring = (np.hypot(y - (height - 1) / 2, x - (width - 1) / 2) / diagonal * _RINGS).astype(int)
     lit = np.zeros(area.size, bool)
     for green in greens:
         lit |= cv2.blur(area.of(green), (5, 5)) > _BLACK
-    lit_rings = np.bincount(ring[lit].astype(int), minlength=_RINGS) > 0.02 * np.bincount(ring.ravel().astype(int))
+    there, bright = (np.bincount(rings, minlength=_RINGS) for rings in (ring.ravel(), ring[lit]))
+    lit_rings = bright > 0.02 * there  # of a small picture some rings hold no pixel
     radius = (np.flatnonzero(lit_rings)[-1] + 1) / _RINGS if lit_rings.any() else 1.0
     if radius >= _ROUND:
         return area
