@@ -364,7 +364,7 @@ def test_webp_has_a_largest_side(tmp_path):
 
 
 def test_unknown_suffix(tmp_path, picture):
-    with pytest.raises(TwinshotError, match=r"'\.bmp'; use \.png"):
+    with pytest.raises(TwinshotError, match=r"twinshot writes no \.bmp; use \.png"):
         io.write(tmp_path / "picture.bmp", picture, Metadata())
 
 

@@ -103,7 +103,7 @@ def test_the_command_accepts_damage_where_it_is_told_to(command, tmp_path, frame
     noisy.write_bytes(hole(noisy.read_bytes()))
     refused = command("restore", noisy, blurry, "-o", tmp_path / "out.png")
     assert refused.code == 2
-    assert "accept_damaged" in refused.err
+    assert "--accept-damaged" in refused.err
     accepted = command("restore", noisy, blurry, "-o", tmp_path / "out.png", "--accept-damaged")
     assert accepted.code == 0
     assert "n.jpg is damaged" in accepted.err

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import signal
 import threading
 import warnings
@@ -22,6 +23,7 @@ Made = TypeVar("Made")
 
 _OBJECTS = 200_000_000  # bytes of Ray's object store on one machine; only names and reports go through it
 _REPEATS = 3  # of a thing whose worker died: what kills it each time must not go on for ever
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # with which Ray writes on terminals
 _BLOCKS = 20_000  # things are handed out in at most so many lots, for which Ray Data keeps books
 
 
@@ -49,10 +51,12 @@ def connected(on: str) -> Iterator[None]:
         with _own_signals(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             ray.init(address=on, log_to_driver=False, logging_level="error", **(here if on == "local" else {}))
-        yield
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except Exception as error:  # a node that takes too long to start raises a plain one
+        ray.shutdown()
         raise ClusterError(f"{on}: no Ray cluster answers there ({_last_line(error)}); see docs/scale.md") from error
-    except ray.exceptions.RayError as error:
+    try:
+        yield
+    except (ConnectionError, ray.exceptions.RayError) as error:
         raise ClusterError(f"{on}: the cluster failed ({_last_line(error)}); call again, and it resumes") from error
     finally:
         ray.shutdown()
@@ -60,7 +64,8 @@ def connected(on: str) -> Iterator[None]:
 
 def _last_line(error: Exception) -> str:
     """Of a traceback from elsewhere the line that says what was wrong."""
-    return next((line.strip() for line in reversed(str(error).splitlines()) if line.strip()), type(error).__name__)
+    lines = _COLOUR.sub("", str(error)).splitlines()
+    return next((line.strip() for line in reversed(lines) if line.strip()), type(error).__name__)
 
 
 @contextmanager
