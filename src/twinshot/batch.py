@@ -218,9 +218,11 @@ def planned(
 
 def _check_no_frame_is_replaced(path: Path, jobs: Sequence[Job]) -> None:
     """Refuse a list of which a result is a frame of any of its pairs: with `force` it would be lost."""
-    frames = {os.path.normpath(frame) for job in jobs for frame in (*job.short, *((job.long,) if job.long else ()))}
+    frames = {
+        os.path.normpath(str(frame)) for job in jobs for frame in (*job.short, *((job.long,) if job.long else ()))
+    }
     for job in jobs:
-        if os.path.normpath(job.output) in frames:
+        if os.path.normpath(str(job.output)) in frames:
             raise InputError(f"{path}: {job.output} is a result and a frame of a pair; give the result another name")
 
 
