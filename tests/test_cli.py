@@ -81,7 +81,7 @@ def test_the_bar_shows_where_somebody_watches(monkeypatch, files, tmp_path, comm
 
 
 def test_models(command, monkeypatch):
-    monkeypatch.setattr(app, "out", type(app.out)(width=400))
+    monkeypatch.setattr(app, "out", type(app.out)(width=600))
     result = command("models")
     assert (result.code, result.err) == (0, "")
     for word in ("twin", " MB", "photographs", "Apache-2.0"):
@@ -104,7 +104,7 @@ def test_models_of_others_are_listed_as_they_are_named(command, monkeypatch, tmp
     card = {**as_table(read_manifest(WEIGHTS)["twin"]), "trained_on": "my [/x] photos"}
     (tmp_path / "manifest.json").write_text(json.dumps({"mine": card}))
     monkeypatch.setenv("TWINSHOT_WEIGHTS", str(tmp_path))
-    monkeypatch.setattr(app, "out", type(app.out)(width=400))
+    monkeypatch.setattr(app, "out", type(app.out)(width=600))
     assert "my [/x] photos" in command("models").out
     (tmp_path / "manifest.json").write_text(json.dumps({"mine": {**card, "quality": None}}))
     result = command("models")

@@ -50,7 +50,7 @@ def source(tmp_path_factory, photo) -> Path:
     short, long = shot(photo, SHIFT)
     save(root / "night" / "short.jpg", short, quality=98, exif=exif(0.01))
     save(root / "night" / "long.jpg", long, quality=98, exif=exif(0.25))
-    save(root / "night" / "other.jpg", np.ascontiguousarray(photo[::-1, ::-1]), quality=98)
+    save(root / "night" / "other.jpg", np.ascontiguousarray(photo[:, ::-1]), quality=98)
     save(root / "night" / "dark.jpg", shot(photo)[0])
     with (root / "pairs.csv").open("w", newline="") as file:
         table = csv.writer(file)
