@@ -7,7 +7,7 @@ validates, prints and writes. A process alone is rank 0 of 1, for which nothing 
 Gradients are averaged in plain sight, and not by torch's DistributedDataParallel: that wraps one net, which is called
 once and gone backward through once. A step of `paper` goes through the net once and backward through its parts by
 losses of their own, calls it by other ways than `forward`, and asks the discriminator again after its own update. What
-DDP has for it is that gradients travel while others are still computed; docs/scale.md has what that could save.
+DDP has for it is that gradients travel while others are still computed; docs/scale.md has how long that takes.
 """
 
 from __future__ import annotations
