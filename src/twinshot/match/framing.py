@@ -213,5 +213,5 @@ def _note(pair: Pair, way: _Way, laid: bool) -> str:
     """What was done, as a sentence."""
     done = [f"turned by {90 * way.turns} degrees"] if way.turns else []
     done += [f"scaled by {way.scale:.3g}"] if way.scale != 1.0 else []
-    done += ["cropped or widened"] if laid else []
+    done += ["centred"] if laid else []
     return f"{pair.blurry.name} was {' and '.join(done)} to lie on {pair.noisy.name}" if done else ""
