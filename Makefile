@@ -3,15 +3,20 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-web lint slow coverage docs wheel clean
+.PHONY: demo test test-training test-all-else test-web lint slow coverage docs wheel clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python demo/show.py
 
-# Training has a process of its own: with all libraries of the other tests loaded, torch's training ends the process.
+# Two processes side by side: with all libraries of the other tests loaded, torch's training ends the process.
 test: lint
-	$(BIN)/python -m pytest --ignore tests/train
-	$(BIN)/python -m pytest tests/train
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync test-training test-all-else
+
+test-training:
+	$(BIN)/python -m pytest tests/train < /dev/null
+
+test-all-else:
+	$(BIN)/python -m pytest --ignore tests/train < /dev/null
 
 lint: $(VENV)/.developing
 	$(BIN)/ruff check .
