@@ -42,6 +42,17 @@ class Job:
     output: Path
     left: tuple[Path, ...] = ()
 
+    @property
+    def frames(self) -> tuple[Path, ...]:
+        """The files that it is made of."""
+        return (*self.short, *((self.long,) if self.long else ()))
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """What a report says of it: the files by name, None for a long frame that there is not."""
+        short, long = [str(path) for path in self.short], self.long and str(self.long)
+        return {"output": str(self.output), "short": short, "long": long}
+
     def __str__(self) -> str:
         """As a plan says it."""
         short, left = (", ".join(path.name for path in paths) for paths in (self.short, self.left))
@@ -218,9 +229,7 @@ def planned(
 
 def _check_no_frame_is_replaced(path: Path, jobs: Sequence[Job]) -> None:
     """Refuse a list of which a result is a frame of any of its pairs: with `force` it would be lost."""
-    frames = {
-        os.path.normpath(str(frame)) for job in jobs for frame in (*job.short, *((job.long,) if job.long else ()))
-    }
+    frames = {os.path.normpath(str(frame)) for job in jobs for frame in job.frames}
     for job in jobs:
         if os.path.normpath(str(job.output)) in frames:
             raise InputError(f"{path}: {job.output} is a result and a frame of a pair; give the result another name")
@@ -335,7 +344,7 @@ def run(
     def write(job: Job, restored: Restored) -> dict[str, Any]:
         job.output.parent.mkdir(parents=True, exist_ok=True)
         _tidy(job.output)
-        files = tuple(path.absolute() for path in (*job.short, *([job.long] if job.long else [])))
+        files = tuple(path.absolute() for path in job.frames)
         save(restored.made_of(files), job.output)
         return restored.report
 

@@ -102,7 +102,7 @@ def _seen(folders: Sequence[Path], before: dict[Path, _Seen], now: float) -> dic
 
 
 def _files(job: Job) -> tuple[Path, ...]:
-    return (*job.short, *([job.long] if job.long else []), *job.left)
+    return (*job.frames, *job.left)
 
 
 def _age(job: Job, seen: dict[Path, _Seen], now: float) -> float:

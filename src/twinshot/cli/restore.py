@@ -437,7 +437,7 @@ def _print_table(outcomes: Sequence[Outcome], plan: Plan) -> None:
     for outcome in outcomes:
         report, job = outcome.report, outcome.job
         seconds = f"{sum(report['seconds'].values()):.1f}" if report else ""
-        table.add_row(escape(job.output.name), str(len(job.short) + bool(job.long)), seconds, _came(outcome))
+        table.add_row(escape(job.output.name), str(len(job.frames)), seconds, _came(outcome))
     if outcomes:
         shared.out.print(table)
     shared.out.print(_counts(Counter(map(_came, outcomes)), plan), markup=False, highlight=False, soft_wrap=True)
@@ -455,11 +455,8 @@ def _counts(came: Counter[str], plan: Plan) -> str:
 
 def _row(outcome: Outcome) -> dict[str, Any]:
     """What a report says of a job."""
-    job = outcome.job
-    row: dict[str, Any] = {"output": str(job.output), "short": [str(path) for path in job.short]}
-    row["long"] = str(job.long) if job.long else None
-    row["error"] = in_words(outcome.error) if outcome.error else None
-    return row | {"report": outcome.report}
+    error = in_words(outcome.error) if outcome.error else None
+    return outcome.job.row | {"error": error, "report": outcome.report}
 
 
 _PURPOSES = {

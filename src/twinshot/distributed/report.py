@@ -37,8 +37,7 @@ _ROWS, _SECONDS = 1000, 30.0  # a part is written after so many rows, or that ti
 
 def row_of(outcome: Outcome) -> dict[str, Any]:
     """A row, less what is null."""
-    job, report = outcome.job, outcome.report
-    row = {"output": str(job.output), "short": [str(path) for path in job.short], "long": job.long and str(job.long)}
+    row, report = outcome.job.row, outcome.report
     if outcome.error:
         return row | {"result": "failed", "error": in_words(outcome.error)}
     if report is None:
