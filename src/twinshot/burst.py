@@ -113,7 +113,7 @@ def _registered(reference: Pixels, pixels: Pixels) -> _Other | None:
     found = align.estimate(reference, pixels)
     if not found.same_scene or found.confidence < _LEAST_CONFIDENCE:
         return None
-    return _Other(pixels, found.matrix if found.applied else None)
+    return _Other(pixels, found.where)
 
 
 def _averaged(reference: Pixels, others: Sequence[_Other]) -> tuple[NDArray[np.uint16], Plane]:

@@ -341,8 +341,7 @@ def _run(
 
 def _long(ready: Prepared, top: int, left: int, size: tuple[int, int]) -> Image:
     """A part of the long frame at the short one's pixels."""
-    matrix = ready.alignment.matrix if ready.alignment.applied else None
-    return as_float(window(ready.pair.blurry.pixels, top, left, size, matrix)).clip(0, 1)
+    return as_float(window(ready.pair.blurry.pixels, top, left, size, ready.alignment.where)).clip(0, 1)
 
 
 def _fill(

@@ -53,6 +53,11 @@ class Alignment:
     applied: bool
     same_scene: bool = True
 
+    @property
+    def where(self) -> Matrix | None:
+        """The matrix; None where the frames are read as they are."""
+        return self.matrix if self.applied else None
+
 
 def estimate(noisy: Pixels, blurry: Pixels) -> Alignment:
     """Register two frames of one size, uint8, uint16 or float32, however dark either is."""

@@ -112,8 +112,7 @@ def prepare(pair: Pair | swap.Ordered, settings: Settings = AS_FOUND) -> Prepare
 def _flicker(pair: Pair, alignment: align.Alignment, found: tone.Tone) -> bands.Bands:
     if not alignment.same_scene or found.lost:
         return bands.NONE
-    matrix = alignment.matrix if alignment.applied else None
-    return bands.found_in(pair.noisy.pixels, pair.blurry.pixels, matrix, found)
+    return bands.found_in(pair.noisy.pixels, pair.blurry.pixels, alignment.where, found)
 
 
 def _flickered(pair: Pair, flicker: bands.Bands) -> str:
@@ -134,7 +133,7 @@ def _tone(framed: framing.Framed, settings: Settings) -> tuple[align.Alignment, 
     if settings.gain is not None:
         return alignment, tone.known((settings.gain,) * 3)
     models: Sequence[tone.ToneModel] = (settings.tone,) if settings.tone else tone.MODELS
-    return alignment, tone.estimate(*frames, exif, alignment.matrix if alignment.applied else None, models)
+    return alignment, tone.estimate(*frames, exif, alignment.where, models)
 
 
 def _partly(pair: Pair, alignment: align.Alignment, shown: framing.Shown) -> str:
