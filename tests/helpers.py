@@ -6,10 +6,12 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -32,6 +34,14 @@ def save(path: Path, pixels: NDArray[Any], **options: Any) -> Path:
     """Write 8-bit pixels with Pillow, by the suffix."""
     Image.fromarray(pixels).save(path, **options)
     return path
+
+
+def save_pairs(place: Path, frames: Sequence[NDArray[Any]], photo: NDArray[Any], *names: str) -> None:
+    """Make a folder of two pairs of two scenes; a short frame's name and its long one's, twice."""
+    place.mkdir()
+    other = np.ascontiguousarray(photo[100:260, 100:324])
+    for name, pixels in zip(names, (*frames, (other * 0.15).astype(np.uint8), other), strict=True):
+        save(place / f"{name}.png", pixels)
 
 
 def copied_to(folder: Path, *names: str) -> Card:

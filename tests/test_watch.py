@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from helpers import save
+from helpers import save, save_pairs
 
 from twinshot import watch
 from twinshot.watch import PATIENCE, QUIET, arrivals
@@ -34,11 +34,7 @@ class Clock:
 def scene(frames, photo, tmp_path):
     """Where photographs come from: two pairs and a burst of three."""
     place = tmp_path / "camera"
-    place.mkdir()
-    other = np.ascontiguousarray(photo[100:260, 100:324])
-    dark = (other * 0.15).astype(np.uint8)
-    for name, pixels in (("s1", frames[0]), ("l1", frames[1]), ("s2", dark), ("l2", other)):
-        save(place / f"{name}.png", pixels)
+    save_pairs(place, frames, photo, "s1", "l1", "s2", "l2")
     for index in range(3):
         noise = np.random.default_rng(index).normal(0, 2, photo[:160, :224].shape)
         save(place / f"b{index}.png", (photo[:160, :224] + noise).clip(0, 255).astype(np.uint8))

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from helpers import MAIN, SRC, save
+from helpers import MAIN, SRC, save, save_pairs
 from PIL import Image
 
 import twinshot
@@ -229,11 +229,7 @@ def test_models_say_what_each_is_for_and_what_it_takes(command, monkeypatch, tmp
 def folder(tmp_path, frames, photo):
     """Two pairs under shuffled names, a stray and a broken file."""
     place = tmp_path / "night"
-    place.mkdir()
-    other = np.ascontiguousarray(photo[100:260, 100:324])
-    dark = (other * 0.15).astype(np.uint8)
-    for name, pixels in (("4", frames[0]), ("1", frames[1]), ("2", dark), ("5", other)):
-        save(place / f"{name}.png", pixels)
+    save_pairs(place, frames, photo, "4", "1", "2", "5")
     save(place / "3.png", np.ascontiguousarray(photo[:160:-1, 419:195:-1][:160, :224][:, ::1]).copy())
     (place / "6.png").write_bytes(b"broken")
     return place
