@@ -135,3 +135,11 @@ def test_orientation_in_xmp_alone_is_not_obeyed(tmp_path, photo):
     io.write(tmp_path / "b.jpg", frame.pixels, frame.metadata)
     with Image.open(tmp_path / "b.jpg") as file:
         assert b'tiff:Orientation="1"' in file.info["xmp"]
+
+
+def test_a_dashed_line_along_the_blocks_border_is_no_damage(tmp_path):
+    path, rng = tmp_path / "chart.jpg", np.random.default_rng(0)
+    chart = rng.normal(250, 2, (256, 256, 1)).clip(0, 255).astype(np.uint8).repeat(3, axis=2)
+    chart[96, 16::4] = chart[96, 17::4] = 100  # of a grid: it begins inside the row, as a changed byte would
+    path.write_bytes(encoded(chart, subsampling=0))
+    assert io.read(path).metadata.notes == ()

@@ -29,11 +29,15 @@ def shifted_from(pixels: NDArray[np.uint8], width: int, height: int) -> int | No
     columns = -(-pixels.shape[1] // width)
     if columns <= 2 * _MARGIN or len(pixels) < 4 * height:
         return None
-    for steps in _steps(pixels, width, height, columns):
-        for signed in (steps, -steps):
-            start = _likeliest(signed, columns)
-            if start is not None and _is_shift(signed, start, columns):
-                return int(1 + start // columns) * height
+    for channel, steps in enumerate(_steps(pixels, width, height, columns)):
+        for sign in (1, -1):
+            start = _likeliest(sign * steps, columns)
+            if start is None or not _is_shift(sign * steps, start, columns):
+                continue
+            row, left = 1 + start // columns, start % columns
+            levels = sign * _levels(pixels[(row - 1) * height :][: 3 * height], channel, width, columns)
+            if _fills_units(levels, left, float(np.median(sign * steps[start:][:columns]))):
+                return int(row) * height
     return None
 
 
@@ -83,3 +87,17 @@ def _is_shift(steps: NDArray[np.float32], start: int, columns: int) -> bool:
     photograph = np.median(np.abs(around)) > 0
     even = np.mean(np.abs(inside - step) < near) >= _SHARE and np.mean(np.abs(around) < near) >= _SHARE
     return bool(step >= _STEP and photograph and even)
+
+
+def _levels(rows: NDArray[np.uint8], channel: int, width: int, columns: int) -> NDArray[np.float32]:
+    """(3, columns) means of the units in three rows of them, of lightness or a colour as `_steps` has them."""
+    plane = rows[..., channel].astype(np.float32)
+    if rows.shape[2] > 1 and channel != 1:
+        plane -= rows[..., 1]
+    padded = cv2.copyMakeBorder(plane, 0, 0, 0, width * columns - plane.shape[1], cv2.BORDER_REPLICATE)
+    return np.asarray(cv2.resize(padded, (columns, 3), interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _fills_units(levels: NDArray[np.float32], left: int, step: float) -> bool:
+    """Whether whole units are shifted, and not their first lines alone, as by a drawing's line along their border."""
+    return bool(np.median(np.diff(levels, axis=0).ravel()[left:][: levels.shape[1]]) >= step / 2)
