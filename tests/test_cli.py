@@ -80,6 +80,13 @@ def test_the_bar_shows_where_somebody_watches(monkeypatch, files, tmp_path, comm
     assert quiet.err == ""
 
 
+def test_models_fit_a_terminal(command, monkeypatch):
+    monkeypatch.setattr(app, "out", type(app.out)(width=80))
+    lines = command("models").out.splitlines()
+    assert max(len(line) for line in lines if line.startswith(" ")) <= 80
+    assert len(lines) < 12 * len(manifest())
+
+
 def test_models(command, monkeypatch):
     monkeypatch.setattr(app, "out", type(app.out)(width=600))
     result = command("models")

@@ -52,6 +52,7 @@ def test_public_names() -> None:
     assert (twinshot.restore, twinshot.Restored) == (restore, Restored)
     assert (twinshot.load_model, twinshot.Model) == (load_model, Model)
     assert (twinshot.Pair, twinshot.TwinshotError) == (Pair, TwinshotError)
+    assert twinshot.Settings(strength=0.7) != twinshot.Settings()
     assert {*twinshot.__all__, "__version__"} <= set(dir(twinshot))
     with pytest.raises(AttributeError, match="no attribute 'sharpen'"):
         twinshot.sharpen  # noqa: B018

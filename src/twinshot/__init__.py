@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 from .picture.errors import InputError, MismatchError, ModelError, OutputError, TwinshotError
 from .picture.pair import Frame, Pair
+from .picture.settings import Settings
 
 if TYPE_CHECKING:
     from .batch import restore_many
@@ -28,6 +29,7 @@ __all__ = [
     "OutputError",
     "Pair",
     "Restored",
+    "Settings",
     "TwinshotError",
     "__version__",
     "load_model",

@@ -225,6 +225,21 @@ def test_models_say_what_each_is_for_and_what_it_takes(command, monkeypatch, tmp
 # Folders
 
 
+def test_a_name_that_nothing_has_is_no_folder(command, tmp_path):
+    for arguments in ((tmp_path / "night",), (tmp_path, tmp_path / "night"), (tmp_path / "night", "--watch")):
+        result = command("restore", *arguments)
+        assert (result.code, result.out) == (2, "")
+        assert "night: no such file or folder; check the name" in result.err
+
+
+def test_a_folder_without_pictures_is_told_from_one_without_pairs(command, frames, tmp_path):
+    inner = tmp_path / "card" / "100"
+    inner.mkdir(parents=True)
+    save(inner / "1.png", frames[0])
+    assert "Folders inside a folder are not looked into" in command("restore", inner.parent).out
+    assert "No two pictures here show the same scene" in command("restore", inner, "--plan").out
+
+
 @pytest.fixture
 def folder(tmp_path, frames, photo):
     """Two pairs under shuffled names, a stray and a broken file."""

@@ -25,6 +25,7 @@ def files() -> None:
 def arrays(noisy: NDArray[np.uint8], blurry: NDArray[np.float64]) -> None:
     twinshot.restore(noisy, blurry, model="twin", engine="openvino")
     pair = twinshot.Pair(twinshot.Frame(noisy, exposure=0.01), twinshot.Frame(blurry, icc=b"", bits=16))
+    twinshot.restore(noisy, blurry, settings=twinshot.Settings(strength=0.7, light="short"))
     twinshot.restore(pair, progress=lambda stage, done, total: print(stage, done / total))
 
 

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from rich.markup import escape
+from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
+from rich.text import Text
 
 from ..picture.errors import InputError, OutputError, in_words
 from . import app as shared
@@ -192,6 +194,8 @@ def _carry_out(given: Sequence[Path], pairs: Path | None, plan: bool, wish: _Wis
     if wish.output == wish.report == _STREAM:
         raise OutputError("the picture and the report cannot both go to standard output; write one of them to a file")
     folders = [path for path in given if os.path.isdir(path)]  # noqa: PTH112  # a name may be too long for a Path's
+    if folders or len(given) == 1:  # of a pair, reading it tells
+        _check_there(given)
     if folders and len(folders) < len(given):
         raise InputError(f"{folders[0]}: is a folder; give either frames or folders, not both")
     if pairs or plan or folders:
@@ -202,6 +206,13 @@ def _carry_out(given: Sequence[Path], pairs: Path | None, plan: bool, wish: _Wis
         raise InputError("give a short and a long photograph of the same scene, or a folder; see `twinshot restore -h`")
     else:
         _one(given, wish)
+
+
+def _check_there(given: Sequence[Path]) -> None:
+    """Refuse a name that nothing has, before it is taken for a file where a folder was meant, or the other way."""
+    for path in given:
+        if not os.path.lexists(path):  # a name may be too long for a Path's
+            raise InputError(f"{path}: no such file or folder; check the name")
 
 
 def _one(frames: Sequence[Path], wish: _Wish) -> None:
@@ -311,13 +322,20 @@ def _many(given: Sequence[Path], pairs: Path | None, stop: bool, wish: _Wish) ->
     if stop or not (wish.quiet or wish.on):
         _print_plan(found, wish)
         if not found.jobs:
-            wish.says("No two pictures here show the same scene, so there is nothing to restore.")
+            wish.says(_nothing_in(found))
     if stop:
         return
     if wish.on:
         _by_cluster(found, wish, wish.on)
         return
     _close(list(_run(found, wish)), found, wish)
+
+
+def _nothing_in(plan: Plan) -> str:
+    """Why there is nothing to do."""
+    if plan.alone or plan.unreadable:
+        return "No two pictures here show the same scene, so there is nothing to restore."
+    return "There are no pictures here. Folders inside a folder are not looked into: name them, too."
 
 
 def _follow(folders: Sequence[Path], more: bool, wish: _Wish) -> None:
@@ -328,6 +346,7 @@ def _follow(folders: Sequence[Path], more: bool, wish: _Wish) -> None:
     from ..watch import arrivals
 
     _check_many(wish)
+    _check_there(folders)
     if more or not folders or not all(os.path.isdir(path) for path in folders):  # noqa: PTH112  # as above
         raise InputError("--watch is for folders; name them, without --plan, --pairs and --on")
     if not wish.quiet:
@@ -461,7 +480,7 @@ def _row(outcome: Outcome) -> dict[str, Any]:
 
 _PURPOSES = {
     "twin": "a short and a long photograph (used where none is named)",
-    "twin-large": "the same, for comparison: better on simulated pairs alone, two to three times slower",
+    "twin-large": "a short and a long photograph, for comparison: better on simulated pairs alone, and slower",
     "twin-noisy": "the short photograph alone, where no long one goes with it",
 }
 _TAKEN = {
@@ -481,19 +500,24 @@ def models(
     from ..engines.models import manifest
     from ..engines.pace import measured_seconds, remembered_seconds
 
-    # Of all columns the name alone is typed again.
-    table = Table(
-        Column("model", no_wrap=True), "for", "size", "12 MP here", "trained on", "licence", "measured quality"
-    )
     for name, card in manifest().items():
-        purpose = _PURPOSES.get(name, _TAKEN[card.takes])
         size = f"{card.path.stat().st_size / 1e6:.1f} MB" if card.path.is_file() else "missing"
-        quality = ", ".join(f"{key} {value}" for key, value in card.quality.items())
         seconds = measured_seconds(name, card) if measure else remembered_seconds(card)
         pace = f"{seconds:.0f} s" if seconds else "try --measure"
-        cells = (name, purpose, size, pace, card.trained_on, card.licence, quality)
-        table.add_row(*(escape(text) for text in cells))
-    shared.out.print(table)
+        shared.out.print(Text(f"{name}: {_PURPOSES.get(name, _TAKEN[card.takes])}", "bold"), soft_wrap=True)
+        shared.out.print(_indented(f"{size}; 12 megapixels here: {pace}"))
+        for title, text in (
+            ("PSNR / SSIM by test set", ", ".join(f"{key} {value}" for key, value in card.quality.items())),
+            ("trained on", card.trained_on),
+            ("licence", card.licence),
+        ):
+            if text:
+                shared.out.print(_indented(f"{title}: {text}"))
+
+
+def _indented(text: str) -> Padding:
+    """Lines below a model's name, as wide as the terminal."""
+    return Padding(Text(text), (0, 0, 0, 4), expand=False)
 
 
 app.registered_commands.insert(1, app.registered_commands.pop())
