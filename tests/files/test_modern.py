@@ -8,6 +8,7 @@ import struct
 import imagecodecs
 import numpy as np
 import pytest
+from heif import heic_of_two
 from PIL import Image
 
 from twinshot.files import exif, icc, io, modern
@@ -71,6 +72,32 @@ def test_heic(tmp_path, photo, bits, monkeypatch):
     assert frame.metadata.bits == (16 if deep else 8)
     close(frame.pixels, np.rot90(data, -1) if frame.size != photo.shape[:2] else data)
     assert frame.metadata.seconds == pytest.approx(1 / 8)
+
+
+@heif
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("urn:com:apple:photo:2020:aux:hdrgainmap", ("has an HDR gain map, which was left out",)),
+        ("tmap", ("has an HDR gain map, which was left out",)),
+        ("urn:mpeg:hevc:2015:auxid:2", ("has a depth map, which was left out",)),
+        ("urn:com:apple:photo:2018:aux:portraiteffectsmatte", ("has a matte, which was left out",)),
+        ("urn:com:apple:photo:2019:aux:semantichairmatte", ("has a matte, which was left out",)),
+        ("urn:com:example:photo:2026:aux:heat", ("has an auxiliary picture, which was left out",)),
+    ],
+)
+def test_what_goes_with_a_picture_is_called_what_it_is(tmp_path, photo, kind, said):
+    (tmp_path / "a.heic").write_bytes(heic_of_two(photo, kind))
+    frame = io.read(tmp_path / "a.heic")
+    assert frame.metadata.notes == said
+    close(frame.pixels, photo)
+
+
+@heif
+def test_transparency_is_neither_a_gain_map_nor_passed_over(tmp_path, photo):
+    (tmp_path / "a.heic").write_bytes(heic_of_two(photo, "urn:mpeg:hevc:2015:auxid:1"))
+    with pytest.raises(TwinshotError, match="has transparent pixels"):
+        io.read(tmp_path / "a.heic")
 
 
 @jxl

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import struct
+from collections.abc import Iterable
 from fractions import Fraction
 from importlib.util import find_spec
 from io import BytesIO
@@ -19,6 +21,10 @@ from .stored import Stored
 
 _QUALITY = 95
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+_GAIN_MAP = "an HDR gain map"
+_TONE_MAPPED = re.compile(
+    rb"infe(?:\x02.{7}|\x03.{9})tmap", re.DOTALL
+)  # an item that a gain map brightens (ISO 21496-1)
 
 
 def kind_of(data: bytes) -> str | None:
@@ -76,7 +82,21 @@ def avif(data: bytes, name: str, accept_damaged: bool) -> Stored:
         orientation = _orientation(info)  # Pillow puts the file's own turns and mirrors there
     profile = info.get("icc_profile") or _coded_profile(data)
     pixels = _cropped(_decoded(imagecodecs.avif_decode, data), data)
-    return _stored(info, pixels, _depth(data), orientation, profile=profile)
+    return _stored(info, pixels, _depth(data), orientation, profile=profile, notes=_beside((), data))
+
+
+def _beside(parts: Iterable[str], data: bytes) -> tuple[str, ...]:
+    """Notes on what goes with a picture and is left out: these parts, and a gain map where an item needs one."""
+    found = dict.fromkeys((*parts, *((_GAIN_MAP,) if _TONE_MAPPED.search(data) else ())))
+    return tuple(f"has {part}, which was left out" for part in found)
+
+
+def _auxiliary(kind: str) -> str:
+    """What a name (URN) of a kind of auxiliary picture stands for; transparency and depth are told otherwise."""
+    name = kind.rpartition(":")[2]
+    if name == "hdrgainmap":
+        return _GAIN_MAP
+    return "a matte" if name.endswith("matte") else "an auxiliary picture"
 
 
 def _decoded(decode: Any, data: bytes) -> NDArray[Any]:
@@ -137,10 +157,11 @@ def heic(data: bytes, name: str, accept_damaged: bool) -> Stored:
         int(codes.get("color_primaries", 2)), int(codes.get("transfer_characteristics", 2))
     )
     notes: tuple[str, ...] = (f"has {len(file)} pictures, of which the main one was used",) if len(file) > 1 else ()
-    for key, part in (("depth_images", "a depth map"), ("aux", "a gain map")):
-        notes += (f"has {part}, which was left out",) if file.info.get(key) else ()
+    parts = (["a depth map"] if file.info.get("depth_images") else []) + list(map(_auxiliary, file.info.get("aux", ())))
     iptc = next((part["data"] for part in file.info.get("metadata", ()) if part["type"] == "iptc"), b"")
-    return _stored(file.info, pixels, 16 if deep else 8, 1, profile=profile, iptc=iptc, notes=notes)
+    return _stored(
+        file.info, pixels, 16 if deep else 8, 1, profile=profile, iptc=iptc, notes=notes + _beside(parts, data)
+    )
 
 
 def jxl(data: bytes, name: str, accept_damaged: bool) -> Stored:
