@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import shutil
+import struct
 import sys
+from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import imagecodecs
 import numpy as np
 import pytest
+import rawpy
 import tifffile
 from cameras import BLACK, WHITE, X_TRANS, mosaic, noisy, write_dng
+from PIL import Image
 from skimage import data
 
-from twinshot.files import io, raw
+from twinshot.files import exif, io, raw
 from twinshot.files.pairs import read_pair
 from twinshot.match import tone
 from twinshot.picture.encoding import to_linear, to_srgb
-from twinshot.picture.pair import Frame, TwinshotError, as_float
+from twinshot.picture.pair import Frame, Sensor, TwinshotError, as_float
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +109,90 @@ def test_words_beside_a_raw_file_are_kept_but_not_how_it_was_to_be_developed(tmp
         assert b"Exposure2012" not in kept
         assert b"ToneCurve" not in kept
         ElementTree.fromstring(kept)  # raises where it is not well-formed
+
+
+def camera_of(path: Path) -> dict[int, object]:
+    """EXIF's directory of the camera, as Pillow reads it."""
+    with Image.open(path) as file:
+        return file.getexif().get_ifd(exif.CAMERA)
+
+
+def written(folder: Path, frame: Frame) -> list[Path]:
+    """A frame as JPEG, TIFF and DNG."""
+    paths = [folder / name for name in ("o.jpg", "o.tif", "o.dng")]
+    for path in paths:
+        io.write(
+            path, (frame.pixels // 257).astype(np.uint8) if path.suffix == ".jpg" else frame.pixels, frame.metadata
+        )
+    return paths
+
+
+def test_serial_number_and_lens_of_a_dng_are_in_every_result(tmp_path, scene):
+    lens = [24, 1, 105, 1, 4, 1, 4, 1]
+    tags = [(50735, "s", 0, "033024001432", True), (50736, "2I", 4, lens, True)]
+    frame = developed(write_dng(tmp_path / "a.dng", mosaic(scene), 0.1, extratags=tags))
+    for path in written(tmp_path, frame):
+        told = camera_of(path)
+        assert told[0xA431] == "033024001432"
+        assert [float(part) for part in told[0xA432]] == [24, 105, 4, 4]
+    with rawpy.imread(str(tmp_path / "o.dng")) as file:
+        assert (file.lens.min_focal, file.lens.max_focal) == (24, 105)
+    with tifffile.TiffFile(tmp_path / "o.dng") as file:
+        assert file.pages.first.tags[50735].value == "033024001432"
+
+
+def test_exposure_in_a_raw_files_main_directory_moves_to_the_cameras(tmp_path, scene):
+    frame = developed(write_dng(tmp_path / "a.dng", mosaic(scene), 0.1))
+    for path in written(tmp_path, frame):
+        told = camera_of(path)
+        assert (float(told[33434]), float(told[33437]), told[34855]) == (0.1, 2, 400)
+
+
+KNOWN = {0xA430: "Ada", 0xA431: "0123", 0xA433: "Zeiss", 0xA434: "Planar 50", 0xA435: "9876"}
+PACKET = b'<x:xmpmeta xmlns:x="adobe:ns:meta/">4 stars</x:xmpmeta>'
+
+
+def beside(data: bytes, preview: bytes = b"") -> tuple[exif.Exif, bytes]:
+    """EXIF and XMP of a raw file that no encoder writes: LibRaw knows its size, and its preview."""
+    thumb = SimpleNamespace(format=rawpy.ThumbFormat.JPEG if preview else rawpy.ThumbFormat.BITMAP, data=preview)
+    file = SimpleNamespace(extract_thumb=lambda: thumb, sizes=SimpleNamespace(width=60, height=40))
+    found = raw._metadata(file, data, Sensor((1.0, 1.0, 1.0), (0.0,) * 9))
+    return exif.parse(found.exif), found.xmp
+
+
+def test_cr3_keeps_exif_and_xmp():
+    def box(kind: bytes, payload: bytes) -> bytes:
+        return struct.pack(">I", 4 + len(kind) + len(payload)) + kind + payload
+
+    camera = {tag: exif.text(words) for tag, words in KNOWN.items()} | {0x829A: exif.number(5, (1, 80), "<")}
+    directories = {
+        b"CMT1": {0x010F: exif.text("Canon"), exif.ORIENTATION: exif.number(3, 6, "<")},
+        b"CMT2": camera,
+        b"CMT4": {1: exif.text("N")},
+    }
+    boxes = [box(kind, exif.serialise(exif.Exif(main=part))) for kind, part in directories.items()]
+    settings = box(b"uuid" + bytes.fromhex("85c0b687820f11e08111f4ce462b6a48"), b"".join(boxes))
+    packet = box(b"uuid" + bytes.fromhex("be7acfcb97a942e89c71999491e3afac"), PACKET)
+    told, kept = beside(
+        box(b"ftyp", b"crx \0\0\0\1crx isom") + box(b"moov", settings) + packet + box(b"mdat", bytes(9))
+    )
+    assert kept == PACKET
+    assert {tag: exif.words(told.camera[tag]) for tag in KNOWN} == KNOWN
+    assert exif.words(told.main[0x010F]) == "Canon"
+    assert exif.words(told.gps[1]) == "N"
+    assert exif.exposure_of(told)[1] == pytest.approx(1 / 80)
+    assert exif.orientation_of(told) == 1
+
+
+def test_a_previews_exif_and_xmp_are_kept_where_the_raw_file_has_none(scene):
+    """As in Fujifilm's RAF."""
+    camera = {tag: exif.text(words) for tag, words in KNOWN.items()}
+    preview = BytesIO()
+    block = b"Exif\0\0" + exif.serialise(exif.Exif(camera=camera))
+    Image.fromarray(scene).save(preview, "JPEG", exif=block, xmp=PACKET)
+    told, kept = beside(b"FUJIFILMCCD-RAW " + bytes(100), preview.getvalue())
+    assert kept == PACKET
+    assert {tag: exif.words(told.camera[tag]) for tag in KNOWN} == KNOWN
 
 
 def test_hot_pixels_are_filled_and_the_rest_left(tmp_path, scene):

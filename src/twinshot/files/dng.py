@@ -45,7 +45,8 @@ def write(file: IO[bytes], pixels: NDArray[np.uint16], metadata: Metadata, block
     whole = tiff.layout(values, block.order, _LINEAR_RAW) | _levels(block.order)
     metadata = replace(metadata, xmp=xmp.with_description(xmp.without_settings(metadata.xmp), _NO_REDUCTION))
     block = replace(block, main={**tiff.resolution(metadata, block), **block.main})
-    first = _preview_tags(preview, block.order) | colours | tiff.blocks(replace(metadata, icc=b""))
+    camera = {tag: block.camera[ours] for tag, ours in exif.OF_DNG.items() if ours in block.camera}
+    first = _preview_tags(preview, block.order) | colours | camera | tiff.blocks(replace(metadata, icc=b""))
     head = _head(block, first, whole, len(preview[0]))
     file.write(head)
     file.write(preview[0])

@@ -22,6 +22,14 @@ _SUB_IFDS = 330
 X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 282, 283, 296
 _EXPOSURE_TIME, _F_NUMBER, _ISO, _RECOMMENDED_EXPOSURE, _ISO_SPEED = 0x829A, 0x829D, 0x8827, 0x8832, 0x8833
 _LARGEST_OLD_ISO = 65_535
+# Of the camera's directory: what raw files may have in the main one, too (TIFF/EP, ISO 12234-2).
+_OF_CAMERA = {
+    *(_EXPOSURE_TIME, _F_NUMBER, 0x8822, _ISO, *range(0x8830, 0x8836), 0x9003, 0x9004, *range(0x9010, 0x9013)),
+    *(*range(0x9201, 0x920B), 0x9214, 0x9286, *range(0x9290, 0x9293), *range(0xA20B, 0xA218)),
+    *(*range(0xA300, 0xA303), *range(0xA401, 0xA437)),
+}
+OF_DNG = {50735: 0xA431, 50736: 0xA432}
+"""DNG's own tags to EXIF's of the same values: the camera's serial number, and what the lens can do."""
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 18: 8}
 _BIG_KINDS = (16, 18)
 _CODES = {1: "B", 3: "H", 4: "I", 5: "II", 6: "b", 8: "h", 9: "i", 10: "ii", 11: "f", 12: "d", 13: "I"}
@@ -252,6 +260,14 @@ def orientation_of(exif: Exif) -> int:
     """1 to 8; 1 where EXIF does not say, or says something else."""
     found = next(numbers(exif.main.get(ORIENTATION), exif.order), 1.0)
     return int(found) if found in range(1, 9) else 1
+
+
+def of_raw(exif: Exif) -> Exif:
+    """A raw file's EXIF with all that is the camera's in the camera's directory, where readers of pictures look."""
+    stray = {tag: value for tag, value in exif.main.items() if tag in _OF_CAMERA}
+    told = {ours: exif.main[tag] for tag, ours in OF_DNG.items() if tag in exif.main}
+    main = {tag: value for tag, value in exif.main.items() if tag not in stray}
+    return replace(exif, main=main, camera={**told, **stray, **exif.camera})
 
 
 def upright(exif: Exif, width: int, height: int, software: str = "") -> Exif:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from io import BytesIO
 from typing import Any
 
@@ -45,6 +46,13 @@ def decode(data: bytes, name: str, accept_damaged: bool) -> Stored:
             dpi=file.info.get("dpi") if file.info.get("jfif_unit") else None,
             notes=(damage or _doubt(file, pixels)) + _beside(file, data),
         )
+
+
+def beside(data: bytes) -> tuple[bytes, bytes]:
+    """EXIF and XMP of a JPEG file whose pixels are not asked for; empty where there are none."""
+    with suppress(OSError, SyntaxError, ValueError), Image.open(BytesIO(data), formats=["JPEG"]) as file:
+        return _exif(file.info), file.info.get("xmp") or b""
+    return b"", b""
 
 
 def _exif(info: dict[Any, Any]) -> bytes:

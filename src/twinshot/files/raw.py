@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..picture.encoding import to_srgb
 from ..picture.errors import InputError
 from ..picture.pair import Frame, Metadata, Sensor, check_frame, check_size
-from . import exif, tiff, xmp
+from . import cr3, exif, jpeg, tiff, xmp
 
 if TYPE_CHECKING:
     import rawpy
@@ -167,26 +167,23 @@ def _lone(
 
 
 def _metadata(raw: rawpy.RawPy, data: bytes, sensor: Sensor) -> Metadata:
-    block = _exif(raw, data)
+    preview, packet = jpeg.beside(_preview(raw))
+    block = _exif(raw, data, preview)
     exposure, seconds = exif.exposure_of(block)
-    packet, iptc = tiff.beside(data)
+    own, iptc = (cr3.xmp_of(data), b"") if cr3.is_cr3(data) else tiff.beside(data)
     return Metadata(
-        exif.serialise(block) if block else b"", b"", 16, exposure, seconds, xmp.without_settings(packet), iptc,
+        exif.serialise(block) if block else b"", b"", 16, exposure, seconds, xmp.without_settings(own or packet), iptc,
         sensor=sensor,
     )  # fmt: skip
 
 
-def _exif(raw: rawpy.RawPy, data: bytes) -> exif.Exif:
-    """The file's own EXIF where it is built as TIFF, else its preview's, else what LibRaw read of the exposure."""
-    own = exif.parse(data)
-    if own.camera or exif.exposure_of(own)[1]:
-        return exif.upright(own, raw.sizes.width, raw.sizes.height)
-    preview = _preview(raw)
-    at = preview[:100_000].find(b"Exif\0\0")
-    found = exif.parse(preview[at:]) if at >= 0 else exif.Exif()
-    return exif.upright(found, raw.sizes.width, raw.sizes.height) if found.camera else exif.of_exposure(
-        raw.other.shutter_speed, raw.other.iso_speed, raw.other.aperture
-    )  # fmt: skip
+def _exif(raw: rawpy.RawPy, data: bytes, preview: bytes) -> exif.Exif:
+    """The file's own EXIF, else its preview's, else what LibRaw read of the exposure."""
+    own = cr3.exif_of(data) if cr3.is_cr3(data) else exif.parse(data)
+    for found in (own, exif.parse(preview)):
+        if found.camera or exif.exposure_of(found)[1]:
+            return exif.upright(exif.of_raw(found), raw.sizes.width, raw.sizes.height)
+    return exif.of_exposure(raw.other.shutter_speed, raw.other.iso_speed, raw.other.aperture)
 
 
 def _preview(raw: rawpy.RawPy) -> bytes:
