@@ -144,7 +144,7 @@ def test_killed_and_called_again(files, frames, tmp_path):
     (out / f".{len(before)}.png.0123abcd").write_bytes(b"half")
     again = outcome(start(MAIN, "restore", "--pairs", tmp_path / "pairs.csv"))
     assert again.code == 0, again.err
-    assert f"{12 - len(before)} restored, {len(before)} existed already" in again.out
+    assert f"{12 - len(before)} restored, {len(before)} existed" in again.out
     assert sorted(path.name for path in out.iterdir()) == sorted(f"{index}.png" for index in range(12))
     assert before.items() <= {path.name: path.stat().st_mtime_ns for path in out.iterdir()}.items()
     assert len({io.read(path).pixels.tobytes() for path in out.iterdir()}) == 1

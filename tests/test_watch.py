@@ -156,10 +156,10 @@ def test_the_command_restores_what_arrives_and_ends_with_the_table(command, scen
     first = watched()
     assert first.code == 0, first.err
     assert f"Watching {folder}. Press Ctrl-C to end." in first.out
-    assert "1 restored, 0 existed already, 1 skipped, 0 failed" in first.out
+    assert "1 restored, 0 existed, 1 skipped, 0 failed" in first.out
     clock.at = {clock.now + 3: lambda: put(scene, folder, "s2")}
     second = watched()
-    assert "1 restored, 1 existed already, 0 skipped, 0 failed" in second.out
+    assert "1 restored, 1 existed, 0 skipped, 0 failed" in second.out
     assert sorted(path.name for path in (folder / "out").iterdir()) == ["s1-restored.png", "s2-restored.png"]
 
 

@@ -303,6 +303,11 @@ class Outcome:
     report: dict[str, Any] | None = None
     error: Exception | None = None
 
+    @property
+    def came(self) -> str:
+        """The word that tables and reports have for it: restored, existed or failed."""
+        return "failed" if self.error else "restored" if self.report else "existed"
+
 
 def divided(
     jobs: Iterable[Job], force: bool = False, exists: Callable[[Path], bool] = Path.exists

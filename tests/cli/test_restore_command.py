@@ -265,14 +265,14 @@ def test_a_folder(command, folder, tmp_path):
     result = command("restore", folder, "-o", tmp_path / "out", "--report", tmp_path / "report.json")
     assert result.code == 1  # one file is broken
     assert names(tmp_path / "out") == ["2-restored.png", "4-restored.png"]
-    assert "2 restored, 0 existed already, 1 skipped, 1 failed" in result.out
+    assert "2 restored, 0 existed, 1 skipped, 1 failed" in result.out
     rows = json.loads((tmp_path / "report.json").read_text())
     assert [row["error"] for row in rows] == [None, None]
     (folder / "6.png").unlink()
     before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
     again = command("restore", folder, "-o", tmp_path / "out")
     assert again.code == 0
-    assert "0 restored, 2 existed already, 1 skipped, 0 failed" in again.out
+    assert "0 restored, 2 existed, 1 skipped, 0 failed" in again.out
     assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()} == before
 
 

@@ -53,7 +53,7 @@ def check(folder):
 def test_one_machine(pairs):
     done = ended(start(MAIN, "restore", "--pairs", pairs, "-o", pairs.parent / "out", "--on", "local"))
     assert done.code == 1, done.err
-    assert "12 restored, 0 existed already, 0 skipped, 1 failed; " in done.out
+    assert "12 restored, 0 existed, 0 skipped, 1 failed; " in done.out
     check(pairs.parent / "out")
 
 
@@ -66,7 +66,7 @@ def test_a_worker_is_killed(cluster, pairs):
     os.kill(cluster.workers()[0], signal.SIGKILL)
     done = ended(process)
     assert done.code == 1, done.err
-    assert "12 restored, 0 existed already, 0 skipped, 1 failed; " in done.out
+    assert "12 restored, 0 existed, 0 skipped, 1 failed; " in done.out
     check(out)
 
 

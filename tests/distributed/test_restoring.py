@@ -167,7 +167,7 @@ def test_addresses(command, jobs, files, tmp_path):
     assert report["noisy-restored.png"]["output"] == "memory://night/out/noisy-restored.png"
     assert json.loads(report["noisy-restored.png"]["report"])["noisy"] == "memory://night/in/noisy.png"
     again = command("restore", "--pairs", tmp_path / "pairs.csv", "-o", "memory://night/out", "--on", "local")
-    assert "0 restored, 1 existed already, 0 skipped, 1 failed; memory://night/out/report.parquet has" in again.out
+    assert "0 restored, 1 existed, 0 skipped, 1 failed; memory://night/out/report.parquet has" in again.out
     (tmp_path / "pairs.csv").write_text("short,long\nnowhere://a.png,b.png\n")
     wrong = command("restore", "--pairs", tmp_path / "pairs.csv", "-o", tmp_path / "out", "--on", "local")
     assert (wrong.code, "nowhere://a.png: fsspec knows no way there" in wrong.err) == (2, True), wrong
@@ -185,9 +185,9 @@ def test_the_command(command, jobs, tmp_path, files):
     result = command("restore", "--pairs", tmp_path / "pairs.csv", "-o", tmp_path / "out", "--on", "local")
     assert result.code == 1
     assert "none.png: no such file" in result.err
-    assert "1 restored, 0 existed already, 0 skipped, 1 failed; " in result.out
+    assert "1 restored, 0 existed, 0 skipped, 1 failed; " in result.out
     again = command("restore", "--pairs", tmp_path / "pairs.csv", "-o", tmp_path / "out", "--on", "local")
-    assert "0 restored, 1 existed already, 0 skipped, 1 failed; " in again.out
+    assert "0 restored, 1 existed, 0 skipped, 1 failed; " in again.out
     assert set(rows(tmp_path / "out")) == {"noisy-restored.png", "none-restored.png"}
 
 

@@ -444,7 +444,7 @@ def _by_cluster(plan: Plan, wish: _Wish, on: str) -> None:
     order = Order(wish.model, wish.engine, wish.settings, wish.bits, wish.strip, wish.quality)
     folder = place(wish.output or "")
     outcomes = run(plan.jobs, folder, order, on, wish.force)
-    came = Counter(_came(outcome) for outcome in _told(outcomes, len(plan.jobs), wish))
+    came = Counter(outcome.came for outcome in _told(outcomes, len(plan.jobs), wish))
     if not wish.quiet:
         wish.says(f"{_counts(came, plan)}; {folder / REPORT} has a row for each")
     if plan.unreadable or came["failed"]:
@@ -456,20 +456,17 @@ def _print_table(outcomes: Sequence[Outcome], plan: Plan) -> None:
     for outcome in outcomes:
         report, job = outcome.report, outcome.job
         seconds = f"{sum(report['seconds'].values()):.1f}" if report else ""
-        table.add_row(escape(job.output.name), str(len(job.frames)), seconds, _came(outcome))
+        table.add_row(escape(job.output.name), str(len(job.frames)), seconds, outcome.came)
     if outcomes:
         shared.out.print(table)
-    shared.out.print(_counts(Counter(map(_came, outcomes)), plan), markup=False, highlight=False, soft_wrap=True)
-
-
-def _came(outcome: Outcome) -> str:
-    return "failed" if outcome.error else "restored" if outcome.report else "existed already"
+    came = Counter(outcome.came for outcome in outcomes)
+    shared.out.print(_counts(came, plan), markup=False, highlight=False, soft_wrap=True)
 
 
 def _counts(came: Counter[str], plan: Plan) -> str:
     """How many pictures came to what, in a line."""
     came = came + Counter({"skipped": len(plan.alone), "failed": len(plan.unreadable)})
-    return ", ".join(f"{came[what]} {what}" for what in ("restored", "existed already", "skipped", "failed"))
+    return ", ".join(f"{came[what]} {what}" for what in ("restored", "existed", "skipped", "failed"))
 
 
 def _row(outcome: Outcome) -> dict[str, Any]:

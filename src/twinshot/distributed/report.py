@@ -31,19 +31,19 @@ SCHEMA = pa.schema(
         "report": pa.string(),
     }
 )
-"""One row a pair: `result` is restored, failed or existed; `report` is docs/report.md's, as JSON."""
+"""One row a pair: `result` is the outcome's word; `report` is docs/report.md's, as JSON."""
 _ROWS, _SECONDS = 1000, 30.0  # a part is written after so many rows, or that time: a killed call loses no more
 
 
 def row_of(outcome: Outcome) -> dict[str, Any]:
     """A row, less what is null."""
-    row, report = outcome.job.row, outcome.report
+    row, report = outcome.job.row | {"result": outcome.came}, outcome.report
     if outcome.error:
-        return row | {"result": "failed", "error": in_words(outcome.error)}
-    if report is None:
-        return row | {"result": "existed"}
-    told = {"model": report["model"], "seconds": sum(report["seconds"].values()), "warnings": report["warnings"]}
-    return row | told | {"result": "restored", "report": json.dumps(report)}
+        row |= {"error": in_words(outcome.error)}
+    if report:
+        row |= {"model": report["model"], "seconds": sum(report["seconds"].values()), "warnings": report["warnings"]}
+        row |= {"report": json.dumps(report)}
+    return row
 
 
 def forget(folder: Path, outputs: set[str]) -> set[str]:
