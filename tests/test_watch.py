@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import time
 from contextlib import suppress
 from functools import partial
 
 import numpy as np
 import pytest
-from helpers import save, save_pairs
+from helpers import MAIN, outcome, save, save_pairs, start
 
 from twinshot import watch
 from twinshot.watch import PATIENCE, QUIET, arrivals
@@ -161,6 +163,27 @@ def test_the_command_restores_what_arrives_and_ends_with_the_table(command, scen
     second = watched()
     assert "1 restored, 1 existed, 0 skipped, 0 failed" in second.out
     assert sorted(path.name for path in (folder / "out").iterdir()) == ["s1-restored.png", "s2-restored.png"]
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_ctrl_c(scene, folder, frames, busy):
+    """What was done by then is there and in the table; what was worked on leaves nothing behind."""
+    put(scene, folder, "s1", "l1")
+    if busy:
+        for name, frame in zip(("x_short", "x_long"), frames, strict=True):
+            save(folder / f"{name}.png", np.tile(frame, (6, 10, 1)))
+    obeying = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # also under `nohup`
+    process = start(f"{obeying}; {MAIN}", "restore", folder, "--watch", "-o", folder / "out")
+    deadline = time.monotonic() + 100
+    while not (folder / "out" / "s1-restored.png").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0 if busy else 1)
+    process.send_signal(signal.SIGINT)
+    ended = outcome(process)
+    assert (ended.code, ended.err) == (0, "")
+    assert "1 restored, 0 existed, 0 skipped, 0 failed" in ended.out
+    assert ("x_short.png + x_long.png" in ended.out) == busy
+    assert [path.name for path in (folder / "out").iterdir()] == ["s1-restored.png"]
 
 
 def test_what_cannot_be_watched(command, files, folder):

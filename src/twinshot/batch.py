@@ -252,7 +252,8 @@ def pipelined(
 ) -> Iterator[Stage[Kind, Written]]:
     """Each thing read, worked on and written, in order: the next is read and the last written while one is worked on.
 
-    At most three are held at once. What fails is handed on with its error, and the others go on.
+    At most three are held at once. What fails is handed on with its error, and the others go on. Where somebody
+    interrupts it, what was worked on by then is written and handed on first.
     """
     with ThreadPoolExecutor(1, "read") as reader, ThreadPoolExecutor(1, "write") as writer:
         behind: tuple[Kind, Future[Written]] | None = None
@@ -265,6 +266,10 @@ def pipelined(
                     behind = None
                 yield Stage(thing, error=error)
                 continue
+            except KeyboardInterrupt:
+                if behind:  # its file is there, or will be in a moment
+                    yield _finished(*behind)
+                raise
             if behind:
                 yield _finished(*behind)
             behind = thing, writer.submit(write, thing, made)
