@@ -161,7 +161,7 @@ def test_a_killed_benchmark_goes_on(bench, add):
     assert "error" not in both["systems"]["noisy"]
 
 
-MOVED = Alignment(np.array([[1.0, 0, 4], [0, 1, 0], [0, 0, 1]]), (4.0, 0.0), 0.9, True)
+MOVED = Alignment(np.array([[1.0, 0, 4], [0, 1, 0], [0, 0, 1]]), (4.0, 0.0), 0.9, 0.5, True)
 
 
 def unlike(ready):

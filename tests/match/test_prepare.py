@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from skimage import data
 
-from twinshot.match import tone
+from twinshot.match import align, tone
 from twinshot.match.prepare import prepare
 from twinshot.picture.encoding import to_linear, to_srgb
 from twinshot.picture.pair import Frame, Metadata, Pair
@@ -111,6 +111,18 @@ def sky_with_a_mover(centre, axes, noise, seed):
 
 
 # Kinds of pairs that registration or tone were once misled by
+
+
+def test_of_a_registration_that_is_dropped_nothing_is_told():
+    """A large mover takes the frame along; the gain that fits less then says so."""
+    noisy = sky_with_a_mover((100, 140), (55, 25), 0.03, 1)
+    blurry = cv2.blur(sky_with_a_mover((110, 100), (40, 22), 0, 2), (5, 1))
+    tempting = align.estimate(noisy, blurry)
+    assert tempting.applied
+    assert tempting.confidence > 0.6
+    ready = prepare(Pair(Frame(noisy, "short"), Frame(blurry, "long")))
+    assert (ready.alignment.where, ready.alignment.shift) == (None, (0.0, 0.0))
+    assert ready.alignment.confidence == tempting.unmoved < 0
 
 
 def test_text_on_white_paper():

@@ -42,7 +42,8 @@ class Alignment:
     Attributes:
         matrix: 3x3 homography, noisy pixel coordinates to blurry ones.
         shift: mean displacement (x, y) of the corners, px.
-        confidence: correlation of the two registered frames, in [-1, 1].
+        confidence: correlation of the two frames as they are read, in [-1, 1].
+        unmoved: their correlation before that, in [-1, 1].
         applied: False where the frames were left as they are.
         same_scene: False where nothing says that the two show one scene.
     """
@@ -50,6 +51,7 @@ class Alignment:
     matrix: Matrix
     shift: tuple[float, float]
     confidence: float
+    unmoved: float
     applied: bool
     same_scene: bool = True
 
@@ -74,7 +76,7 @@ def estimate(noisy: Pixels, blurry: Pixels) -> Alignment:
     if not found or confidence - before < _LEAST_GAIN or largest > _LARGEST_SHARE * max(noisy.shape[:2]):
         same_scene = before >= _LEAST_LIKENESS or _in_the_large(*frames, np.eye(3)) >= _LEAST_LIKENESS_IN_THE_LARGE
         return left_alone(before, same_scene)
-    return Alignment(matrix, shift, confidence, True)
+    return Alignment(matrix, shift, confidence, before, True)
 
 
 def refined(noisy: Pixels, blurry: Pixels, found: Alignment, tone: Tone) -> Alignment:
@@ -91,17 +93,17 @@ def refined(noisy: Pixels, blurry: Pixels, found: Alignment, tone: Tone) -> Alig
     options = [(_correlation(fixed, moving, each), each) for each in (np.eye(3), start, matrix)]
     best, best_matrix = max(options, key=lambda option: option[0])
     if best < options[0][0] + _LEAST_FINE_GAIN:
-        return Alignment(np.eye(3), (0.0, 0.0), found.confidence, False, found.same_scene)
+        return replace(found, matrix=np.eye(3), shift=(0.0, 0.0), applied=False)
     full = _at_full_size(best_matrix, scale)
     shift, largest = _corner_shift(full, noisy.shape[:2])
     if largest > _LARGEST_SHARE * max(noisy.shape[:2]) or _stretch(best_matrix, fixed.shape) > _LARGEST_STRETCH:
         return found
-    return Alignment(full, shift, found.confidence, True, found.same_scene)
+    return replace(found, matrix=full, shift=shift, applied=True)
 
 
-def left_alone(confidence: float, same_scene: bool = True) -> Alignment:
-    """Frames that are used as they are."""
-    return Alignment(np.eye(3), (0.0, 0.0), confidence, False, same_scene)
+def left_alone(unmoved: float, same_scene: bool = True) -> Alignment:
+    """Frames that are used as they are, and correlate so."""
+    return Alignment(np.eye(3), (0.0, 0.0), unmoved, unmoved, False, same_scene)
 
 
 def offset(found: Alignment, left: int, top: int) -> Alignment:

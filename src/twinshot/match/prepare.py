@@ -129,7 +129,7 @@ def _tone(framed: framing.Framed, settings: Settings) -> tuple[align.Alignment, 
 
     moved = alignment.applied and float(np.hypot(*alignment.shift)) > _SMALL_SHIFT * max(frames[0].shape)
     if moved and off(alignment.matrix) > off(None) + _LARGEST_RISE:
-        alignment = align.left_alone(alignment.confidence)
+        alignment = align.left_alone(alignment.unmoved)
     if settings.gain is not None:
         return alignment, tone.known((settings.gain,) * 3)
     models: Sequence[tone.ToneModel] = (settings.tone,) if settings.tone else tone.MODELS
