@@ -63,7 +63,7 @@ def test_lists(tmp_path):
 def test_a_list_whose_result_is_a_frame_of_another_pair_is_refused(tmp_path):
     path = tmp_path / "pairs.csv"
     path.write_text("short,long,output\na.png,b.png,folder/../c.png\nc.png,d.png,\n")
-    with pytest.raises(InputError, match=r"c\.png is a result and a frame of a pair; give the result another name"):
+    with pytest.raises(InputError, match=r"c\.png is listed as a result and as a frame; give the result another name"):
         batch.listed(path)
 
 

@@ -232,7 +232,7 @@ def _check_no_frame_is_replaced(path: Path, jobs: Sequence[Job]) -> None:
     frames = {os.path.normpath(str(frame)) for job in jobs for frame in job.frames}
     for job in jobs:
         if os.path.normpath(str(job.output)) in frames:
-            raise InputError(f"{path}: {job.output} is a result and a frame of a pair; give the result another name")
+            raise InputError(f"{path}: {job.output} is listed as a result and as a frame; give the result another name")
 
 
 @dataclass(frozen=True)

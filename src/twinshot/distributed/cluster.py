@@ -1,6 +1,6 @@
-"""Ray as the other modules need it: a cluster to work on, and things handed out to its workers.
+"""The only module that talks to Ray Core and Ray Data: it connects to a cluster and maps work over its workers.
 
-Where a worker runs, when it is replaced, how often work is repeated and how much is under way at once is Ray Data's.
+Ray Data decides where workers run, when they are replaced, how often work is repeated and how much runs at once.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ Thing = TypeVar("Thing")
 Made = TypeVar("Made")
 
 _OBJECTS = 200_000_000  # bytes of Ray's object store on one machine; only names and reports go through it
-_REPEATS = 3  # of a thing whose worker died: what kills it each time must not go on for ever
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # with which Ray writes on terminals
-_BLOCKS = 20_000  # things are handed out in at most so many lots, for which Ray Data keeps books
+_REPEATS = 3  # of a thing whose worker died: one that always kills its worker would never end
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # codes for colours in Ray's messages
+_BLOCKS = 20_000  # at most, of a dataset: Ray Data keeps track of each
 
 
 class ClusterError(TwinshotError):
@@ -33,10 +33,10 @@ class ClusterError(TwinshotError):
 
 @contextmanager
 def connected(on: str) -> Iterator[None]:
-    """Work on this cluster meanwhile.
+    """Connect to a cluster, and disconnect at the end of the block.
 
     Args:
-        on: "local", which starts Ray on this machine; "ray://HOST:PORT"; or what else `ray.init` takes as an address.
+        on: "local", which starts Ray on this machine; "ray://HOST:PORT"; or any other address that `ray.init` takes.
 
     Raises:
         ClusterError: Ray is not installed, no cluster answers, or it fails on the way.
@@ -51,7 +51,7 @@ def connected(on: str) -> Iterator[None]:
         with _own_signals(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             ray.init(address=on, log_to_driver=False, logging_level="error", **(here if on == "local" else {}))
-    except Exception as error:  # a node that takes too long to start raises a plain one
+    except Exception as error:  # Ray raises a plain Exception where a node is slow to start
         ray.shutdown()
         raise ClusterError(f"{on}: no Ray cluster answers there ({_last_line(error)}); see docs/scale.md") from error
     try:
@@ -63,14 +63,14 @@ def connected(on: str) -> Iterator[None]:
 
 
 def _last_line(error: Exception) -> str:
-    """Of a traceback from elsewhere the line that says what was wrong."""
+    """The last line of a remote traceback, which says what was wrong."""
     lines = _COLOUR.sub("", str(error)).splitlines()
     return next((line.strip() for line in reversed(lines) if line.strip()), type(error).__name__)
 
 
 @contextmanager
 def _own_signals() -> Iterator[None]:
-    """Ray puts a way of its own to end the process in the place of the command's."""
+    """Keep the command's handler of SIGTERM, which `ray.init` replaces."""
     ours = signal.getsignal(signal.SIGTERM)
     yield
     if threading.current_thread() is threading.main_thread():
@@ -80,20 +80,20 @@ def _own_signals() -> Iterator[None]:
 def mapped(
     make: Callable[..., Callable[[Thing], Made]], arguments: Sequence[Any], things: Sequence[Thing], memory: int
 ) -> Iterator[tuple[Thing, Made | None]]:
-    """Each thing with what became of it, in the order in which they are done.
+    """Yield each thing with its result, in the order in which they are done.
 
     Args:
         make: called with `arguments` in every worker, once; what it returns is called with one thing after the other.
-            The result must be the same however often that happens.
-        arguments: pickled, as the things are.
-        things: what there is to do.
+            Work may be repeated, so the same thing must give the same result.
+        arguments: of `make`; pickled.
+        things: what there is to do; pickled.
         memory: bytes that a worker needs; a machine gets no more workers than it has room for.
 
-    What comes of a thing is None where its worker died each time; the other things go on.
+    The result is None where a thing killed its worker each time; the others go on.
     """
     import ray
 
-    # A dataset is followed by an actor, since clients from outside the cluster cannot do so.
+    # An actor iterates over the dataset: a client (ray://) cannot.
     pickled = [pickle.dumps(thing) for thing in things]
     stream = ray.remote(num_cpus=0)(_Stream).remote(make, tuple(arguments), pickled, memory)
     missing = set(range(len(things)))
@@ -106,7 +106,7 @@ def mapped(
 
 
 class _Stream:
-    """A dataset on its way through the workers, within the cluster."""
+    """The actor that iterates over the dataset, within the cluster."""
 
     def __init__(self, make: Callable[..., Any], arguments: tuple[Any, ...], things: list[bytes], memory: int) -> None:
         from ray import data
@@ -114,13 +114,13 @@ class _Stream:
         context = data.DataContext.get_current()
         context.enable_progress_bars = False
         context.max_errored_blocks = -1
-        context.autoscaling_config.actor_pool_util_upscaling_threshold = 0.5  # workers, until there is no core left
+        context.autoscaling_config.actor_pool_util_upscaling_threshold = 0.5  # adds workers until no core is left
         rows = [{"index": index, "thing": thing} for index, thing in enumerate(things)]
         dataset = data.from_items(rows, override_num_blocks=min(len(rows), _BLOCKS))
-        # One thing at a time, so that what kills a worker takes no other thing with it.
+        # One thing at a time, so that one that kills its worker takes no other with it.
         pool = data.ActorPoolStrategy(min_size=1, max_tasks_in_flight_per_actor=1)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of max_task_retries, which has no other name yet
+            warnings.simplefilter("ignore")  # max_task_retries is deprecated, but has no successor yet
             done = dataset.map(
                 _Worker,
                 fn_constructor_args=(make, arguments),
@@ -133,7 +133,7 @@ class _Stream:
         self.batches = iter(done.iter_batches(batch_size=None, batch_format="pyarrow"))
 
     def more(self) -> list[tuple[int, bytes]]:
-        """What is done next; nothing once all is done."""
+        """The next results; empty once all are done."""
         for batch in self.batches:
             if batch.num_rows:
                 return list(zip(batch["index"].to_pylist(), batch["made"].to_pylist(), strict=True))
@@ -141,7 +141,7 @@ class _Stream:
 
 
 class _Worker:
-    """One process's: what it needs to work is made once."""
+    """Runs in a worker process; what it needs is made once."""
 
     def __init__(self, make: Callable[..., Callable[[Any], Any]], arguments: tuple[Any, ...]) -> None:
         self.work = make(*arguments)

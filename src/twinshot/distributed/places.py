@@ -1,4 +1,4 @@
-"""Where files are: in folders, or behind an address such as s3://BUCKET/NAME that fsspec knows a way to."""
+"""Where files are: in folders, or at an address such as s3://BUCKET/NAME, which fsspec reads and writes."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from ..picture.errors import InputError
 
 
 def place(name: str) -> Path:
-    """A path, or for an address what does as one. Raises InputError where nothing is installed for its scheme."""
+    """A path, or a `UPath` for an address. Raises InputError where nothing is installed for its scheme."""
     if "://" not in name:
         return Path(name)
     from upath import UPath
 
     try:
         found = UPath(name)
-        assert found.fs  # asks for what its scheme needs, but not for the file
+        assert found.fs  # loads the package that the scheme needs; the file is not looked at
     except (ImportError, ValueError) as error:
-        raise InputError(f"{name}: fsspec knows no way there ({error}); install what it asks for") from error
+        raise InputError(f"{name}: such an address cannot be opened ({error}); install what it needs") from error
     return cast(Path, found)
 
 
@@ -32,23 +32,23 @@ def is_remote(path: Path) -> bool:
 
 
 def absolute(path: Path) -> Path:
-    """The same from any working folder."""
+    """The same path whatever the working folder."""
     return path if is_remote(path) else path.absolute()
 
 
 def claimed(folder: Path) -> AbstractContextManager[None]:
-    """As `atomic.claimed`; no claim can be laid to an address."""
+    """As `atomic.claimed`; an address cannot be locked."""
     return nullcontext() if is_remote(folder) else atomic.claimed(folder)
 
 
 def make_folder(folder: Path) -> None:
-    """Where there are folders."""
+    """Make a folder; object stores have none."""
     if not is_remote(folder):
         folder.mkdir(parents=True, exist_ok=True)
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """A file, whole or not at all, which object stores promise by themselves. Raises OutputError, or OSError."""
+    """Write a file, whole or not at all; object stores do that anyway. Raises OutputError, or OSError."""
     if is_remote(path):
         path.write_bytes(data)
     else:
@@ -56,7 +56,7 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 class Listing:
-    """What exists, of addresses by listing each folder once: a question for each of a million would take hours."""
+    """Which files exist. At addresses each folder is listed once: asking for a million files one by one takes hours."""
 
     def __init__(self) -> None:
         self.names: dict[str, set[str]] = {}
@@ -72,13 +72,13 @@ class Listing:
 
 
 class Copies:
-    """Files of a temporary folder that stand for addresses."""
+    """Local copies of files at addresses, in a temporary folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.of = folder, dict[str, Path]()
 
     def near(self, path: Path, fetch: bool = True) -> Path:
-        """The path itself, or a file to read in an address's place; or, not fetched, to write there."""
+        """The path itself; for an address a local copy to read or, not fetched, a local file to write."""
         if not is_remote(path):
             return path
         copy = self.folder / str(len(self.of)) / path.name
@@ -89,7 +89,7 @@ class Copies:
         return copy
 
     def renamed(self, text: str) -> str:
-        """A text that says the addresses where it said the files."""
+        """The text with addresses in the place of their local copies."""
         for copy, path in self.of.items():
             text = text.replace(copy, str(path))
         return text
@@ -97,6 +97,6 @@ class Copies:
 
 @contextmanager
 def copies() -> Iterator[Copies]:
-    """They last as long as this."""
+    """Local copies, removed at the end of the block."""
     with TemporaryDirectory(prefix="twinshot-") as folder:
         yield Copies(Path(folder))

@@ -1,4 +1,4 @@
-"""What came of every pair, as a table: a folder of Parquet parts that is read as one file."""
+"""The result of every pair as a table: a folder of Parquet files, which is read as one."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ SCHEMA = pa.schema(
     }
 )
 """One row a pair: `result` is the outcome's word; `report` is docs/report.md's, as JSON."""
-_ROWS, _SECONDS = 1000, 30.0  # a part is written after so many rows, or that time: a killed call loses no more
+_ROWS, _SECONDS = 1000, 30.0  # a file is written after so many rows or seconds; a killed call loses no more
 
 
 def row_of(outcome: Outcome) -> dict[str, Any]:
-    """A row, less what is null."""
+    """A row without the columns that are null."""
     row, report = outcome.job.row | {"result": outcome.came}, outcome.report
     if outcome.error:
         row |= {"error": in_words(outcome.error)}
@@ -63,7 +63,7 @@ def forget(folder: Path, outputs: set[str]) -> set[str]:
 
 @contextmanager
 def written(folder: Path) -> Iterator[Callable[[Outcome], None]]:
-    """Takes outcomes, and writes them to new parts of the folder, which it makes."""
+    """Give a function that takes outcomes and writes them to new files of the folder, which is made."""
     make_folder(folder)
     rows: list[dict[str, Any]] = []
     last = time.monotonic()
@@ -87,7 +87,7 @@ def written(folder: Path) -> Iterator[Callable[[Outcome], None]]:
 
 
 def write_table(path: Path, table: pa.Table) -> None:
-    """As a Parquet file. Raises OutputError, or OSError."""
+    """Write a Parquet file. Raises OutputError, or OSError."""
     data = BytesIO()
     pq.write_table(table, data)
     write_bytes(path, data.getvalue())

@@ -43,9 +43,9 @@ class Order:
 
 
 def listed(path: Path, output: str | None = None) -> Plan:
-    """The plan that a CSV or Parquet file gives, whose columns are those of `batch.listed`; it may have addresses.
+    """The plan that a CSV or Parquet file gives, with the columns of `batch.listed`; addresses are allowed.
 
-    Raises InputError where it cannot be read, a row lacks its short frames, or nobody knows a way to an address.
+    Raises InputError where it cannot be read, a row lacks its short frames, or an address cannot be opened.
     """
     first, rows = (1, _rows(path)) if path.suffix.lower() == ".parquet" else (2, batch.rows_of(path))
     return batch.planned(path, enumerate(rows, first), output, place)
@@ -61,11 +61,11 @@ def _rows(path: Path) -> list[dict[str, str | None]]:
 
 
 def run(jobs: Sequence[Job], folder: Path, order: Order, on: str, force: bool = False) -> Iterator[Outcome]:
-    """Do the jobs whose results are not there, as `batch.run`, in the order in which they are done.
+    """Do the jobs whose results do not exist yet, as `batch.run` does; outcomes come in the order of completion.
 
     Args:
-        jobs: their files are found under the same names on every machine of the cluster.
-        folder: gets report.parquet, where each job has one row, those of earlier calls too.
+        jobs: their files have the same paths on every machine of the cluster.
+        folder: gets report.parquet, with one row for each job, also of earlier calls.
         order: how they are restored.
         on: see `cluster.connected`.
         force: whether results that are there are made again.
@@ -90,13 +90,13 @@ def run(jobs: Sequence[Job], folder: Path, order: Order, on: str, force: bool = 
 
 
 def _absolute(job: Job) -> Job:
-    """Workers need not have the command's working folder."""
+    """Workers may have another working folder than the command."""
     short = tuple(map(absolute, job.short))
     return replace(job, short=short, long=job.long and absolute(job.long), output=absolute(job.output))
 
 
 def _clashes(jobs: Sequence[Job]) -> tuple[list[Job], list[Job]]:
-    """The jobs that would write one file, of which the last would win, and all others."""
+    """Jobs that share an output file, which would overwrite each other, and all other jobs."""
     names = Counter(job.output for job in jobs)
     return [job for job in jobs if names[job.output] > 1], [job for job in jobs if names[job.output] == 1]
 
@@ -108,7 +108,7 @@ def _clash(job: Job) -> Outcome:
 def _restored(jobs: Sequence[Job], order: Order, on: str) -> Iterator[Outcome]:
     if not jobs:
         return
-    load_model(order.model, order.engine)  # what is wrong with it is said before a cluster is asked
+    load_model(order.model, order.engine)  # fails here if it is missing, before a cluster is started
     with connected(on):
         for job, outcome in mapped(Restorer, (order,), jobs, MEMORY):
             yield outcome or Outcome(job, error=_lost(job))
@@ -119,7 +119,7 @@ def _lost(job: Job) -> TwinshotError:
 
 
 class Restorer:
-    """One worker's: restores a job at a time, on the cores that it was promised."""
+    """Runs in a worker: restores one job at a time, on the cores that Ray gave it."""
 
     def __init__(self, order: Order) -> None:
         self.order = order
@@ -129,12 +129,12 @@ class Restorer:
         try:
             with opencv_threads(threads()), copies() as near:
                 return self.restored(job, near)
-        except Exception as error:  # of a million pairs, one that meets a fault of ours must not stop the others
+        except Exception as error:  # a bug that one of a million pairs runs into must not stop the others
             words = f"{job.short[0]}: cannot be restored ({type(error).__name__}: {error})"
             return Outcome(job, error=TwinshotError(words))
 
     def restored(self, job: Job, near: Copies) -> Outcome:
-        """What is behind addresses is fetched first, and the result brought there."""
+        """Files at addresses are fetched first, and the result is uploaded."""
         short, long = tuple(map(near.near, job.short)), job.long and near.near(job.long)
         work = replace(job, short=short, long=long, output=near.near(job.output, fetch=False))
         outcome = next(batch.run([work], self.network, self.order.save, self.order.settings, force=True))

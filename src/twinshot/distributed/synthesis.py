@@ -1,7 +1,7 @@
 """Triples synthesised by the workers of a cluster, into tar files in the convention of WebDataset.
 
-A tar file is a pure function of (windows, plan, its place): whatever worker makes it, and however often, its bytes are
-the same.
+A tar file is a pure function of (windows, plan, index): its bytes are the same whichever worker makes it, and
+however often.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Shard:
-    """A tar file to make: its place, and how many triples it holds."""
+    """A tar file to make: its index, and how many triples it holds."""
 
     index: int
     count: int
 
     @property
     def triples(self) -> range:
-        """The places of its triples."""
+        """The indices of its triples."""
         return range(self.index * PER_SHARD, self.index * PER_SHARD + self.count)
 
     def tar(self, output: Path) -> Path:
@@ -62,7 +62,7 @@ class Shard:
         return output / f"{self.index:06d}.tar"
 
     def part(self, output: Path) -> Path:
-        """Its part of the manifest, which is written after it: where that is, it is."""
+        """Its part of the manifest. That is written last: where it exists, the tar file is complete."""
         return output / MANIFEST / f"{self.index:06d}.parquet"
 
 
@@ -70,13 +70,13 @@ def write_shards(source: Path, output: Path, plan: Plan, on: str) -> tuple[int, 
     """Make the tar files that are missing; returns how many triples and how many files there are then.
 
     Args:
-        source: as `triples.write_triples` has it, under the same name on every machine of the cluster.
-        output: gets 000000.tar, ... and manifest.parquet, a folder with a part for each.
+        source: as in `triples.write_triples`; it has the same path on every machine of the cluster.
+        output: gets 000000.tar, ... and manifest.parquet, a folder with a file for each.
         plan: what to make.
         on: see `cluster.connected`.
 
     Raises:
-        TwinshotError: as `triples.write_triples`, or a triple cannot be made; all other tar files are there then.
+        TwinshotError: as in `triples.write_triples`, or a triple cannot be made; all other tar files are made then.
         ClusterError: no cluster answers, or it fails.
     """
     check_plan(plan)
@@ -94,7 +94,7 @@ def write_shards(source: Path, output: Path, plan: Plan, on: str) -> tuple[int, 
 
 
 def _check_output(output: Path) -> None:
-    """A set that is begun has its manifest before any tar file: others are somebody's own."""
+    """Refuse a folder with tar files but no manifest, which `synth --on` makes first: they are somebody else's."""
     entries = output.iterdir() if output.exists() else ()
     foreign = [path for path in entries if path.suffix == ".tar" or path.name == "meta.jsonl"]
     if foreign and not (output / MANIFEST).is_dir():
@@ -128,7 +128,7 @@ def _make(shards: Sequence[Shard], output: Path, windows: Sequence[Window], plan
 
 
 class Synthesiser:
-    """One worker's: makes a tar file at a time, and says why where it cannot."""
+    """Runs in a worker: makes one tar file at a time; returns why it could not, or an empty text."""
 
     def __init__(self, windows: Sequence[Window], plan: Plan, output: Path) -> None:
         self.windows, self.plan, self.output = windows, plan, output
@@ -141,7 +141,7 @@ class Synthesiser:
         return ""
 
     def write(self, shard: Shard) -> None:
-        """The tar file, then its part of the manifest."""
+        """Write the tar file, then its part of the manifest."""
         with opencv_threads(1):
             data, rows = self._made(shard)
         write_bytes(shard.tar(self.output), data)
@@ -165,7 +165,7 @@ class Synthesiser:
 
 
 def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
-    """A member without time, owner or rights of its own: they would differ from one making to the next."""
+    """Add a file without time, owner and permissions, which would make the bytes differ each time."""
     member = tarfile.TarInfo(name)
     member.size = len(data)
     tar.addfile(member, BytesIO(data))

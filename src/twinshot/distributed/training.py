@@ -1,6 +1,6 @@
-"""Training by workers of a cluster: Ray Train starts them, has them meet, and starts all anew where one dies.
+"""Training by workers of a cluster: Ray Train starts and connects them, and restarts all of them where one dies.
 
-What they do is `train.loop`'s, as under `torchrun`; after a restart they go on from the last checkpoint.
+Each runs `train.loop`, as under `torchrun`; after a restart they resume from the last checkpoint.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..train import loop, ranks
 from ..train.config import Recipe
 from .cluster import ClusterError, connected
 
-_RESTARTS = 10  # in a run: what kills its workers each time must not go on for ever
+_RESTARTS = 10  # in a run: one that always kills its workers would never end
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def train(
     on: str,
     workers: int,
 ) -> list[Path]:
-    """Train as `loop.train` does, by so many workers of a cluster, on GPUs where it has one for each.
+    """Train as `loop.train` does, with `workers` processes on a cluster, on GPUs where it has one for each.
 
     Args:
         recipes, resume: as there.
@@ -60,7 +60,7 @@ def train(
         from ray.util.queue import Queue
 
         told = Queue(actor_options={"num_cpus": 0})
-        # Ray Train is followed within the cluster, since clients from outside cannot do so.
+        # Ray Train runs within the cluster: a client (ray://) cannot start it.
         for word in _words(told, ray.remote(num_cpus=0)(_fit).remote(order, told)):
             if isinstance(word, TwinshotError):
                 raise word
@@ -69,7 +69,7 @@ def train(
 
 
 def _words(told: Any, work: Any) -> Iterator[Any]:
-    """What is told until the work has ended."""
+    """Yield what the workers tell, until the work has ended."""
     import ray
 
     ended = False
@@ -80,11 +80,11 @@ def _words(told: Any, work: Any) -> Iterator[Any]:
 
 
 def _fit(order: Order, told: Any) -> None:
-    """Runs on one machine of the cluster; tells what is wrong with the order, or Ray's failure is raised."""
+    """Runs on one machine of the cluster; tells errors in the order, and raises those of Ray."""
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
 
-    notes = order.folder / f".ray-{secrets.token_hex(4)}"  # Ray's; checkpoints are ours
+    notes = order.folder / f".ray-{secrets.token_hex(4)}"  # Ray's own files, no checkpoints
     try:
         for recipe in order.recipes if not order.resume else ():
             loop.check_new(order.folder / recipe.name)
@@ -124,7 +124,7 @@ def _room(workers: int) -> tuple[int, bool]:
 
 
 def _work(config: dict[str, Any]) -> None:
-    """One worker's; what another run would not mend is told, besides."""
+    """Runs in a worker; an error that a restart would not mend is also told, which ends the training."""
     import torch
     from ray.train.torch import get_device
 
