@@ -9,16 +9,19 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 import typer.main
 from helpers import SRC
 
+import twinshot
 from twinshot.bench.sets import SETS
 from twinshot.cli import restore, serve  # noqa: F401  # they enter their commands
 from twinshot.cli.app import app
 from twinshot.engines.loading import ENGINES
 from twinshot.engines.models import manifest
+from twinshot.match.tone import ToneModel
 from twinshot.synth.profiles import PROFILES
 
 ROOT = Path(__file__).parent.parent
@@ -145,6 +148,13 @@ def test_every_option_has_a_help() -> None:
 def test_nothing_that_users_meet_is_documented_nowhere(kind: str, names: dict[str, object]) -> None:
     text = _all(GUIDE)
     assert [name for name in names if not re.search(rf"[`(, ]{re.escape(name)}[`,) ]", text)] == []
+
+
+def test_the_page_on_the_report_has_every_key_and_no_other() -> None:
+    rows = re.findall(r"^\| (`.*?) \| (.*) \|$", (ROOT / "docs" / "report.md").read_text("utf-8"), re.MULTILINE)
+    documented = {key: said for keys, said in rows for key in re.findall(r"`(\w+)`", keys)}
+    assert set(documented) == set(get_type_hints(twinshot.Report))
+    assert [model for model in get_args(ToneModel) if f"`{model}`" not in documented["tone"]] == []
 
 
 def _environment() -> dict[str, str]:

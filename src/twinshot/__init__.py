@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .batch import restore_many
     from .engines.loading import Model, load_model
     from .match.prepare import Caution
+    from .report import Report
     from .restoration import Restored, restore
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "ModelError",
     "OutputError",
     "Pair",
+    "Report",
     "Restored",
     "Settings",
     "TwinshotError",
@@ -46,6 +48,10 @@ if not TYPE_CHECKING:  # for a type checker every name would be one of the modul
             from .match.prepare import Caution
 
             return Caution
+        if name == "Report":
+            from .report import Report
+
+            return Report
         if name in ("Restored", "restore"):
             from . import restoration
 

@@ -25,6 +25,7 @@ from .match import grain, swap
 from .picture.errors import InputError, TwinshotError
 from .picture.pair import Frame, Pair
 from .picture.settings import AS_FOUND, Settings
+from .report import Report
 from .restoration import Clock, Restored, read_frames, restore_frames
 
 Kind = TypeVar("Kind")
@@ -305,7 +306,7 @@ class Outcome:
     """What a job came to: its report; or why it failed; or neither, as its result existed already."""
 
     job: Job
-    report: dict[str, Any] | None = None
+    report: Report | None = None
     error: Exception | None = None
 
     @property
@@ -351,7 +352,7 @@ def run(
         clock.last = time.perf_counter()  # it may have waited
         return restore_frames(frames, network, None, clock, settings)
 
-    def write(job: Job, restored: Restored) -> dict[str, Any]:
+    def write(job: Job, restored: Restored) -> Report:
         job.output.parent.mkdir(parents=True, exist_ok=True)
         _tidy(job.output)
         files = tuple(path.absolute() for path in job.frames)

@@ -21,7 +21,7 @@ from .engines.knobs import with_grain
 from .engines.lean import leaning
 from .engines.loading import Model, load_model
 from .files import atomic, io
-from .files.pairs import Source, carried, carried_alone, in_one_profile, notes_on, paths_of, read_pair
+from .files.pairs import Source, carried, carried_alone, in_one_profile, paths_of, read_pair
 from .match import tone
 from .match.borders import Area
 from .match.consistency import share_of_long
@@ -34,6 +34,7 @@ from .picture.levels import eight_bit
 from .picture.pair import Frame, Metadata, Pair, as_float
 from .picture.settings import AS_FOUND, Settings
 from .picture.window import window
+from .report import Report, report_on
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -48,8 +49,6 @@ Progress = Callable[[Stage, int, int], None]
 
 LARGEST_TILE = 1280
 OVERLAP = 160
-_SHOWN_KNOTS = 9  # of the tone curve, in the report
-_MATCHED = ("tone", "tone_error", "tone_curve", "gain", "shift", "registered", "confidence", "shown")
 _MIRRORED = 16  # px beyond the long frame's edge where its mirror image will do
 _FADE = 32  # px over which it then gives way to the short frame alone
 _STRIP = 256  # rows of a picture that are made at once where there are no tiles
@@ -72,7 +71,7 @@ class Restored:
     """
 
     pixels: NDArray[np.uint16]
-    report: dict[str, Any]
+    report: Report
     metadata: Metadata
     warnings: tuple[Caution, ...] = ()
     sources: tuple[Path, ...] = ()
@@ -293,7 +292,7 @@ def restore_pair(
     clock.lap("restore")
     for caution in ready.cautions:
         _log.warning(caution.text)
-    report = _report(ready.pair.noisy, network, clock.seconds, ready, taken)
+    report = report_on(ready.pair.noisy, network, clock.seconds, ready, taken)
     short, long = (
         Path(frame.name).name for frame in (ready.pair.noisy, ready.pair.blurry)
     )  # no folders: they are private
@@ -317,7 +316,7 @@ def restore_alone(
 
     pixels = over_tiles(network, frame.size, parts, progress, _with_grain(settings))
     clock.lap("restore")
-    report = _report(frame, network, clock.seconds)
+    report = report_on(frame, network, clock.seconds)
     return Restored(pixels, report, carried_alone(frame, f"{Path(frame.name).name}, model {network.name}"))
 
 
@@ -478,48 +477,3 @@ def over_tiles(
 
 def _tensor(image: Image) -> NDArray[np.float32]:
     return np.ascontiguousarray(image.transpose(2, 0, 1)[None])
-
-
-def _report(
-    short: Frame, model: Model, seconds: dict[str, float], ready: Prepared | None = None, taken: float = 0.0
-) -> dict[str, Any]:
-    """Plain values; what is said of a pair is null where there was none."""
-    frames = (ready.pair.noisy, ready.pair.blurry) if ready else (short,)
-    return {
-        "noisy": short.name,
-        "blurry": ready.pair.blurry.name if ready else None,
-        "frames": 1.0 if short.count is None else round(float(short.count.mean()), 2),
-        "size": list(short.size[::-1]),
-        **(_matched(ready) if ready else dict.fromkeys(_MATCHED)),
-        "from_long_frame": round(taken, 4),
-        "model": model.name,
-        "model_sha256": model.card.sha256,
-        "engine": model.loaded.engine or model.engine,
-        "arithmetic": model.loaded.arithmetic,
-        "seconds": seconds,
-        "swapped": ready.swapped if ready else "",
-        "notes": [*notes_on(*frames), *(ready.notes if ready else ())],
-        "warnings": [caution.text for caution in ready.cautions] if ready else [],
-    }
-
-
-def _matched(ready: Prepared) -> dict[str, Any]:
-    """How the two frames were brought together."""
-    found, registered = ready.tone, ready.alignment
-    return {
-        "tone": found.model,
-        "tone_error": round(found.error, 4),
-        "tone_curve": _knots(found),
-        "gain": [round(gain, 4) for gain in found.gain],
-        "shift": [round(move, 2) for move in registered.shift],
-        "registered": registered.applied,
-        "confidence": round(registered.confidence, 4),
-        "shown": round(ready.shown.share, 4),
-    }
-
-
-def _knots(found: tone.Tone) -> list[list[float]]:
-    """Encoded value of the short frame, then what R, G and B become, at some values from black to white."""
-    values = np.linspace(0, 1, _SHOWN_KNOTS) ** 2
-    curve = tone.apply(np.repeat(values.astype(np.float32)[None, :, None], 3, axis=2), found)[0]
-    return [[round(float(value), 4) for value in (x, *rgb)] for x, rgb in zip(values, curve, strict=True)]

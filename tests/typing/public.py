@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, assert_type
+from typing import assert_type
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,8 @@ def files() -> None:
     assert_type(restored, twinshot.Restored)
     assert_type(restored.pixels, NDArray[np.uint16])
     assert_type(restored.image, NDArray[np.float32])
-    assert_type(restored.report, dict[str, Any])
+    assert_type(restored.report, twinshot.Report)
+    assert_type(restored.report["shift"], list[float] | None)
     assert_type(restored.warnings, tuple[twinshot.Caution, ...])
     assert_type(restored.warnings[0].code, str)
     restored.save(Path("sharp.png"), force=True)

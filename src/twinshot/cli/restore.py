@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ..batch import Outcome, Plan
     from ..engines.loading import Model
     from ..picture.settings import Settings
+    from ..report import Report
     from ..restoration import Restored
 
 _STREAM = "-"
@@ -300,17 +301,18 @@ def _write_report(report: Any, wish: _Wish) -> None:
         atomic.write_bytes(Path(wish.report), text.encode())
 
 
-def summary(output: str, report: dict[str, Any]) -> str:
+def summary(output: str, report: Report) -> str:
     """What was done, in a line."""
     seconds = sum(report["seconds"].values())
     done = f"model {report['model']}, {seconds:.1f} s"
     size = f"{report['size'][0]}x{report['size'][1]}"
-    if report["tone"] is None:
+    gain, shift = report["gain"], report["shift"]
+    if gain is None or shift is None:
         return f"{output}: {size}, without a long frame, {done}"
-    gain = "/".join(f"{value:.2f}" for value in report["gain"])
-    moved = "not aligned" if not report["registered"] else "shift {:+.1f}, {:+.1f} px".format(*report["shift"])
+    times = "/".join(f"{value:.2f}" for value in gain)
+    moved = "shift {:+.1f}, {:+.1f} px".format(*shift) if report["registered"] else "not aligned"
     sure = f"(confidence {report['confidence']:.2f})"
-    return f"{output}: {size}, brightness x {gain} ({report['tone']}), frames {moved} {sure}, {done}"
+    return f"{output}: {size}, brightness x {times} ({report['tone']}), frames {moved} {sure}, {done}"
 
 
 def _many(given: Sequence[Path], pairs: Path | None, stop: bool, wish: _Wish) -> None:
@@ -426,7 +428,7 @@ def _told(outcomes: Iterable[Outcome], total: int, wish: _Wish) -> Iterator[Outc
         task = bars.add_task("restoring", total=total)
         for outcome in outcomes:
             bars.advance(task)
-            for warning in (outcome.report or {}).get("warnings", ()):
+            for warning in outcome.report["warnings"] if outcome.report else ():
                 shared.err.print(f"warning: {outcome.job.output.name}: {warning}", style="yellow", markup=False)
             if outcome.error:
                 shared.err.print(f"failed: {shared.words_of(outcome.error)}", style="red", markup=False)

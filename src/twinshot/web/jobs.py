@@ -13,12 +13,15 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from .metrics import Metrics
 from .problems import Problem
 from .process import Event, TaskCancelledError, Worker
 from .settings import Settings
+
+if TYPE_CHECKING:
+    from ..report import Report
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 Roles = tuple[Literal["short", "long"], ...]
@@ -77,7 +80,7 @@ class Job:
     fraction: float = 0.0
     size: tuple[int, int] | None = None
     bits: int = 8
-    report: dict[str, Any] | None = None
+    report: Report | None = None
     problem: Problem | None = None
     used: float = field(default_factory=time.monotonic)
     bytes: int = 0
