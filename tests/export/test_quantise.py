@@ -19,14 +19,15 @@ from twinshot.engines.loading import load_model
 from twinshot.engines.models import as_table, read_manifest
 from twinshot.export.quantise import Frames, quantised, rounding, wide_convolutions
 from twinshot.export.release import add_to_manifest
-from twinshot.export.to_onnx import export, in_integers, integers_beside, to_onnx
+from twinshot.export.to_onnx import averaged, export, in_integers, integers_beside, to_onnx
 from twinshot.nets import build
 from twinshot.picture.pair import TwinshotError
 from twinshot.train.config import recipe_from
 from twinshot.train.loop import save
 from twinshot.train.step import new_state
 
-WIDE = {"channels": [8, 96, 96, 96], "encoder": [1, 1, 1, 1], "decoder": [1, 1, 1]}
+WIDE = {"channels": [8, 96, 96], "encoder": [1, 1, 1], "decoder": [1, 1]}
+NARROW = {"channels": [4, 6], "encoder": [1, 1], "decoder": [1]}
 
 
 @pytest.fixture(scope="module")
@@ -43,29 +44,36 @@ def lively(net: nn.Module, scale: float = 0.02) -> nn.Module:
     return net.eval()
 
 
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def saved(settings: dict[str, list[int]], path: Path) -> Path:
+    """A checkpoint of such a network."""
     torch.manual_seed(0)
-    recipe = recipe_from({"name": "wide", "net": {"kind": "twin", "settings": WIDE}})
+    recipe = recipe_from({"name": "wide", "net": {"kind": "twin", "settings": settings}})
     state = new_state(recipe)
     lively(state.average)
-    path = tmp_path_factory.mktemp("run") / "checkpoint.pt"
     save(state, recipe, path)
     return path
 
 
 @pytest.fixture(scope="module")
-def exact() -> onnx.ModelProto:
-    """The graph in single precision; whoever changes it copies it first."""
-    torch.manual_seed(0)
-    return to_onnx(lively(build("twin", WIDE)))
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return saved(WIDE, tmp_path_factory.mktemp("run") / "checkpoint.pt")
 
 
 @pytest.fixture(scope="module")
-def exported(checkpoint: Path, pairs: list[Frames], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def exact(checkpoint: Path) -> onnx.ModelProto:
+    """The checkpoint's graph in single precision, which takes seconds to make; whoever changes it copies it first."""
+    return to_onnx(averaged(checkpoint)[0])
+
+
+@pytest.fixture(scope="module")
+def exported(
+    checkpoint: Path, exact: onnx.ModelProto, pairs: list[Frames], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """A folder with the model `wide`, integers beside it."""
     folder = tmp_path_factory.mktemp("weights")
-    add_to_manifest(checkpoint, "wide", folder, calibration=pairs)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("twinshot.export.to_onnx.to_onnx", lambda net: deepcopy(exact))
+        add_to_manifest(checkpoint, "wide", folder, calibration=pairs)
     return folder
 
 
@@ -89,15 +97,15 @@ def test_integers_stay_near_at_every_size(exact: onnx.ModelProto, pairs: list[Fr
 
 def test_only_wide_convolutions_are_chosen(exact: onnx.ModelProto, pairs: list[Frames]) -> None:
     chosen = wide_convolutions(exact)
-    # Three stages on the way down and two on the way up are 96 wide, each one block of two convolutions.
-    assert len(chosen) == 10
+    # Two stages on the way down and one on the way up are 96 wide, each one block of two convolutions.
+    assert len(chosen) == 6
     weights = [w for w in quantised(deepcopy(exact), pairs).graph.initializer if w.data_type == onnx.TensorProto.INT8]
     kernels = [tuple(w.dims) for w in weights if len(w.dims) == 4]
-    assert kernels == [(96, 96, 3, 3)] * 10
+    assert kernels == [(96, 96, 3, 3)] * 6
 
 
 def test_a_net_without_wide_convolutions_has_no_such_graph(pairs: list[Frames]) -> None:
-    narrow = to_onnx(build("twin", {"channels": [4, 6, 8], "encoder": [1, 1, 1], "decoder": [1, 1]}).eval())
+    narrow = to_onnx(build("twin", NARROW).eval())
     with pytest.raises(TwinshotError, match=r"narrow\.pt: has no layers that gain from 8-bit integers"):
         in_integers(narrow, pairs, Path("narrow.pt"))
 
@@ -107,19 +115,20 @@ def test_a_net_of_one_frame_has_one(pairs: list[Frames]) -> None:
     assert 1e-6 < rounding(quantised(exact, pairs), exact, pairs) < precision.TOLERANCE
 
 
-def test_both_graphs_are_exported_and_listed(checkpoint: Path, weights: Path) -> None:
+def test_both_graphs_are_exported_and_listed(weights: Path, tmp_path: Path) -> None:
     card = read_manifest(weights)["wide"]
     assert card.int8 is not None
     assert card.int8.file == "wide.int8.onnx"
     assert 0 < card.int8.rounding < precision.TOLERANCE
     assert (weights / "wide.int8.onnx").stat().st_size < (weights / "wide.onnx").stat().st_size
-    assert add_to_manifest(checkpoint, "wide", weights).int8 is None
+    assert add_to_manifest(saved(NARROW, tmp_path / "narrow.pt"), "wide", weights).int8 is None
     assert not integers_beside(weights / "wide.onnx").exists()
 
 
 def test_a_loss_that_is_too_large_stops_the_export(
-    checkpoint: Path, pairs: list[Frames], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    checkpoint: Path, exact: onnx.ModelProto, pairs: list[Frames], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("twinshot.export.to_onnx.to_onnx", lambda net: deepcopy(exact))
     monkeypatch.setattr("twinshot.export.to_onnx.TOLERANCE", 1e-7)
     with pytest.raises(TwinshotError, match="8-bit integers change the output by"):
         export(checkpoint, tmp_path / "wide.onnx", pairs)

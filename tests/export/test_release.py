@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,12 @@ from twinshot.engines.torch import network_of
 from twinshot.export.release import add_to_manifest, record_quality
 from twinshot.export.to_onnx import averaged
 from twinshot.picture.pair import TwinshotError
+from twinshot.train import data as training_data
 from twinshot.train.config import recipe_from
 from twinshot.train.loop import save as save_checkpoint
 from twinshot.train.step import new_state
 
-WIDE = {"channels": [8, 96, 96, 96], "encoder": [1, 1, 1, 1], "decoder": [1, 1, 1]}  # enough for integers
+WIDE = {"channels": [8, 96], "encoder": [1, 1], "decoder": [1]}  # enough for integers
 NETS: dict[str, dict[str, Any]] = {
     "merger": {"base_channels": 4, "levels": 3},
     "twin": {"channels": [4, 6, 8], "encoder": [1, 1, 1], "decoder": [1, 1]},
@@ -103,7 +105,8 @@ def test_quality_is_entered_beside_what_the_export_says(released: Path, tmp_path
 
 
 @pytest.mark.parametrize("calibrate", [False, True])
-def test_the_command(tmp_path: Path, command: Any, calibrate: bool) -> None:
+def test_the_command(tmp_path: Path, command: Any, monkeypatch: pytest.MonkeyPatch, calibrate: bool) -> None:
+    monkeypatch.setattr(training_data, "calibration", partial(training_data.calibration, count=2, side=64))
     checkpoint = saved(WIDE if calibrate else NETS["twin"], "twin", tmp_path)
     said = ["--trained-on", "night", "--licence", "ours", "--fallback", "twin-noisy"]
     data = tmp_path / "data" / "photos" / "train"
