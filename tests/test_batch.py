@@ -47,6 +47,17 @@ def test_a_plan_names_results_apart(tmp_path, frames):
     assert (plan.alone, plan.unreadable) == ((), ())
 
 
+def test_a_folder_pairs_what_two_names_would(tmp_path, frames):
+    """An editor turned one of the frames, and no EXIF is left."""
+    noisy, blurry = frames
+    save(tmp_path / "a.png", (noisy // 4).astype(np.uint8))
+    save(tmp_path / "b.png", np.rot90(blurry).copy())
+    plan = batch.plan([tmp_path])
+    assert [job.frames for job in plan.jobs] == [(tmp_path / "a.png", tmp_path / "b.png")]
+    (result,) = twinshot.restore_many([(tmp_path / "a.png", tmp_path / "b.png")])
+    assert "turned by" in result.report["notes"][0]
+
+
 def test_lists(tmp_path):
     path = tmp_path / "pairs.csv"
     path.write_text("short,long,output\na.jpg;b.jpg,c.jpg,\nd.jpg, e.jpg ,f.png\n")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
+import pytest
 
-from twinshot.files.glance import GRID, Shot
+from twinshot.files.glance import GRID, Shot, look
 from twinshot.groups import MOST, scenes
 
 
@@ -94,6 +96,67 @@ def test_one_scene_taken_twice_is_two_pairs():
 def test_names_count_as_numbers():
     found = sorted_into(*(shot(f"s{index}", seconds=0.02) for index in (10, 9, 2)), shot("x", seconds=0.5))
     assert found[0][0][0] == ("s2", "s9", "s10")
+
+
+def seen(name, pixels, **known):
+    """A photograph of these pixels."""
+    known = {"light": 0.2, **known}
+    return Shot(Path(name), pixels.shape[:2], look(pixels), **known)
+
+
+def half(pixels):
+    return cv2.resize(pixels, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+
+
+EDITS = {
+    "scaled": half,
+    "cropped": lambda pixels: pixels[40:280, 20:356],
+    "turned": np.rot90,
+    "turned and scaled": lambda pixels: half(np.rot90(pixels, 3)),
+    "square": lambda pixels: pixels[:, 60:360],
+}
+
+
+@pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS)
+@pytest.mark.parametrize("short_one", [False, True])
+def test_one_of_a_pair_was_edited(photo, edit, short_one):
+    dark = (photo // 8).astype(np.uint8)
+    short, long = (edit(dark), photo) if short_one else (dark, edit(photo))
+    for known in ({"seconds": (0.02, 0.2), "taken": (1.0, 3.0)}, {"light": (0.02, 0.2)}):
+        one, other = (
+            seen(name, pixels, **{key: values[index] for key, values in known.items()})
+            for index, (name, pixels) in enumerate((("a", short), ("b", long)))
+        )
+        assert sorted_into(other, one) == ([(("a",), "b", ())], [])
+
+
+def test_one_photograph_in_two_sizes_is_no_pair(photo):
+    for known in ({"seconds": 0.1, "taken": 1.0}, {}):
+        assert sorted_into(seen("a", photo, **known), seen("b", half(photo), **known)) == ([], ["a", "b"])
+    edited = seen("b", half(photo), light=0.4)  # brightened, and without EXIF
+    assert sorted_into(seen("a", photo, seconds=0.1, taken=1.0), edited)[0] == []
+
+
+def test_unlike_sizes_need_more_than_content(photo):
+    long = seen("a", photo, seconds=0.2, taken=1.0, camera="x")
+    other = {"seconds": 0.02, "taken": 2.0, "camera": "x"}
+    assert sorted_into(long, seen("b", half(photo), **other))[1] == []
+    for known in ({"taken": 500.0}, {"camera": "y"}, {"seconds": 0.15}):
+        assert sorted_into(long, seen("b", half(photo), **{**other, **known}))[1] == ["a", "b"]
+    assert sorted_into(long, seen("b", half(photo[::-1]), **other))[1] == ["a", "b"]  # another scene
+    assert sorted_into(seen("a", photo), seen("b", half(photo[::-1]), light=0.9), seen("c", half(photo), light=0.02))[
+        1
+    ] == [
+        "a",
+        "b",
+        "c",
+    ]  # not one after the other
+
+
+def test_a_frame_of_its_own_size_goes_before_an_edited_one(photo):
+    long, short = seen("a", photo, seconds=0.2, taken=1.0), seen("b", photo // 8, seconds=0.02, taken=2.0)
+    edited = seen("b-small", half(photo // 8), seconds=0.02, taken=2.0)
+    assert sorted_into(long, short, edited) == ([(("b",), "a", ())], ["b-small"])
 
 
 def test_alike_in_all_but_pixels_is_unsure():

@@ -1,7 +1,8 @@
 """Photographs sorted into groups that show one scene: the short frames, and the long one where there is one.
 
 Pure: what is known of the files goes in, groups come out. Size and camera have to agree, then content; clocks, exposure
-times and names tell repetitions of one scene apart.
+times and names tell repetitions of one scene apart. What is left alone by then may be one frame of a pair whose other
+one was cropped, scaled or turned.
 """
 
 from __future__ import annotations
@@ -9,11 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from .files.glance import GRID, Shot
+from .match import framing
 
 Values = NDArray[np.float64]
 
@@ -25,6 +29,8 @@ OTHER = 1.5
 """Ratio of exposures from which on they are two."""
 LONGEST_PAUSE = 120.0
 """Seconds between frames of one group, beside their exposures."""
+_SURELY_OTHER = 3.0  # ratio of brightness that is no edit's, where no exposure time tells
+_LEAST_OF_TWO_FRAMINGS = 0.65  # correlation; there are more ways to be alike by chance
 _BEST_RATIO = 10.0  # of exposures in a pair: a short one of 1/4 to 1/30 is asked for
 MOST = 16
 """Short frames a group takes: further ones bring next to nothing."""
@@ -62,7 +68,8 @@ def scenes(shots: Sequence[Shot]) -> tuple[list[Scene], list[Shot]]:
                 found.append(scene)
             else:
                 alone += part
-    return sorted(found, key=lambda scene: _place(scene.short[0])), sorted(alone, key=_place)
+    further, alone = _of_two_framings(sorted(alone, key=_place), ordered)
+    return sorted(found + further, key=lambda scene: _place(scene.short[0])), alone
 
 
 def _place(shot: Shot) -> tuple[float, list[tuple[int, str]]]:
@@ -116,6 +123,57 @@ def _unit(looks: NDArray[np.float32]) -> NDArray[np.float32]:
     flat = looks.reshape(len(looks), -1)
     flat = flat - flat.mean(1, keepdims=True)
     return np.asarray(flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-6), np.float32)
+
+
+def _of_two_framings(alone: list[Shot], ordered: list[Shot]) -> tuple[list[Scene], list[Shot]]:
+    """Pairs of unlike sizes among photographs without a partner, the likest first, and what is alone even then."""
+    place = {shot.path: index for index, shot in enumerate(ordered)}
+    alike = [
+        (_likeness_of_framings(one, other), one, other)
+        for one, other in combinations(alone, 2)
+        if one.size != other.size and _may_be_framings(one, other, abs(place[one.path] - place[other.path]) == 1)
+    ]
+    found: list[Scene] = []
+    for likeness, *two in sorted(alike, key=lambda entry: -entry[0]):
+        scene = _roles(two) if likeness >= _LEAST_OF_TWO_FRAMINGS and all(shot in alone for shot in two) else None
+        if scene:
+            found.append(scene)
+            alone = [shot for shot in alone if shot not in two]
+    return found, alone
+
+
+def _may_be_framings(one: Shot, other: Shot, neighbours: bool) -> bool:
+    """Whether clock or name, and exposure, say that two files are a pair, and not one photograph in two sizes.
+
+    An editor may have left out EXIF.
+    """
+    timed = bool(one.taken and other.taken)
+    values = _exposures((one, other))
+    ratio = OTHER if one.seconds and other.seconds else _SURELY_OTHER
+    same_camera = one.camera == other.camera or not (one.camera and other.camera)
+    near = not _apart(one, other) if timed else neighbours
+    return same_camera and near and bool(values.max() >= ratio * values.min())
+
+
+def _likeness_of_framings(short: Shot, long: Shot) -> float:
+    """Correlation of what two frames both show, under the way to lay one on the other under which it is largest."""
+    return max((_likeness_under(way, short, long) for way in framing.ways(short.size, long.size)), default=-1.0)
+
+
+def _likeness_under(way: framing.Way, short: Shot, long: Shot) -> float:
+    size = long.size if way.turns % 2 == 0 else long.size[::-1]
+    covered = np.multiply(size, way.scale) / short.size
+    parts = [_middle(short.look, covered), _middle(np.rot90(long.look, way.turns), 1 / covered)]
+    return float(_likeness(parts)[0, 1])
+
+
+def _middle(look: NDArray[np.float32], shares: Values) -> NDArray[np.float32]:
+    """The middle of a look as a look of its own, by shares of height and width, at most all of it."""
+    down, across = np.minimum(shares, 1)
+    center = (GRID - 1) / 2
+    places = np.array([[across, 0, center * (1 - across)], [0, down, center * (1 - down)]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpAffine(look.copy(), places, (GRID, GRID), flags=flags, borderMode=cv2.BORDER_REPLICATE))
 
 
 def _exposures(shots: Sequence[Shot]) -> Values:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
+
 import cv2
 import numpy as np
 import pytest
 from helpers import save
 from PIL import ExifTags, Image
 
+from twinshot.files import exif
 from twinshot.files.glance import glance, pictures_in
 from twinshot.picture.encoding import to_linear, to_srgb
 from twinshot.picture.errors import InputError
@@ -43,6 +47,19 @@ def test_exif(tmp_path, photo, suffix):
     shot = glance(path)
     assert (shot.camera, shot.size, shot.seconds, shot.exposure) == ("Maker One", (300, 420), 0.25, 25.0)
     assert shot.taken % 60 == 3.25
+
+
+def test_exif_behind_the_pixels_of_a_png(tmp_path, photo):
+    """Where exiftool puts it."""
+    path = save(tmp_path / "a.png", photo)
+    block = exif.serialise(
+        exif.Exif(main={exif.ORIENTATION: exif.number(3, 6, "<")}, camera={0x829A: exif.number(5, (1, 8), "<")})
+    )
+    chunk = struct.pack(">I", len(block)) + b"eXIf" + block + struct.pack(">I", zlib.crc32(b"eXIf" + block))
+    data = path.read_bytes()
+    path.write_bytes(data[:-12] + chunk + data[-12:])
+    shot = glance(path)
+    assert (shot.seconds, shot.size) == (1 / 8, (420, 300))
 
 
 def test_without_exif(tmp_path, photo):

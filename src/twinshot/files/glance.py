@@ -71,10 +71,11 @@ def glance(path: Path) -> Shot:
 
 
 def _by_pillow(path: Path, file: Image.Image) -> Shot:
-    told = exif.parse(file.info.get("exif") or b"")
-    turned = exif.orientation_of(told)
-    width, height = file.size[::-1] if turned in (5, 6, 7, 8) else file.size
+    sides = file.size
     file.draft("RGB", (_SMALL, _SMALL))
+    file.load()  # EXIF of PNG may stand behind the pixels
+    told = exif.parse(file.info.get("exif") or b"")
+    width, height = sides[::-1] if exif.orientation_of(told) in (5, 6, 7, 8) else sides
     upright = ImageOps.exif_transpose(file)
     upright.thumbnail((_SMALL, _SMALL))
     return _shot(path, (height, width), np.asarray(upright.convert("RGB")), told)

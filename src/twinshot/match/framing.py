@@ -113,7 +113,7 @@ class Framed:
         return self.compared.of(self.pair.noisy.pixels), self.compared.of(self.pair.blurry.pixels)
 
 
-class _Way(NamedTuple):
+class Way(NamedTuple):
     """How the long frame may lie on the short one's canvas: quarter turns anticlockwise, then made so much larger."""
 
     turns: int
@@ -128,11 +128,11 @@ def framed(pair: Pair) -> Framed:
     """
     as_it_is = None
     if pair.noisy.size == pair.blurry.size:
-        as_it_is = _laid(pair, _Way(0, 1.0))
+        as_it_is = _laid(pair, Way(0, 1.0))
         if as_it_is.alignment.same_scene:
             return as_it_is
-    for _, ways in groupby(_ways(pair.noisy.size, pair.blurry.size), lambda way: way.turns):
-        best = max((_laid(pair, way) for way in ways), key=_agreement)
+    for _, alike in groupby(ways(pair.noisy.size, pair.blurry.size), lambda way: way.turns):
+        best = max((_laid(pair, way) for way in alike), key=_agreement)
         if best.alignment.same_scene and best.alignment.confidence >= _SURE:
             return best
     return as_it_is or _refused(pair)
@@ -151,14 +151,14 @@ def _refused(pair: Pair) -> NoReturn:
     )
 
 
-def _ways(short: Size, long: Size) -> Iterator[_Way]:
-    """All but the frames as they are, upright ones first."""
+def ways(short: Size, long: Size) -> Iterator[Way]:
+    """How frames of two sizes may lie on each other, all but as they are, upright ones first."""
     for turns in range(4):
         size = long if turns % 2 == 0 else long[::-1]
         if sorted(short) != sorted(long):
-            yield from (_Way(turns, scale) for scale in _scales(short, size, _ZOOMS if not turns else ()))
+            yield from (Way(turns, scale) for scale in _scales(short, size, _ZOOMS if not turns else ()))
         elif size == short:
-            yield from [_Way(turns, 1.0)] if turns else [_Way(0, zoom) for zoom in _ZOOMS]
+            yield from [Way(turns, 1.0)] if turns else [Way(0, zoom) for zoom in _ZOOMS]
 
 
 def _scales(short: Size, long: Size, zooms: tuple[float, ...]) -> list[float]:
@@ -173,7 +173,7 @@ def _scales(short: Size, long: Size, zooms: tuple[float, ...]) -> list[float]:
     return found
 
 
-def _laid(pair: Pair, way: _Way) -> Framed:
+def _laid(pair: Pair, way: Way) -> Framed:
     """The long frame on the short one's canvas, middle on middle, and registered there."""
     scaled = _scaled(_turned(pair.blurry.pixels, way.turns), way.scale)
     pixels, shown = _on_canvas(scaled, pair.noisy.size)
@@ -209,7 +209,7 @@ def _on_canvas(pixels: Pixels, size: Size) -> tuple[Pixels, Area]:
     return np.asarray(cv2.copyMakeBorder(pixels, *around, cv2.BORDER_REFLECT_101)), shown
 
 
-def _note(pair: Pair, way: _Way, laid: bool) -> str:
+def _note(pair: Pair, way: Way, laid: bool) -> str:
     """What was done, as a sentence."""
     done = [f"turned by {90 * way.turns} degrees"] if way.turns else []
     done += [f"scaled by {way.scale:.3g}"] if way.scale != 1.0 else []
