@@ -212,13 +212,13 @@ def restore(
 
 
 def restore_frames(
-    frames: Pair | Ordered | Frame,
+    frames: Pair | Ordered | Prepared | Frame,
     network: Model,
     progress: Progress | None = None,
     clock: Clock | None = None,
     settings: Settings = AS_FOUND,
 ) -> Restored:
-    """The same for frames that were read: a pair, ordered already or not, or the short frame of a burst alone."""
+    """The same for frames that were read: a pair, ordered or matched already or not, or a burst's short frame alone."""
     if not isinstance(frames, Frame):
         return restore_pair(frames, network, progress, clock, settings)
     alone = restore_alone(frames, network, progress, clock, settings)
@@ -272,7 +272,7 @@ def _network(model: str | Model, engine: str | None) -> Model:
 
 
 def restore_pair(
-    pair: Pair | Ordered,
+    pair: Pair | Ordered | Prepared,
     network: Model,
     progress: Progress | None = None,
     clock: Clock | None = None,
@@ -283,10 +283,7 @@ def restore_pair(
     Frames that do not go together are left to the network's fallback, which sees the noisy one alone.
     """
     clock = clock or Clock()
-    if progress:
-        progress("match", 0, 1)
-    ready = prepare(pair, settings)
-    clock.lap("match")
+    ready = pair if isinstance(pair, Prepared) else _match(pair, progress, clock, settings)
     network = network if ready.same_scene else network.fallback
     pixels, trust, taken = _run(ready, network, progress, settings)
     clock.lap("restore")
@@ -298,6 +295,14 @@ def restore_pair(
     )  # no folders: they are private
     history = f"{short} with {long}, model {network.name}"
     return Restored(pixels, report, carried(ready.pair, history), ready.cautions, trust=trust)
+
+
+def _match(pair: Pair | Ordered, progress: Progress | None, clock: Clock, settings: Settings) -> Prepared:
+    if progress:
+        progress("match", 0, 1)
+    ready = prepare(pair, settings)
+    clock.lap("match")
+    return ready
 
 
 def restore_alone(

@@ -22,10 +22,11 @@ from typing import TYPE_CHECKING, Any
 from ..picture.pair import TwinshotError
 
 if TYPE_CHECKING:
+    from ..match.prepare import Prepared
     from ..match.swap import Ordered
     from ..picture.pair import Frame, Pair
     from ..picture.settings import Settings
-    from ..restoration import Progress, Restored
+    from ..restoration import Clock, Progress, Restored
 
 Task = dict[str, Any]
 Say = Callable[..., None]
@@ -142,14 +143,14 @@ def _restore(task: Task, report: Report, say: Say) -> dict[str, Any]:
 
     folder = Path(task["folder"])
     report("reading", 0.0)
-    found = _read(task)
+    found = _of_one_size(_read(task), task, report)
     shown = found.shown
     for name, frame in shown.items():
         layers.write(folder, name, frame.pixels, frame.metadata.icc)
     height, width = shown["short"].size
     bits = max(frame.metadata.bits for frame in shown.values())
     say("layers", size=[width, height], bits=bits, roles=found.roles)
-    restored = _restored(found.frames, task, lambda stage, done, total: report(DOING[stage], done / total))
+    restored = _restored(found.frames, task, lambda stage, done, total: report(DOING[stage], done / total), found.clock)
     report("writing", 1.0)
     layers.write(folder, "result", restored.pixels, restored.metadata.icc)
     if restored.trust is not None:
@@ -161,10 +162,11 @@ def _restore(task: Task, report: Report, say: Say) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Found:
-    """What was read: the frames in their order, and each photograph's role."""
+    """What was read: the frames in their order, matched if that had to be; each photograph's role; the time it took."""
 
-    frames: Ordered | Frame
+    frames: Ordered | Prepared | Frame
     roles: list[str]
+    clock: Clock | None = None
 
     @property
     def shown(self) -> dict[str, Frame]:
@@ -173,14 +175,22 @@ class _Found:
 
         if isinstance(self.frames, Frame):
             return {"short": self.frames}
-        return {"short": self.frames.pair.noisy, "long": _as_laid(self.frames.pair)}
+        return {"short": self.frames.pair.noisy, "long": self.frames.pair.blurry}
 
 
-def _as_laid(pair: Pair) -> Frame:
-    """The long frame as it is seen over the short one, which it has the size of then. Raises MismatchError."""
-    from ..match.framing import framed
+def _of_one_size(found: _Found, task: Task, report: Report) -> _Found:
+    """Frames that can be shown over each other: those of two sizes once they are matched. Raises MismatchError."""
+    from ..match.prepare import prepare
+    from ..match.swap import Ordered
+    from ..restoration import DOING, Clock
 
-    return pair.blurry if pair.noisy.size == pair.blurry.size else framed(pair).pair.blurry
+    if not isinstance(found.frames, Ordered) or found.frames.pair.noisy.size == found.frames.pair.blurry.size:
+        return found
+    clock = Clock()
+    report(DOING["match"], 0.0)
+    matched = prepare(found.frames, _settings(task))
+    clock.lap("match")
+    return _Found(matched, found.roles, clock)
 
 
 def _read(task: Task) -> _Found:
@@ -222,11 +232,13 @@ def _named(frame: Frame, task: Task) -> Frame:
     return replace(frame, name=_without_paths(frame.name, task), metadata=replace(frame.metadata, notes=notes))
 
 
-def _restored(frames: Pair | Ordered | Frame, task: Task, progress: Progress | None) -> Restored:
+def _restored(
+    frames: Pair | Ordered | Prepared | Frame, task: Task, progress: Progress | None, clock: Clock | None = None
+) -> Restored:
     from ..engines.loading import load_model
     from ..restoration import restore_frames
 
-    return restore_frames(frames, load_model(task["options"]["model"]), progress, settings=_settings(task))
+    return restore_frames(frames, load_model(task["options"]["model"]), progress, clock, _settings(task))
 
 
 def _settings(task: Task) -> Settings:
