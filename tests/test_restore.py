@@ -39,6 +39,7 @@ REPORT = {
     "confidence",
     "shown",
     "from_long_frame",
+    "light_from_long_frame",
     "model",
     "model_sha256",
     "engine",

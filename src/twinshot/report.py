@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 
@@ -13,6 +13,16 @@ from .match.prepare import Prepared
 from .picture.pair import Frame
 
 _SHOWN_KNOTS = 9  # of the tone curve
+
+
+class Taken(NamedTuple):
+    """Shares of a picture that are the long frame's: with all of its detail, and beside that its light in the large."""
+
+    whole: float = 0.0
+    light: float = 0.0
+
+
+_NOTHING = Taken()
 
 
 class Matched(TypedDict):
@@ -47,6 +57,7 @@ class Report(Matched):
         frames: how many short frames were merged, on average over the picture.
         size: width and height, px.
         from_long_frame: share of the picture that was taken from the long frame as it is.
+        light_from_long_frame: of the rest, the share whose light in the large is the long frame's.
         model, model_sha256, engine, arithmetic: what ran.
         seconds: by stage.
         swapped: why the frames changed places; empty where they did not.
@@ -59,6 +70,7 @@ class Report(Matched):
     frames: float
     size: list[int]
     from_long_frame: float
+    light_from_long_frame: float
     model: str
     model_sha256: str
     engine: str
@@ -82,7 +94,7 @@ _NOT_MATCHED = Matched(
 
 
 def report_on(
-    short: Frame, model: Model, seconds: dict[str, float], ready: Prepared | None = None, taken: float = 0.0
+    short: Frame, model: Model, seconds: dict[str, float], ready: Prepared | None = None, taken: Taken = _NOTHING
 ) -> Report:
     """The report on a picture.
 
@@ -91,7 +103,7 @@ def report_on(
         model: what restored it.
         seconds: by stage.
         ready: the pair, if there was one.
-        taken: share of the picture that is the long frame's.
+        taken: what of the picture is the long frame's.
     """
     frames = (ready.pair.noisy, ready.pair.blurry) if ready else (short,)
     return {
@@ -100,7 +112,8 @@ def report_on(
         "frames": 1.0 if short.count is None else round(float(short.count.mean()), 2),
         "size": list(short.size[::-1]),
         **(_matched(ready) if ready else _NOT_MATCHED),
-        "from_long_frame": round(taken, 4),
+        "from_long_frame": round(taken.whole, 4),
+        "light_from_long_frame": round(taken.light, 4),
         "model": model.name,
         "model_sha256": model.card.sha256,
         "engine": model.loaded.engine or model.engine,

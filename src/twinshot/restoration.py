@@ -22,7 +22,7 @@ from .engines.lean import leaning
 from .engines.loading import Model, load_model
 from .files import atomic, io
 from .files.pairs import Source, carried, carried_alone, in_one_profile, paths_of, read_pair
-from .match import tone
+from .match import coarse, tone
 from .match.borders import Area
 from .match.consistency import share_of_long
 from .match.grain import flat_noise
@@ -34,7 +34,7 @@ from .picture.levels import eight_bit
 from .picture.pair import Frame, Metadata, Pair, as_float
 from .picture.settings import AS_FOUND, Settings
 from .picture.window import window
-from .report import Report, report_on
+from .report import Report, Taken, report_on
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -327,12 +327,12 @@ def restore_alone(
 
 def _run(
     ready: Prepared, model: Model, progress: Progress | None, settings: Settings
-) -> tuple[NDArray[np.uint16], NDArray[np.uint8] | None, float]:
-    """The picture in the light that is asked for, its trust map if that is, and the share of the long frame in it."""
+) -> tuple[NDArray[np.uint16], NDArray[np.uint8] | None, Taken]:
+    """The picture in the light that is asked for, its trust map if that is, and what of it is the long frame's."""
     if model.card.checked and ready.same_scene and ready.tone.lost:
         if progress:
             progress("restore", 0, 1)
-        pixels, taken = _in_strips(ready.pair.noisy.size, lambda *place: _long(ready, *place)), 1.0
+        pixels, taken = _in_strips(ready.pair.noisy.size, lambda *place: _long(ready, *place)), Taken(1.0)
         trust = np.full(ready.pair.noisy.size, 255, np.uint8) if settings.trust_map else None
     else:
         pixels, trust, taken = _by_network(ready, model, progress, settings)
@@ -392,10 +392,11 @@ def _as_short(ready: Prepared, pixels: NDArray[np.uint16], top: int, left: int, 
 
 def _by_network(
     ready: Prepared, model: Model, progress: Progress | None, settings: Settings
-) -> tuple[NDArray[np.uint16], NDArray[np.uint8] | None, float]:
+) -> tuple[NDArray[np.uint16], NDArray[np.uint8] | None, Taken]:
     """The network over the pair, a tile at a time; a trust map that is asked for is a fourth channel on the way."""
     asked, checked = settings.trust_map, model.card.checked and ready.same_scene
     noise, shares = flat_noise(ready.pair.blurry.pixels) if checked else 0.0, list[float]()
+    gathered = coarse.Gathered(ready.pair.noisy.size)
 
     def parts(top: int, left: int, size: tuple[int, int]) -> tuple[Image, Image]:
         short = ready.short_part(top, left, size)
@@ -404,8 +405,10 @@ def _by_network(
     def after(place: Area, short: Image, long: Image, restored: Image) -> Image:
         result, share = restored, _NONE
         if checked:
-            share = share_of_long(short, long, restored, noise) * (ready.shown.distance(place) < 1)
+            seen = ready.shown.distance(place) < 1
+            share = share_of_long(short, long, restored, noise) * seen
             result = restored + share[..., None] * (long - restored)
+            gathered.add(place.top, place.left, short, np.where(seen[..., None], long, result), result)
         shares.append(float(share.mean()))
         result = with_grain(short, result, settings)  # grain that the check saw would count as harm, here and there
         if not asked:
@@ -415,7 +418,11 @@ def _by_network(
 
     pixels = over_tiles(model, ready.pair.noisy.size, parts, progress, after, 4 if asked else 3)
     trust = eight_bit(pixels[..., 3]) if asked else None
-    return np.ascontiguousarray(pixels[..., :3]), trust, float(np.mean(shares))
+    picture, lit = np.ascontiguousarray(pixels[..., :3]), 0.0
+    if checked:
+        light, lit = gathered.light()
+        coarse.added(picture, with_grain(np.zeros_like(light), light, settings))
+    return picture, trust, Taken(float(np.mean(shares)), lit)
 
 
 def _in_strips(size: tuple[int, int], part: Callable[[int, int, tuple[int, int]], Image]) -> NDArray[np.uint16]:

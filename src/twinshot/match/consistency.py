@@ -79,7 +79,8 @@ def share_of_long(short: Image, long: Image, restored: Image, noise: float) -> I
     quiet = between(np.array(-noise), _NOISE_OF_SHARP)
     if not quiet:
         return np.asarray(agreeing, np.float32)
-    sharp = sharp_share(*greys[:2]) * _staying(*greys[1:]) * np.float32(quiet)
+    stays = cv2.resize(staying(*map(_quarter, greys[1:])), greys[0].shape[::-1], interpolation=cv2.INTER_LINEAR)
+    sharp = sharp_share(*greys[:2]) * stays * np.float32(quiet)
     return np.asarray(np.maximum(agreeing, sharp), np.float32)
 
 
@@ -100,21 +101,30 @@ def _agreeing(greys: list[Image], noise: float) -> Image:
     return np.asarray(np.prod(shares, axis=0), np.float32)
 
 
-def _staying(long: Image, restored: Image) -> Image:
-    """(H, W): where the two agree no less than elsewhere; where something moves they do not."""
+def staying(long: Image, restored: Image) -> Image:
+    """Where two small pictures agree no less than elsewhere; where something moves they do not.
+
+    Args:
+        long, restored: grey, (h, w), of a quarter of the frames' size.
+
+    Returns: (h, w) in [0, 1].
+    """
     first, second = (_coarse_detail(grey) for grey in (long, restored))
     products = (first * second, first * first, second * second)
     both, one, other = (float(product.mean()) for product in products)
     usual = max(both / np.sqrt(one * other + _FLOOR**2), 0.2)
     near, near_one, near_other = (_over(product, _MOVES_WITHIN) for product in products)
     share = between(near / np.sqrt(near_one * near_other + _FLOOR**2) / usual, _STAYS)
-    return np.asarray(cv2.resize(share, long.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
+    return np.asarray(share, np.float32)
 
 
-def _coarse_detail(grey: Image) -> Array:
-    """What is between two sigmas, at a quarter of the size."""
+def _quarter(grey: Image) -> Image:
     size = max(1, grey.shape[1] // 4), max(1, grey.shape[0] // 4)
-    small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _coarse_detail(small: Image) -> Array:
+    """What is between two sigmas."""
     fine, smooth = (cv2.GaussianBlur(small, (0, 0), sigma) for sigma in _MOVES)
     return np.asarray(fine - smooth, np.float64)
 
