@@ -420,7 +420,7 @@ def _by_network(
     trust = eight_bit(pixels[..., 3]) if asked else None
     picture, lit = np.ascontiguousarray(pixels[..., :3]), 0.0
     if checked:
-        light, lit = gathered.light()
+        light, lit = gathered.light(ready.tone.patchy)
         coarse.added(picture, with_grain(np.zeros_like(light), light, settings))
     return picture, trust, Taken(float(np.mean(shares)), lit)
 

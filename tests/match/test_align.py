@@ -234,6 +234,11 @@ def test_frames_that_lie_on_each_other_are_left_as_they_are(blur, noise):
     np.testing.assert_array_equal(found.matrix, np.eye(3))
 
 
+@pytest.mark.parametrize(("move", "applied"), [(0.08, False), (0.3, True)])
+def test_a_move_of_less_than_resampling_costs_is_left(move, applied):
+    assert refined(frames(shifted(move, 0))).applied == applied
+
+
 def test_finer_detail_does_not_undo_what_was_found_in_strong_noise():
     pair = tuple(frames(shifted(6, -4), noise=1.0, blur=15))
     assert refined(pair).shift == pytest.approx((6, -4), abs=2)

@@ -35,10 +35,10 @@ def _tinted(truth, strength):
     return np.clip(truth * (1 + smooth), 0, 1).astype(np.float32)
 
 
-def _mended(short, long, restored):
+def _mended(short, long, restored, off=0.3):
     gathered = coarse.Gathered(restored.shape[:2])
     gathered.add(0, 0, short, long, restored)
-    light, share = gathered.light()
+    light, share = gathered.light(off)
     pixels = sixteen_bit(restored)
     coarse.added(pixels, light)
     return as_float(pixels), share
@@ -54,6 +54,13 @@ def test_patches_of_wrong_light_are_mended(truth, blur):
     mended, share = _mended(_noisy(wrong, 0.05), _moved(truth, blur), wrong)
     assert _off(mended, truth) < 0.5 * _off(wrong, truth)
     assert share > 0.2
+
+
+def test_where_the_tone_is_right_the_network_is_believed(truth):
+    wrong = _tinted(truth, 0.25)
+    mended, share = _mended(_noisy(wrong, 0.05), truth, wrong, off=0.0)
+    assert share == 0
+    assert _off(mended, wrong) < 1e-4
 
 
 def test_a_blur_that_reaches_far_is_kept_out(truth):
@@ -89,7 +96,7 @@ def test_tiles_tell_what_the_whole_tells(truth):
     padded = [np.pad(each[:382, :510], ((0, 2), (0, 2), (0, 0)), mode="reflect") for each in (wrong, long, wrong)]
     for left in (0, 192):
         gathered.add(0, left, *(each[:, left : left + 320] for each in padded))
-    light, _ = gathered.light()
+    light, _ = gathered.light(0.3)
     assert light.shape == (96, 128, 3)
     pixels = sixteen_bit(wrong[:382, :510])
     coarse.added(pixels, light)

@@ -30,6 +30,7 @@ _LEAST_GAIN = 0.001  # rise of the correlation that makes a warp worth its resam
 _LEAST_FINE_GAIN = 0.001  # the same, of the finest detail
 _LARGEST_SHARE = 0.3  # of the longer side: a larger corner shift is a mistake
 _LARGEST_STRETCH = 1.2  # of a length, anywhere: what moves in the scene asks for more, a hand does not
+_LEAST_MOVE = 0.12  # px of the frames: what moves less loses more sharpness by a warp than it gains
 _FEW_STEPS = 25  # of ECC from a start that is right but for a fraction of a pixel
 _RANKS = 65  # of brightness that the frames are brought together at
 _TEMPLATE = 0.5  # share of the sides that is looked for where phase correlation fails
@@ -92,10 +93,10 @@ def refined(noisy: Pixels, blurry: Pixels, found: Alignment, tone: Tone) -> Alig
     matrix = _ecc(fixed, moving, start, cv2.MOTION_HOMOGRAPHY, _FEW_STEPS)
     options = [(_correlation(fixed, moving, each), each) for each in (np.eye(3), start, matrix)]
     best, best_matrix = max(options, key=lambda option: option[0])
-    if best < options[0][0] + _LEAST_FINE_GAIN:
-        return replace(found, matrix=np.eye(3), shift=(0.0, 0.0), applied=False)
     full = _at_full_size(best_matrix, scale)
     shift, largest = _corner_shift(full, noisy.shape[:2])
+    if best < options[0][0] + _LEAST_FINE_GAIN or largest < _LEAST_MOVE:
+        return replace(found, matrix=np.eye(3), shift=(0.0, 0.0), applied=False)
     if largest > _LARGEST_SHARE * max(noisy.shape[:2]) or _stretch(best_matrix, fixed.shape) > _LARGEST_STRETCH:
         return found
     return replace(found, matrix=full, shift=shift, applied=True)

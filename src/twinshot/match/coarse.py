@@ -34,6 +34,7 @@ _GONE = (0.08, 0.25)  # of the second band's light: from where on the coarsest m
 _SPREAD = 0.3  # sigma of a line's uniform blur over its length
 _BEYOND = (2.0, 4.0)  # the difference over what blur explains: from where on the long frame is taken, and where it is
 _FAR = (500.0, 1000.0)  # px^2: a blur that reaches so far leaves none of the bands alone
+_OFF = (0.02, 0.06)  # of the picture, off by more than a tenth: from where on the tone is in doubt, and where it is
 _SAFE = 1.7  # the reach is taken for so many times what is found: bands lost to a blur cost more than a patch of light
 _FLOOR = 1e-5  # of mean squares: less is not seen
 _STRIP = 256  # rows that are made at once
@@ -89,9 +90,16 @@ class Gathered:
             cut = (tile[y : y + _WINDOW, x : x + _WINDOW] for tile in (short, long, restored))
             self.powers += _powers(*(np.asarray(cv2.cvtColor(each, cv2.COLOR_RGB2GRAY), np.float32) for each in cut))
 
-    def light(self) -> tuple[Image, float]:
-        """What to add to the picture, (H / STEP, W / STEP, 3), rounded up, and the share of the long frame in it."""
-        return light(self.long, self.restored, reach(self.powers))
+    def light(self, off: float) -> tuple[Image, float]:
+        """What to add to the picture, (H / STEP, W / STEP, 3), rounded up, and the share of the long frame in it.
+
+        `off` is the share of the picture that the tone leaves off: with a good tone there is nothing to gain.
+        """
+        doubt = float(between(np.array(off), _OFF))
+        if not doubt:
+            return np.zeros_like(self.long), 0.0
+        added, share = light(self.long, self.restored, reach(self.powers))
+        return np.float32(doubt) * added, doubt * share
 
 
 def reach(powers: Array) -> float:
