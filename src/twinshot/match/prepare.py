@@ -11,7 +11,7 @@ from ..picture.encoding import Image
 from ..picture.pair import Pair
 from ..picture.settings import AS_FOUND, Settings
 from ..picture.window import Matrix, window
-from . import align, bands, framing, swap, tone
+from . import align, bands, framing, lines, swap, tone
 
 _SMALL_SHIFT = 0.02  # of the longer side: what moves in the scene hardly drags the registration less far
 _GAINS: tuple[tone.ToneModel, ...] = ("encoded gain", "gain")
@@ -43,6 +43,7 @@ class Prepared:
         tone: brings the short frame to the long one's light.
         alignment: how the long frame is read at the short one's pixels.
         bands: of the short frame's light, where lamps flickered.
+        lines: errors that the short frame's rows or columns were read with.
         shown: how much of the short frame the long one shows.
         swapped: a sentence that says why the frames changed places; empty where they did not.
         notes: sentences on how the long frame was turned, scaled or cropped, and what it does not show.
@@ -54,6 +55,7 @@ class Prepared:
     alignment: align.Alignment
     shown: framing.Shown
     bands: bands.Bands = bands.NONE
+    lines: lines.Lines = lines.NONE
     swapped: str = ""
     notes: tuple[str, ...] = ()
     cautions: tuple[Caution, ...] = ()
@@ -71,7 +73,7 @@ class Prepared:
     def short_part(self, top: int, left: int, size: tuple[int, int]) -> Image:
         """A window of `short`, of height and width `size`, that may hang over the frame's right and bottom edge."""
         part = tone.apply(window(self.pair.noisy.pixels, top, left, size), self.tone)
-        return self.bands.taken_off(part, top, left)
+        return self.bands.taken_off(self.lines.taken_off(part, top, left), top, left)
 
     @property
     def long(self) -> Image:
@@ -104,19 +106,27 @@ def prepare(pair: Pair | swap.Ordered, settings: Settings = AS_FOUND) -> Prepare
     cautions = tuple(Caution(code, text) for code, text in said.items() if text)
     alignment = align.offset(alignment, framed.compared.left, framed.compared.top)
     shown = framing.Shown(framed.shown, alignment.matrix, pair.noisy.size)
-    flicker = _flicker(pair, alignment, found)
-    notes = tuple(filter(None, (framed.note, _partly(pair, alignment, shown), _flickered(pair, flicker))))
-    return Prepared(pair, found, alignment, shown, flicker, ordered.swapped, notes, cautions)
+    flicker, errors = _striped(pair, alignment, found)
+    notes = tuple(filter(None, (framed.note, _partly(pair, alignment, shown), *_stripes(pair, flicker, errors))))
+    return Prepared(pair, found, alignment, shown, flicker, errors, ordered.swapped, notes, cautions)
 
 
-def _flicker(pair: Pair, alignment: align.Alignment, found: tone.Tone) -> bands.Bands:
+def _striped(pair: Pair, alignment: align.Alignment, found: tone.Tone) -> tuple[bands.Bands, lines.Lines]:
     if not alignment.same_scene or found.lost:
-        return bands.NONE
-    return bands.found_in(pair.noisy.pixels, pair.blurry.pixels, alignment.where, found)
+        return bands.NONE, lines.NONE
+    frames = pair.noisy.pixels, pair.blurry.pixels
+    return (
+        bands.found_in(*frames, alignment.where, found),
+        lines.found_in(*frames, alignment.where, found),
+    )
 
 
-def _flickered(pair: Pair, flicker: bands.Bands) -> str:
-    return "" if flicker is bands.NONE else f"{pair.noisy.name} has bands of flickering light, which were taken off"
+def _stripes(pair: Pair, flicker: bands.Bands, errors: lines.Lines) -> tuple[str, str]:
+    name = pair.noisy.name
+    return (
+        "" if flicker is bands.NONE else f"{name} has bands of flickering light, which were taken off",
+        "" if errors is lines.NONE else f"{name} has line noise, which was taken off",
+    )
 
 
 def _tone(framed: framing.Framed, settings: Settings) -> tuple[align.Alignment, tone.Tone]:
