@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import shutil
 import signal
@@ -40,6 +41,44 @@ def test_a_full_queue_says_when_to_come_back(serving, pair, large_pair):
     assert 1 <= int(refused.headers["retry-after"]) <= 120
     assert site.client.delete(waiting[0].headers["location"]).status_code == 204
     assert site.send(*pair).status_code == 202
+
+
+@pytest.fixture
+def light_heap():
+    """What the tests have imported is not looked through for garbage, which a server of its own would not have."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("light_heap")
+def test_nothing_holds_up_other_clients(serving, pair):
+    """By the seconds of a core that the server takes between two looks at what else there is, however busy it is."""
+    site = serving()
+    loop, taken, last = site.desk._tasks[0].get_loop(), [], [0.0]
+
+    def look():
+        taken.append(time.thread_time() - last[0])
+        last[0] = time.thread_time()
+        loop.call_later(0.002, look)
+
+    loop.call_soon_threadsafe(look)
+    made = site.ends(site.send(*pair))
+    noise = os.urandom(48 << 20)
+    files = [("short", ("a.jpg", noise)), ("long", ("b.jpg", noise))]
+    assert site.ends(site.client.post("/v1/restorations", files=files))["state"] == "failed"
+    for path in (
+        f"/v1/restorations/{made['id']}/result",
+        f"/v1/archive?id={made['id']}",
+        "/metrics",
+        "/v1/openapi.json",
+    ):
+        assert site.client.get(path).status_code == 200
+    plan = site.client.post("/v1/plans", json={"names": [f"{place}.jpg" for place in range(1000)]})
+    assert len(plan.json()["wanted"]) == 1000
+    assert len(taken) > 20
+    assert max(taken[1:]) < 0.05
 
 
 def test_a_killed_worker_fails_its_job_and_is_replaced(serving, pair, large_pair):
