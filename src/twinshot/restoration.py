@@ -396,7 +396,8 @@ def _by_network(
     """The network over the pair, a tile at a time; a trust map that is asked for is a fourth channel on the way."""
     asked, checked = settings.trust_map, model.card.checked and ready.same_scene
     noise, shares = flat_noise(ready.pair.blurry.pixels) if checked else 0.0, list[float]()
-    gathered = coarse.Gathered(ready.pair.noisy.size)
+    doubt = coarse.doubt(ready.tone) if checked else 0.0
+    gathered = coarse.Gathered(ready.pair.noisy.size) if doubt else None
 
     def parts(top: int, left: int, size: tuple[int, int]) -> tuple[Image, Image]:
         short = ready.short_part(top, left, size)
@@ -408,7 +409,8 @@ def _by_network(
             seen = ready.shown.distance(place) < 1
             share = share_of_long(short, long, restored, noise) * seen
             result = restored + share[..., None] * (long - restored)
-            gathered.add(place.top, place.left, short, np.where(seen[..., None], long, result), result)
+            if gathered:
+                gathered.add(place.top, place.left, short, np.where(seen[..., None], long, result), result)
         shares.append(float(share.mean()))
         result = with_grain(short, result, settings)  # grain that the check saw would count as harm, here and there
         if not asked:
@@ -419,8 +421,8 @@ def _by_network(
     pixels = over_tiles(model, ready.pair.noisy.size, parts, progress, after, 4 if asked else 3)
     trust = eight_bit(pixels[..., 3]) if asked else None
     picture, lit = np.ascontiguousarray(pixels[..., :3]), 0.0
-    if checked:
-        light, lit = gathered.light(ready.tone.patchy)
+    if gathered:
+        light, lit = gathered.light(doubt)
         coarse.added(picture, with_grain(np.zeros_like(light), light, settings))
     return picture, trust, Taken(float(np.mean(shares)), lit)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 
-from twinshot.match import coarse
+from twinshot.match import coarse, tone
 from twinshot.picture.encoding import to_linear, to_srgb
 from twinshot.picture.pair import as_float
 from twinshot.synth.shards import sixteen_bit
@@ -35,10 +37,10 @@ def _tinted(truth, strength):
     return np.clip(truth * (1 + smooth), 0, 1).astype(np.float32)
 
 
-def _mended(short, long, restored, off=0.3):
+def _mended(short, long, restored):
     gathered = coarse.Gathered(restored.shape[:2])
     gathered.add(0, 0, short, long, restored)
-    light, share = gathered.light(off)
+    light, share = gathered.light(1.0)
     pixels = sixteen_bit(restored)
     coarse.added(pixels, light)
     return as_float(pixels), share
@@ -56,11 +58,10 @@ def test_patches_of_wrong_light_are_mended(truth, blur):
     assert share > 0.2
 
 
-def test_where_the_tone_is_right_the_network_is_believed(truth):
-    wrong = _tinted(truth, 0.25)
-    mended, share = _mended(_noisy(wrong, 0.05), truth, wrong, off=0.0)
-    assert share == 0
-    assert _off(mended, wrong) < 1e-4
+@pytest.mark.parametrize(("model", "off", "doubt"), [("curve", 0.3, 1.0), ("curve", 0.01, 0.0), ("gain", 0.3, 0.0)])
+def test_only_a_curve_leaves_patches(model, off, doubt):
+    """A gain that leaves cells off says that they are blurred."""
+    assert coarse.doubt(replace(tone.IDENTITY, model=model, off=off)) == doubt
 
 
 def test_a_blur_that_reaches_far_is_kept_out(truth):
@@ -96,7 +97,7 @@ def test_tiles_tell_what_the_whole_tells(truth):
     padded = [np.pad(each[:382, :510], ((0, 2), (0, 2), (0, 0)), mode="reflect") for each in (wrong, long, wrong)]
     for left in (0, 192):
         gathered.add(0, left, *(each[:, left : left + 320] for each in padded))
-    light, _ = gathered.light(0.3)
+    light, _ = gathered.light(1.0)
     assert light.shape == (96, 128, 3)
     pixels = sixteen_bit(wrong[:382, :510])
     coarse.added(pixels, light)

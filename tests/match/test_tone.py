@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import cv2
 import numpy as np
 import pytest
@@ -302,9 +300,3 @@ def test_apply_to_stored_pixels_is_apply_to_their_values(photo, dtype, model):
         "curve": Tone("curve", (1, 1, 1), knots=np.array([0, 0.3, 1]), values=np.array([[0, 0.5, 1]] * 3)),
     }[model]
     np.testing.assert_allclose(tone.apply(pixels, found), tone.apply(as_float(pixels), found), atol=1e-6)
-
-
-def test_only_a_curve_is_off_in_patches():
-    """A gain that leaves cells off says that they are blurred."""
-    assert replace(tone.IDENTITY, model="curve", off=0.3).patchy == 0.3
-    assert replace(tone.IDENTITY, model="gain", off=0.3).patchy == 0

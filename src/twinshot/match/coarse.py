@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ..picture.encoding import Image, to_linear, to_srgb
 from .consistency import staying
 from .sharpness import between
+from .tone import Tone
 
 Array = NDArray[np.float64]
 
@@ -65,6 +66,11 @@ class _Band:
         )
 
 
+def doubt(match: Tone) -> float:
+    """In a tone, in [0, 1]: with a good one there is nothing to gain. What a gain leaves off is blurred."""
+    return float(between(np.array(match.off), _OFF)) if match.model == "curve" else 0.0
+
+
 class Gathered:
     """What the whole picture tells, gathered a tile at a time: it stays small where the picture does not.
 
@@ -90,14 +96,11 @@ class Gathered:
             cut = (tile[y : y + _WINDOW, x : x + _WINDOW] for tile in (short, long, restored))
             self.powers += _powers(*(np.asarray(cv2.cvtColor(each, cv2.COLOR_RGB2GRAY), np.float32) for each in cut))
 
-    def light(self, off: float) -> tuple[Image, float]:
+    def light(self, doubt: float) -> tuple[Image, float]:
         """What to add to the picture, (H / STEP, W / STEP, 3), rounded up, and the share of the long frame in it.
 
-        `off` is the share of the picture that the tone leaves off: with a good tone there is nothing to gain.
+        `doubt` is in the tone, as `doubt` says.
         """
-        doubt = float(between(np.array(off), _OFF))
-        if not doubt:
-            return np.zeros_like(self.long), 0.0
         added, share = light(self.long, self.restored, reach(self.powers))
         return np.float32(doubt) * added, doubt * share
 

@@ -68,9 +68,9 @@ class Shown:
         """(h, w): how far each pixel lies from what is shown, px; 0 within."""
         if part.within(self.inner):
             return np.zeros(part.size, np.float32)
-        x, y = np.meshgrid(np.arange(part.left, part.right), np.arange(part.top, part.bottom))
-        seen = np.tensordot(self.matrix, np.stack([x, y, np.ones_like(x)]).astype(np.float64), 1)
-        u, v = seen[0] / seen[2], seen[1] / seen[2]
+        x, y = np.arange(part.left, part.right)[None], np.arange(part.top, part.bottom)[:, None]
+        u, v, depth = ((a * x + (b * y + c)).astype(np.float32) for a, b, c in self.matrix)
+        u, v = u / depth, v / depth
         top, left, bottom, right = self.area
         inside = np.minimum(np.minimum(u - left, right - 1 - u), np.minimum(v - top, bottom - 1 - v))
         return np.asarray(np.maximum(-inside, 0), np.float32)

@@ -82,11 +82,6 @@ class Tone:
         return self.off > _OFF_SHARE
 
     @property
-    def patchy(self) -> float:
-        """Share of the cells that are off though a curve was fitted; 0 for a gain, which leaves off what is blurred."""
-        return self.off if self.model == "curve" else 0.0
-
-    @property
     def lost(self) -> bool:
         """Whether even the best model leaves half of the picture off: the short frame holds too little of it."""
         return self.off > _LOST_SHARE
