@@ -59,6 +59,7 @@ function light(report) {
 
 function place(report) {
   const confidence = report.confidence ?? 0;
+  if (!report.registered && confidence >= 0.5) return ["The photographs lie on each other as they are.", "sure"];
   if (!report.registered) return ["The photographs were used as they lie: no shift between them could be found.", "unsure"];
   const [x, y] = report.shift;
   const moved = Math.hypot(x, y);
@@ -71,7 +72,9 @@ function place(report) {
 /** Where the result could have been worse than the long photograph, that one was kept. */
 function kept(report) {
   const share = Math.round(100 * (report.from_long_frame ?? 0));
-  return share > 0 ? [`In ${share} % of the picture the long photograph was kept, where nothing better came out.`, ""] : null;
+  const light = Math.round(100 * (report.light_from_long_frame ?? 0));
+  if (share > 0) return [`In ${share} % of the picture the long photograph was kept, where nothing better came out.`, ""];
+  return light > 0 ? ["Where brightness and colours could not be matched, they are the long photograph's.", ""] : null;
 }
 
 function made(report) {
