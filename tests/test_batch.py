@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from twinshot import batch
 from twinshot.batch import Job, pipelined, target
 from twinshot.files import io
 from twinshot.picture.errors import InputError
+from twinshot.picture.pair import Pair
 
 
 @pytest.mark.parametrize(
@@ -137,6 +139,22 @@ def test_restore_many(files, frames, tmp_path):
     np.testing.assert_array_equal(found[2].pixels, found[0].pixels)
     assert found[3].report["model"] == "twin-noisy"
     assert found[0].sources == tuple(path.absolute() for path in files)
+
+
+def test_pairs_are_matched_while_the_one_before_is_restored(files, frames, monkeypatch):
+    threads = []
+    prepare = batch.prepare
+
+    def noted(pair, settings):
+        threads.append(threading.current_thread())
+        return prepare(pair, settings)
+
+    monkeypatch.setattr(batch, "prepare", noted)
+    pair = io.read(frames[0]), io.read(frames[1])
+    found = list(twinshot.restore_many([files, Pair(*pair)]))
+    assert len(threads) == 2
+    assert threading.current_thread() not in threads
+    assert [set(one.report["seconds"]) for one in found] == [{"read", "match", "restore"}, {"match", "restore"}]
 
 
 def test_killed_and_called_again(files, frames, tmp_path):

@@ -1,4 +1,4 @@
-"""Folders in, pictures out: what goes together, then one picture after the other, reading ahead and writing behind.
+"""Folders in, pictures out: what goes together, then one after the other, read and matched ahead, written behind.
 
 A result that exists is done: written whole or not at all, it says all that a call that was killed has to leave.
 """
@@ -22,6 +22,7 @@ from .files.glance import RESULT, Shot, glance, pictures_in
 from .files.pairs import Source, paths_of, read_pair
 from .groups import OTHER, Scene, scenes
 from .match import grain, swap
+from .match.prepare import Prepared, prepare
 from .picture.errors import InputError, TwinshotError
 from .picture.pair import Frame, Pair
 from .picture.settings import AS_FOUND, Settings
@@ -341,16 +342,12 @@ def run(
     done, missing = divided(jobs, force)
     yield from map(Outcome, done)
 
-    def read(job: Job) -> tuple[Pair | Frame, Clock]:
-        clock = Clock()
-        frames = read_frames(job.short if len(job.short) > 1 or not job.long else job.short[0], job.long, settings)
-        clock.lap("read")
-        return frames, clock
+    def read(job: Job) -> _Ahead:
+        short = job.short if len(job.short) > 1 or not job.long else job.short[0]
+        return _read_ahead(short, job.long, settings)
 
-    def work(read: tuple[Pair | Frame, Clock]) -> Restored:
-        frames, clock = read
-        clock.last = time.perf_counter()  # it may have waited
-        return restore_frames(frames, network, None, clock, settings)
+    def work(ahead: _Ahead) -> Restored:
+        return _restored(ahead, network, settings)
 
     def write(job: Job, restored: Restored) -> Report:
         job.output.parent.mkdir(parents=True, exist_ok=True)
@@ -361,6 +358,29 @@ def run(
 
     for stage in pipelined(missing, read, work, write):
         yield Outcome(stage.thing, stage.result, stage.error)
+
+
+_Ahead = tuple[Prepared | Frame, Clock]
+
+
+def _read_ahead(short: Source | Sequence[Source], long: Source | None, settings: Settings) -> _Ahead:
+    """Frames read, and a pair matched: that keeps one core busy, and networks seldom keep all others so."""
+    clock = Clock()
+    frames = read_frames(short, long, settings)
+    clock.lap("read")
+    return _matched(frames, clock, settings) if isinstance(frames, Pair) else (frames, clock)
+
+
+def _matched(pair: Pair, clock: Clock, settings: Settings) -> _Ahead:
+    ready = prepare(pair, settings)
+    clock.lap("match")
+    return ready, clock
+
+
+def _restored(ahead: _Ahead, network: Model, settings: Settings) -> Restored:
+    frames, clock = ahead
+    clock.last = time.perf_counter()  # it may have waited
+    return restore_frames(frames, network, None, clock, settings)
 
 
 def _tidy(output: Path) -> None:
@@ -392,15 +412,15 @@ def restore_many(
     """
     network = model if isinstance(model, Model) else load_model(model, engine)
 
-    def read(pair: tuple[Source | Sequence[Source], Source | None] | Pair) -> tuple[Pair | Frame, tuple[Path, ...]]:
+    def read(pair: tuple[Source | Sequence[Source], Source | None] | Pair) -> tuple[_Ahead, tuple[Path, ...]]:
         if isinstance(pair, Pair):
-            return pair, ()
+            return _matched(pair, Clock(), settings), ()
         short = pair[0] if isinstance(pair[0], (list, tuple)) else (pair[0],)
         sources = (*short, *([] if pair[1] is None else [pair[1]]))
-        return read_frames(pair[0], pair[1], settings), tuple(path.absolute() for path in paths_of(*sources))
+        return _read_ahead(pair[0], pair[1], settings), tuple(path.absolute() for path in paths_of(*sources))
 
-    def work(read: tuple[Pair | Frame, tuple[Path, ...]]) -> Restored:
-        return restore_frames(read[0], network, settings=settings).made_of(read[1])
+    def work(read: tuple[_Ahead, tuple[Path, ...]]) -> Restored:
+        return _restored(read[0], network, settings).made_of(read[1])
 
     for done in pipelined(pairs, read, work, lambda _, restored: restored):
         if done.error and not isinstance(done.error, TwinshotError):
