@@ -12,7 +12,10 @@ import pickle
 import re
 import subprocess
 import sys
+import tempfile
+from contextlib import suppress
 from dataclasses import replace
+from typing import IO, cast
 
 from ..picture.errors import InputError
 from ..picture.pair import Frame, Sensor
@@ -27,20 +30,35 @@ def develop(data: bytes, name: str, accept_damaged: bool, sensor: Sensor | None 
     Raises:
         InputError: as `raw.decode`, or LibRaw finds damage or breaks down.
     """
-    done = subprocess.run(
-        [sys.executable, "-m", __name__],
-        input=pickle.dumps((data, name, sensor)),
-        capture_output=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-    )
-    said = _DAMAGE.search(done.stderr.decode(errors="replace"))
-    if done.returncode:
+    result, words = _answer((data, name, sensor))
+    if result is None:
         raise InputError(
             f"{name}: LibRaw broke down on it: the file is damaged or of a rare kind, or memory ran out; "
             "copy it again, or export it as 16-bit TIFF"
         )
-    result: Frame | Exception = pickle.loads(done.stdout)
+    said = _DAMAGE.search(words)
     return _checked(result, name, said[0] if said else "", accept_damaged)
+
+
+def _answer(asked: tuple[bytes, str, Sensor | None]) -> tuple[Frame | Exception | None, str]:
+    """What a new process makes of a file, None where it ended before it had said, and its words on standard error.
+
+    Pixels go through pipes in pieces: at 50 megapixels each further copy is 0.3 GB.
+    """
+    result, command = None, [sys.executable, "-m", __name__]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    with (
+        tempfile.TemporaryFile() as words,
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=words, env=env) as process,
+    ):
+        to, back = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
+        with suppress(BrokenPipeError), to:
+            pickle.dump(asked, to, protocol=5)
+        with suppress(EOFError, pickle.UnpicklingError):
+            result = pickle.load(back)
+        ended = process.wait()
+        words.seek(0)
+        return None if ended else result, words.read().decode(errors="replace")
 
 
 def _checked(result: Frame | Exception, name: str, said: str, accept_damaged: bool) -> Frame:
@@ -59,7 +77,7 @@ def main() -> None:
         result: Frame | Exception = raw.decode(*pickle.load(sys.stdin.buffer))
     except Exception as error:
         result = error
-    pickle.dump(result, sys.stdout.buffer)
+    pickle.dump(result, sys.stdout.buffer, protocol=5)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ SUFFIXES = (
     *(".ptx", ".pxn", ".r3d", ".raf", ".raw", ".rw2", ".rwl", ".rwz", ".sr2", ".srf", ".srw", ".x3f"),
 )
 _LAST_ROWS = 8
+_ROWS = 256  # that are looked at, or encoded, at once
 _HOT = 12.0  # standard deviations above all eight neighbours of its colour
 _LONE = 0.25  # of its excess that neighbours of other colours may share: light falls on them, too
 
@@ -53,7 +54,7 @@ def decode(data: bytes, name: str, sensor: Sensor | None = None) -> Frame:
             found = _sensor(raw, sensor)
             hot = _mend(raw)
             linear = _developed(raw, found)
-            pixels, metadata = _encoded(linear), _metadata(raw, data, found)
+            metadata = _metadata(raw, data, found)
     except rawpy.LibRawFileUnsupportedError as error:
         raise InputError(
             f"{name}: an unknown kind of raw file, or one cut short; copy it again, or export it as 16-bit TIFF"
@@ -62,7 +63,7 @@ def decode(data: bytes, name: str, sensor: Sensor | None = None) -> Frame:
         raise InputError(f"{name}: the file is damaged, cut short or not a raw file; copy it again") from error
     if hot:
         metadata = metadata.noted(f"had {hot} hot pixels, now filled in from their neighbours")
-    return check_frame(pixels, name, metadata)
+    return check_frame(_encoded(linear), name, metadata)  # with LibRaw's own copies gone
 
 
 def _check(raw: rawpy.RawPy, name: str) -> None:
@@ -105,9 +106,12 @@ def _developed(raw: rawpy.RawPy, sensor: Sensor) -> NDArray[np.uint16]:
 
 
 def _encoded(linear: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """The same array, encoded in place: a second one would be a large part of what a large file takes."""
     codes = np.linspace(0, 1, 65536, dtype=np.float32)
-    table = (to_srgb(codes) * 65535).round().astype(np.uint16)
-    return np.asarray(cv2.LUT(linear, np.repeat(table[None, :, None], 3, axis=2)))
+    table = np.repeat((to_srgb(codes) * 65535).round().astype(np.uint16)[None, :, None], 3, axis=2)
+    for top in range(0, len(linear), _ROWS):
+        linear[top : top + _ROWS] = cv2.LUT(linear[top : top + _ROWS], table)
+    return linear
 
 
 def _mend(raw: rawpy.RawPy) -> int:
@@ -116,13 +120,17 @@ def _mend(raw: rawpy.RawPy) -> int:
     if pattern is None or mosaic.ndim != 2:
         return 0
     down, across = np.shape(pattern)
-    excess = np.zeros(mosaic.shape, np.float32)
+    tall = np.zeros(mosaic.shape, np.bool_)
     fill = np.zeros(mosaic.shape, np.uint16)
     for place in (np.s_[top::down, left::across] for top in range(down) for left in range(across)):
         plane = np.ascontiguousarray(mosaic[place])
         fill[place] = cv2.medianBlur(plane, 3)
-        excess[place] = _excess(plane, fill[place])
-    hot = _lone(excess, mosaic, fill, float(np.mean(raw.black_level_per_channel)))
+        tall[place] = _excess(plane, fill[place]) > _HOT
+    black, hot = float(np.mean(raw.black_level_per_channel)), np.zeros_like(tall)
+    for top in range(0, len(mosaic), _ROWS):
+        seen = np.s_[max(0, top - 1) : top + _ROWS + 1]  # what is around the outer rows, too
+        lone = tall[seen] & _lone(mosaic[seen], fill[seen], black)
+        hot[top : top + _ROWS] = lone[min(top, 1) :][: len(hot[top : top + _ROWS])]
     mosaic[hot] = fill[hot]
     return int(np.count_nonzero(hot))
 
@@ -152,10 +160,8 @@ def _sigma(deviations: NDArray[np.float32]) -> float:
     return max(1.85 * float(np.median(deviations)), 1.0) if deviations.size else 1.0
 
 
-def _lone(
-    excess: NDArray[np.float32], mosaic: NDArray[np.uint16], fill: NDArray[np.uint16], black: float
-) -> NDArray[np.bool_]:
-    """Where a value stands out alone, twice as bright as what is around it.
+def _lone(mosaic: NDArray[np.uint16], fill: NDArray[np.uint16], black: float) -> NDArray[np.bool_]:
+    """Where a value is alone in standing above its neighbours, and twice as bright as what is around it.
 
     A star's or a lamp's light falls on the neighbours of other colours, too.
     """
@@ -163,7 +169,7 @@ def _lone(
     ring = np.ones((3, 3), np.uint8)
     ring[1, 1] = 0
     alone = cv2.dilate(risen, ring) < _LONE * risen
-    return np.asarray((excess > _HOT) & alone & (risen > fill.astype(np.float32) - np.float32(black)))
+    return np.asarray(alone & (risen > fill.astype(np.float32) - np.float32(black)))
 
 
 def _metadata(raw: rawpy.RawPy, data: bytes, sensor: Sensor) -> Metadata:
