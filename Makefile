@@ -3,20 +3,24 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-training test-all-else test-web lint slow coverage docs wheel clean
+.PHONY: demo test test-networks test-all-else test-web lint slow coverage docs wheel clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python demo/show.py
 
-# Two processes side by side: with all libraries of the other tests loaded, torch's training ends the process.
+# Two jobs side by side, which take about as long as each other.
 test: lint
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync test-training test-all-else
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync test-networks test-all-else
 
-test-training:
+NETWORKS := $(addprefix tests/,bench engines export nets)
+
+# Training has a process of its own: with all libraries of the other tests loaded, it ends in a crash.
+test-networks:
 	$(BIN)/python -m pytest tests/train < /dev/null
+	$(BIN)/python -m pytest $(NETWORKS) < /dev/null
 
 test-all-else:
-	$(BIN)/python -m pytest --ignore tests/train < /dev/null
+	$(BIN)/python -m pytest $(addprefix --ignore=,tests/train $(NETWORKS)) < /dev/null
 
 lint: $(VENV)/.developing
 	$(BIN)/ruff check .
