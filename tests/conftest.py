@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -52,6 +53,12 @@ def _steady(request: pytest.FixtureRequest) -> Iterator[None]:
     torch.manual_seed(0)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def rng(request: pytest.FixtureRequest) -> np.random.Generator:
+    """For a test that takes any values: seeded by its name, so the same in every run, whatever runs before."""
+    return np.random.default_rng(crc32(request.node.name.encode()))
 
 
 @pytest.fixture(scope="session")

@@ -342,9 +342,9 @@ def test_sizes(shape, said):
         twinshot.restore(np.zeros(shape, np.uint8), np.ones(shape, np.uint8))
 
 
-def test_arrays_that_do_not_go_together(frames):
+def test_arrays_that_do_not_go_together(frames, rng):
     with pytest.raises(TwinshotError, match="do not show the same view"):
-        twinshot.restore(frames[0], np.random.default_rng(0).random((160, 200, 3), np.float32))
+        twinshot.restore(frames[0], rng.random((160, 200, 3), np.float32))
     with pytest.raises(TwinshotError, match="same picture"):
         twinshot.restore(frames[0], frames[0].copy())
 

@@ -180,7 +180,7 @@ def test_debug_shows_where_an_error_came_from(command, files, tmp_path):
     assert "Traceback" not in command(*arguments).err
 
 
-def test_a_warning_is_said_once(command, files, tmp_path):
-    save(tmp_path / "other.png", np.random.default_rng(0).integers(0, 256, (160, 224, 3), np.uint8))
+def test_a_warning_is_said_once(command, files, tmp_path, rng):
+    save(tmp_path / "other.png", rng.integers(0, 256, (160, 224, 3), np.uint8))
     result = outcome(start(MAIN, "restore", files[0], tmp_path / "other.png", "-o", tmp_path / "out.png"))
     assert result.err.count("Check that both show the same scene") == 1

@@ -37,8 +37,8 @@ def test_one_direction_counts_as_much_as_the_other() -> None:
     ) == pytest.approx(0.5, abs=1e-4)
 
 
-def test_the_truth_handed_on_is_compared_on_the_grid() -> None:
-    truth = np.random.default_rng(0).random((70, 100, 3), np.float32)
+def test_the_truth_handed_on_is_compared_on_the_grid(rng: np.random.Generator) -> None:
+    truth = rng.random((70, 100, 3), np.float32)
     sizes = []
 
     def darker(noisy: Batch, blurry: Batch) -> Batch:

@@ -129,9 +129,9 @@ def test_a_shifted_and_darker_copy(at):
 
 
 @pytest.mark.parametrize("place", [0, 2, 4])
-def test_the_best_truth_counts_wherever_it_is(place):
+def test_the_best_truth_counts_wherever_it_is(place, rng):
     truths = [scene(n) for n in range(5)]
-    worse = np.float32(np.clip(truths[0] + np.random.default_rng(0).normal(0, 0.03, truths[0].shape), 0, 1))
+    worse = np.float32(np.clip(truths[0] + rng.normal(0, 0.03, truths[0].shape), 0, 1))
     alone = score(worse, truths[:1])
     others = truths[1:]
     assert score(worse, [*others[:place], truths[0], *others[place:]]) == alone

@@ -183,8 +183,7 @@ def test_a_trust_map(command, files, tmp_path):
     assert (wrong.code, "let its name end with .png" in wrong.err) == (2, True)
 
 
-def test_several_short_frames(command, files, frames, tmp_path):
-    rng = np.random.default_rng(0)
+def test_several_short_frames(command, files, frames, tmp_path, rng):
     more = np.clip(frames[0] + rng.normal(0, 2, frames[0].shape), 0, 255).astype(np.uint8)
     again = save(tmp_path / "again.png", more)
     report = tmp_path / "report.json"

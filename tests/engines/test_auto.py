@@ -103,9 +103,9 @@ def test_what_was_chosen_may_fail_later(engines, caplog):
     assert "(gone)" in caplog.text
 
 
-def test_a_device_without_memory_for_a_tile(engines, caplog):
+def test_a_device_without_memory_for_a_tile(engines, caplog, rng):
     """The tile is made by ONNX Runtime, which goes on with the rest; the report says so."""
-    frames = np.random.default_rng(0).random((2, 64, 64, 3), np.float32)
+    frames = rng.random((2, 64, 64, 3), np.float32)
     network = load_model("twin")
     assert network.loaded.engine == "openvino"
     engines["openvino"].run_fails = True

@@ -17,9 +17,8 @@ from twinshot.picture.settings import AS_FOUND, Settings
 
 
 @pytest.fixture
-def pair():
+def pair(rng):
     """A short frame, and what was made of it."""
-    rng = np.random.default_rng(0)
     return rng.random((32, 48, 3), np.float32), rng.random((32, 48, 3), np.float32)
 
 

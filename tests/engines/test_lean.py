@@ -14,8 +14,7 @@ from twinshot.picture.settings import Settings
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
-def test_a_fixed_blend(share):
-    rng = np.random.default_rng(0)
+def test_a_fixed_blend(share, rng):
     noisy, blurry = (rng.random((1, 3, 64, 96), np.float32) for _ in range(2))
 
     def run(noisy, blurry):
@@ -46,6 +45,6 @@ def test_without_asking_there_is_no_map(frames, tmp_path):
 
 
 @pytest.mark.parametrize("tone", [Tone("gain", (6.0, 5.0, 7.0)), Tone("offset", (6.0, 5.0, 7.0), (-0.01, 0.0, 0.01))])
-def test_a_tone_is_undone(tone):
-    short = np.random.default_rng(0).random((32, 32, 3), np.float32) * 0.6 + 0.1
+def test_a_tone_is_undone(tone, rng):
+    short = rng.random((32, 32, 3), np.float32) * 0.6 + 0.1
     np.testing.assert_allclose(undone(apply(short, tone), tone, short), short, atol=2e-3)

@@ -42,11 +42,11 @@ def models():
         if kind not in ("onnx", "cuda") and (kind != "int8" or card.int8)
     ],
 )
-def test_every_engine_computes_the_same(models, name, kind, photo):
+def test_every_engine_computes_the_same(models, name, kind, photo, rng):
     """Within half an 8-bit level on a picture where it may compute in bf16 or int8; elsewhere but for rounding."""
     model = models[name]
     clean = (photo[60:124, 100:196] / np.float32(255)).transpose(2, 0, 1)[None]
-    noise = np.random.default_rng(1).normal(0, 0.1, clean.shape)
+    noise = rng.normal(0, 0.1, clean.shape)
     frames = ((clean + noise).clip(0, 1).astype(np.float32), np.ascontiguousarray(clean))
     wanted, found = model.run(*frames), load_model(name, kind).run(*frames)
     assert found.shape == wanted.shape
@@ -68,10 +68,10 @@ def test_an_engine_whose_package_is_missing(monkeypatch, kind, module, extra):
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("cells", [(1, 1), (2, 5), (7, 3)])
-def test_shapes_and_types(models, name, cells):
+def test_shapes_and_types(models, name, cells, rng):
     model = models[name]
     height, width = (max(SMALLEST_SIDE, count * model.multiple) for count in cells)
-    frames = np.random.default_rng(0).random((2, 1, 3, height, width), np.float32)
+    frames = rng.random((2, 1, 3, height, width), np.float32)
     out = model.run(*frames)
     assert out.shape == (1, 3, height, width)
     assert out.dtype == np.float32
@@ -79,9 +79,9 @@ def test_shapes_and_types(models, name, cells):
 
 
 @pytest.mark.parametrize("kind", [kind for kind in ENGINES if kind != "cuda"])
-def test_threads_share_a_model(kind):
+def test_threads_share_a_model(kind, rng):
     model = load_model("twin", kind)
-    frames = np.random.default_rng(0).random((4, 2, 1, 3, 64, 96), np.float32)
+    frames = rng.random((4, 2, 1, 3, 64, 96), np.float32)
     alone = [model.run(*pair) for pair in frames]
     with ThreadPoolExecutor(4) as pool:
         together = list(pool.map(lambda pair: model.run(*pair), np.tile(frames, (4, 1, 1, 1, 1, 1))))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from itertools import pairwise
 
+import cv2
 import numpy as np
 import pytest
 
@@ -60,8 +61,8 @@ def test_weights_fade_over_the_whole_overlap():
 
 
 @pytest.mark.parametrize("size", [(16, 16), (17, 33), (20, 1000), (1000, 20), (301, 422), (96, 97)])
-def test_bands_put_the_picture_together(size):
-    picture = np.random.default_rng(0).random((*size, 3), np.float32)
+def test_bands_put_the_picture_together(size, rng):
+    picture = rng.random((*size, 3), np.float32)
     padded = np.pad(picture, ((0, 96), (0, 96), (0, 0)))
     rows, columns = (tile.plan(side, 96, 40, 16) for side in size)
     seen = []
@@ -120,8 +121,6 @@ def model():
 
 def noisy_and_blurry(photo, seed=0):
     """Float frames of one geometry, moderately noisy and blurred."""
-    import cv2
-
     scene = photo / np.float32(255)
     noise = np.random.default_rng(seed).normal(0, 0.06, scene.shape)
     return (scene + noise).clip(0, 1).astype(np.float32), cv2.GaussianBlur(scene, (0, 0), 3).clip(0, 1)
@@ -151,15 +150,17 @@ def test_tiles_of_networks_that_see_far_lie_on_their_grid(photo, monkeypatch, na
     whole = twinshot.restore(noisy, blurry, model=name)
     monkeypatch.setattr(restoration, "LARGEST_TILE", 320)
     tiled = twinshot.restore(noisy, blurry, model=name)
-    assert 0 < np.square(tiled.image - whole.image).mean() ** 0.5 < 0.5 / 255
+    assert 0 < np.square(tiled.image - whole.image).mean() ** 0.5 < 0.05 / 255
 
 
 @pytest.mark.parametrize("size", [(16, 16), (17, 33), (20, 1000), (1000, 20), (31, 2000)])
-def test_any_size(model, size):
-    scene = np.random.default_rng(0).random((size[0] // 4 + 2, size[1] // 4 + 2, 3), np.float32)
-    scene = scene.repeat(4, 0).repeat(4, 1)[: size[0], : size[1]] * 0.6 + 0.2
-    noise = np.random.default_rng(1).normal(0, 0.02, scene.shape).astype(np.float32)
-    restored = twinshot.restore(scene + noise, scene, model=model)
+def test_any_size(model, photo, size, rng):
+    scene = np.tile(photo / np.float32(255), (4, 5, 1))[: size[0], : size[1]]
+    noisy = (scene + rng.normal(0, 0.04, scene.shape)).clip(0, 1).astype(np.float32)
+    blurry = cv2.blur(scene, (9, 9))
+    restored = twinshot.restore(noisy, blurry, model=model)
     assert restored.image.shape == scene.shape
     assert restored.report["size"] == [size[1], size[0]]
-    assert np.abs(restored.image - scene).mean() < 0.035  # the picture, edge to edge
+    off = np.abs(restored.image - scene)
+    assert off.mean() < 0.7 * np.abs(blurry - scene).mean()
+    assert max(edge.mean() for edge in (off[0], off[-1], off[:, 0], off[:, -1])) < 0.04

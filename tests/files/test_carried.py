@@ -28,8 +28,8 @@ KNOWN = Metadata(xmp=PACKET, iptc=IPTC, comment="by the river", dpi=(300.0, 300.
 
 
 @pytest.fixture
-def pixels() -> np.ndarray:
-    return np.random.default_rng(0).integers(60, 200, (40, 50, 3), np.uint8)
+def pixels(rng: np.random.Generator) -> np.ndarray:
+    return rng.integers(60, 200, (40, 50, 3), np.uint8)
 
 
 @pytest.mark.parametrize("first", ["jpg", "png", "tif", "webp"])

@@ -23,9 +23,9 @@ P3, SRGB_CURVE, LINEAR, PQ, HLG = 12, 13, 8, 16, 18
 
 
 @pytest.fixture
-def pixels() -> np.ndarray:
+def pixels(rng: np.random.Generator) -> np.ndarray:
     """Colours that no gamut cuts, (40, 50, 3) uint16."""
-    knots = np.random.default_rng(0).integers(15_000, 45_000, (4, 5, 3), np.uint16)
+    knots = rng.integers(15_000, 45_000, (4, 5, 3), np.uint16)
     return cv2.resize(knots, (50, 40), interpolation=cv2.INTER_LINEAR)
 
 

@@ -13,8 +13,8 @@ from twinshot.picture.pair import Metadata
 
 
 @pytest.fixture
-def pixels(photo: np.ndarray) -> np.ndarray:
-    noise = np.random.default_rng(0).integers(0, 256, photo.shape, np.uint16)
+def pixels(photo: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    noise = rng.integers(0, 256, photo.shape, np.uint16)
     return photo.astype(np.uint16) * 256 + noise
 
 

@@ -35,8 +35,8 @@ def block(order: exif.Order = "<", note: bytes = NOTE, gap: int = 300) -> bytes:
 
 
 @pytest.fixture
-def pixels() -> np.ndarray:
-    return np.random.default_rng(0).integers(60, 200, (40, 50, 3), np.uint8)
+def pixels(rng: np.random.Generator) -> np.ndarray:
+    return rng.integers(60, 200, (40, 50, 3), np.uint8)
 
 
 @pytest.mark.parametrize("order", ["<", ">"])

@@ -15,8 +15,8 @@ from twinshot.picture.pair import Metadata, TwinshotError
 
 
 @pytest.fixture
-def pixels() -> np.ndarray:
-    return np.random.default_rng(0).integers(0, 65536, (40, 50, 3), np.uint16)
+def pixels(rng: np.random.Generator) -> np.ndarray:
+    return rng.integers(0, 65536, (40, 50, 3), np.uint16)
 
 
 @pytest.mark.parametrize("compression", [None, "zlib", "lzw", "zstd", "packbits"])

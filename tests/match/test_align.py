@@ -57,7 +57,7 @@ def error(found, wanted) -> float:
 def test_shifts(x, y):
     found = align.estimate(*frames(shifted(x, y)))
     assert found.applied
-    assert found.confidence > 0.8
+    assert found.confidence > 0.95
     assert found.shift == pytest.approx((x, y), abs=0.5)
     assert error(found.matrix, shifted(x, y)) < 1.5
 
@@ -73,14 +73,14 @@ def test_homographies(matrix):
 def test_a_dark_frame():
     found = align.estimate(*frames(shifted(9, 6), gain=8, noise=0.02))
     assert found.applied
-    assert error(found.matrix, shifted(9, 6)) < 1.5
+    assert error(found.matrix, shifted(9, 6)) < 0.9
 
 
 def test_frames_larger_than_the_working_size():
     noisy, blurry = (cv2.resize(frame, None, fx=4, fy=4) for frame in frames(shifted(5, -3)))
     found = align.estimate(noisy, blurry)
     # Centres of pixels: scaling by 4 moves the origin by 1.5.
-    assert found.shift == pytest.approx((20, -12), abs=2)
+    assert found.shift == pytest.approx((20, -12), abs=0.7)
 
 
 def test_all_types_of_pixels_agree():
@@ -88,13 +88,12 @@ def test_all_types_of_pixels_agree():
     eight = align.estimate(noisy, blurry)
     deep = align.estimate(noisy.astype(np.uint16) * 257, blurry.astype(np.uint16) * 257)
     real = align.estimate(noisy / np.float32(255), blurry / np.float32(255))
-    assert error(eight.matrix, deep.matrix) < 0.1
-    assert error(eight.matrix, real.matrix) < 0.1
+    assert error(eight.matrix, deep.matrix) < 1e-3
+    assert error(eight.matrix, real.matrix) < 1e-3
 
 
-def test_frames_in_place_are_not_moved_much():
-    found = align.estimate(*frames(np.eye(3)))
-    assert error(found.matrix, np.eye(3)) < 0.6
+def test_frames_in_place_are_not_moved():
+    assert not align.estimate(*frames(np.eye(3))).applied
 
 
 @pytest.mark.parametrize("other", ["coffee", "chelsea", "rocket"])
@@ -122,7 +121,7 @@ def test_frames_in_strong_noise_are_registered_by_what_they_are_in_the_large():
     found = align.estimate(*frames(shifted(6, -4), noise=3.0, blur=15))
     assert found.confidence < 0.5
     assert found.applied
-    assert found.shift == pytest.approx((6, -4), abs=2)
+    assert found.shift == pytest.approx((6, -4), abs=1.2)
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.5])
@@ -142,7 +141,7 @@ def test_far_shifts(x, y):
     """A hand moves far between two shots; phase correlation alone loses what leaves the frame."""
     found = align.estimate(*frames(shifted(x, y)))
     assert found.applied
-    assert found.shift == pytest.approx((x, y), abs=2)
+    assert found.shift == pytest.approx((x, y), abs=1.5)
 
 
 def test_a_move_too_large_to_be_one_is_left_alone():
@@ -159,14 +158,12 @@ def test_flat_frames_are_left_alone(level):
 
 
 @pytest.mark.parametrize("size", [(16, 16), (17, 33), (33, 17), (20, 1000), (16, 9000), (9000, 16), (16, 32000)])
-def test_any_size(size):
-    rng = np.random.default_rng(0)
+def test_any_size(size, rng):
     noisy = rng.integers(0, 256, (*size, 3), np.uint8)
     found = align.estimate(noisy, cv2.blur(noisy, (5, 5)))
     assert found.matrix.shape == (3, 3)
     assert np.isfinite(found.matrix).all()
-    assert abs(found.shift[0]) < 2
-    assert abs(found.shift[1]) < 2
+    assert found.shift == pytest.approx((0, 0), abs=0.5)
 
 
 def test_the_registered_frame_lies_on_the_other():
@@ -174,7 +171,7 @@ def test_the_registered_frame_lies_on_the_other():
     found = align.registered(noisy, blurry)
     still, _ = map(as_float, frames(np.eye(3), noise=0.0))
     inside = (slice(20, -20), slice(20, -20))
-    assert np.abs(found - still)[inside].mean() < 0.6 * np.abs(blurry - still)[inside].mean()
+    assert np.abs(found - still)[inside].mean() < 0.5 * np.abs(blurry - still)[inside].mean()
     assert found.min() >= 0
     assert found.max() <= 1
     assert found.dtype == np.float32
@@ -194,7 +191,7 @@ def test_of_places_that_look_alike_the_nearest_is_taken(seed, blur, move):
     noisy, blurry = pattern[20:260, 16:336], cv2.blur(pattern, (blur, 1))[20:260, 16 - move : 336 - move]
     noisy = (noisy + rng.normal(0, 0.1, noisy.shape)).clip(0, 1).astype(np.float32)
     found = align.estimate(noisy, np.ascontiguousarray(blurry))
-    assert np.hypot(*found.shift) < move + 2.5
+    assert np.hypot(*found.shift) < move + 0.5
 
 
 # Once the tone is known
@@ -241,7 +238,7 @@ def test_a_move_of_less_than_resampling_costs_is_left(move, applied):
 
 def test_finer_detail_does_not_undo_what_was_found_in_strong_noise():
     pair = tuple(frames(shifted(6, -4), noise=1.0, blur=15))
-    assert refined(pair).shift == pytest.approx((6, -4), abs=2)
+    assert refined(pair).shift == pytest.approx((6, -4), abs=0.9)
 
 
 def test_a_flat_frame_has_no_finer_detail():

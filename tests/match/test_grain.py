@@ -15,8 +15,7 @@ def test_fine_detail_of_pure_noise_is_its_sigma(sigma):
     assert grain.fine_detail(noise) == pytest.approx(sigma, rel=0.05)
 
 
-def test_fine_detail_looks_at_the_middle():
-    rng = np.random.default_rng(0)
+def test_fine_detail_looks_at_the_middle(rng):
     frame = np.full((1600, 1700, 3), 128, np.uint8)
     frame[:20], frame[-20:], frame[:, :60], frame[:, -60:] = (
         rng.integers(0, 256, part.shape) for part in (frame[:20], frame[-20:], frame[:, :60], frame[:, -60:])

@@ -123,24 +123,22 @@ def test_every_weight_learns(kind: str) -> None:
     assert [name for name, p in net.named_parameters() if p.grad is None or not p.grad.any()] == []
 
 
-def test_instance_norm_bears_half_precision() -> None:
-    net = lively("deblurgan")
-    assert largest_difference(net, stored_as_fp16(to_onnx(net)).SerializeToString()) < 1 / 255
-
-
 @torch.no_grad()
 @pytest.mark.parametrize(
     "kind", [pytest.param(kind, marks=pytest.mark.slow) if kind == "srn" else kind for kind in SMALL]
 )
 def test_onnx_takes_both_frames_and_agrees(kind: str) -> None:
     net = lively(kind, **({"width": 4} if kind == "srn" else {}))
-    session = onnxruntime.InferenceSession(to_onnx(net).SerializeToString(), providers=["CPUExecutionProvider"])
+    graph = to_onnx(net)
+    session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
     assert [entry.name for entry in session.get_inputs()] == ["noisy", "blurry"]
     for height, width in sizes_for(MULTIPLES[kind]):
         noisy, blurry = frames(height, width)
         stored = session.run(None, {"noisy": noisy.numpy(), "blurry": blurry.numpy()})[0]
         assert stored.shape == noisy.shape
         np.testing.assert_allclose(stored, net(noisy, blurry).numpy(), rtol=0, atol=1e-4)
+    if kind == "deblurgan":  # an instance norm bears half precision, too
+        assert largest_difference(net, stored_as_fp16(graph).SerializeToString()) < 1 / 255
 
 
 # DeblurGAN

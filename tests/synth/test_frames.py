@@ -108,9 +108,8 @@ def test_folders_without_pictures(tmp_path):
 
 
 @pytest.fixture
-def window(tmp_path) -> FrameWindow:
+def window(tmp_path, rng: np.random.Generator) -> FrameWindow:
     """Eleven frames of noise, each about its own grey."""
-    rng = np.random.default_rng(0)
     paths = []
     for number in range(WINDOW):
         pixels = rng.integers(20 * number, 20 * number + 40, (24, 32, 3), np.uint8)
@@ -119,8 +118,8 @@ def window(tmp_path) -> FrameWindow:
 
 
 @pytest.mark.parametrize("light", ["srgb", "linear"])
-def test_the_first_is_the_truth_the_second_dropped_nine_averaged(window, light):
-    sharp, blurry = window.expose(light, np.random.default_rng(0))
+def test_the_first_is_the_truth_the_second_dropped_nine_averaged(window, light, rng):
+    sharp, blurry = window.expose(light, rng)
     stack = np.stack([read_photo(path) for path in window.frames])
     np.testing.assert_array_equal(sharp, stack[0])
     mean = stack[2:].mean(0) if light == "srgb" else to_srgb(to_linear(stack[2:]).mean(0))
@@ -128,23 +127,22 @@ def test_the_first_is_the_truth_the_second_dropped_nine_averaged(window, light):
     assert sharp.dtype == blurry.dtype == np.float32
 
 
-def test_gopro_averages_all_around_the_truth(window):
-    sharp, blurry = window.expose("srgb", np.random.default_rng(0), "middle")
+def test_gopro_averages_all_around_the_truth(window, rng):
+    sharp, blurry = window.expose("srgb", rng, "middle")
     stack = np.stack([read_photo(path) for path in window.frames])
     np.testing.assert_array_equal(sharp, stack[5])
     np.testing.assert_allclose(blurry, stack.mean(0), atol=1e-5)
 
 
-def test_frames_that_follow(window):
-    found = window.follow("srgb", np.random.default_rng(0), 10)
+def test_frames_that_follow(window, rng):
+    found = window.follow("srgb", rng, 10)
     np.testing.assert_array_equal(found, [read_photo(path) for path in window.frames[1:]])
     with pytest.raises(TwinshotError, match="11 frames; ask for a shorter burst"):
-        window.follow("srgb", np.random.default_rng(0), 11)
-    assert window.extent("srgb", np.random.default_rng(0)) is None
+        window.follow("srgb", rng, 11)
+    assert window.extent("srgb", rng) is None
 
 
-def test_averages_of_the_two_lights_differ(window):
-    rng = np.random.default_rng(0)
+def test_averages_of_the_two_lights_differ(window, rng):
     assert (window.expose("linear", rng)[1] - window.expose("srgb", rng)[1]).mean() > 0.01
 
 
@@ -189,9 +187,9 @@ def test_a_still_camera_sees_the_photograph_twice(photos):
 
 @pytest.mark.parametrize("light", ["srgb", "linear"])
 @pytest.mark.parametrize("size", [None, (96, 128), (256, 256)])
-def test_stills_have_the_size_that_was_asked_for(photos, size, light):
+def test_stills_have_the_size_that_was_asked_for(photos, size, light, rng):
     window = StillWindow(photos / "astronaut.png", images_in(photos), size, MotionRange(movers=1.0))
-    sharp, blurry = window.expose(light, np.random.default_rng(0))
+    sharp, blurry = window.expose(light, rng)
     assert sharp.shape == blurry.shape == (*(size or (164, 224)), 3)
     assert sharp.dtype == blurry.dtype == np.float32
     assert min(sharp.min(), blurry.min()) >= 0

@@ -45,8 +45,7 @@ def test_the_first_frame_is_the_truth_and_the_third_to_the_last_are_averaged(tre
         np.testing.assert_allclose(blurry * 255, np.mean(range(first + 2, first + 11)), atol=0.01)
 
 
-def test_crops_lie_where_truth_and_blur_belong_together(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
+def test_crops_lie_where_truth_and_blur_belong_together(tmp_path: Path, rng: np.random.Generator) -> None:
     still = rng.integers(0, 255, (60, 80, 3), np.uint8)
     (tmp_path / "train" / "scene").mkdir(parents=True)
     for number in range(11):

@@ -146,10 +146,9 @@ def test_without_a_count_every_photograph_is_seen_once(small, tmp_path):
     assert write_triples(small, tmp_path, Plan("paper", None, 0)) == 2
 
 
-def test_frames_give_one_triple_a_window(tmp_path):
+def test_frames_give_one_triple_a_window(tmp_path, rng):
     scene = tmp_path / "train" / "GOPR0001_11_00"
     scene.mkdir(parents=True)
-    rng = np.random.default_rng(0)
     still = cv2.resize(rng.integers(20, 236, (4, 6, 3)).astype(np.uint8), (48, 32))
     for number in range(25):
         save(scene / f"{number:06d}.png", still + rng.integers(0, 20, still.shape, np.uint8))
@@ -187,8 +186,7 @@ def test_pictures_of_another_origin_are_not_overwritten(small, tmp_path):
     assert contents(tmp_path) == before
 
 
-def test_numbered_photographs_are_no_film(tmp_path):
-    rng = np.random.default_rng(0)
+def test_numbered_photographs_are_no_film(tmp_path, rng):
     (tmp_path / "source").mkdir()
     for number in range(12):
         noise = cv2.resize(rng.integers(0, 255, (8, 8, 3)).astype(np.uint8), (200, 200))
@@ -196,8 +194,7 @@ def test_numbered_photographs_are_no_film(tmp_path):
     assert write_triples(tmp_path / "source", tmp_path / "set", Plan("paper", side=64)) == 12
 
 
-def test_numbered_photographs_in_folders_of_their_own_are_no_film(tmp_path, photo):
-    rng = np.random.default_rng(0)
+def test_numbered_photographs_in_folders_of_their_own_are_no_film(tmp_path, photo, rng):
     for number in range(24):
         folder = tmp_path / "album" / f"{2000 + number // 12}"
         folder.mkdir(parents=True, exist_ok=True)
