@@ -14,6 +14,7 @@ from helpers import save
 from PIL import Image
 
 import twinshot
+from twinshot import batch
 
 
 def test_from_photographs_to_picture(site, pair, tmp_path):
@@ -101,6 +102,24 @@ def test_short_frames_alone(site, burst):
     assert site.client.get(f"{path}?layer=long").status_code == 409
     box = {"x": 20, "y": 10, "w": 64, "h": 48}
     assert _pixels(site.client.get(path, params={"layer": "quick", **box})).shape == (48, 64, 3)
+
+
+def test_a_bursts_result_is_named_as_in_a_folder(site, burst, tmp_path):
+    """After its first frame, not after the sharpest, in whose geometry it is."""
+    files, sharpest = [burst[0], burst[2]], set()
+    for short in (files, files[::-1]):
+        last = site.ends(site.post(("short", path) for path in short))
+        sharpest.add(last["report"]["noisy"])
+        listed = save_list(tmp_path / "list.csv", short)
+        named = site.client.get(f"/v1/restorations/{last['id']}/result").headers["content-disposition"]
+        assert named == f'attachment; filename="{listed.output.name}"'
+    assert len(sharpest) == 1
+
+
+def save_list(path, short):
+    """The job of a list that has this burst."""
+    path.write_text(f"short,long\n{';'.join(map(str, short))},\n")
+    return batch.listed(path).jobs[0]
 
 
 def test_a_frame_that_does_not_belong_is_told_of_in_the_clients_words(site, burst, tmp_path):

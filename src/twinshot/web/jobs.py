@@ -93,9 +93,10 @@ class Job:
 
     @property
     def result_name(self) -> str:
-        """What a file of the result is called, without its suffix: after the short photograph."""
-        stem = Path(self.report["noisy"]).stem if self.report else ""
-        return f"{stem or 'picture'}-restored"
+        """What a file of the result is called, without its suffix: after the first short photograph, as in a folder."""
+        roles = self.roles or ("short",) * len(self.photos)
+        names = (photo.name for photo, role in zip(self.photos, roles, strict=True) if role == "short")
+        return f"{Path(next(names, '')).stem or 'picture'}-restored"
 
     def set(self, state: State, stage: str, fraction: float = 0.0) -> None:
         """A new state, which those who watch are told of."""
