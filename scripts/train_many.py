@@ -12,7 +12,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from twinshot.machine import threads
+from twinshot.machine import usable_cores
 
 
 def main() -> None:
@@ -25,7 +25,7 @@ def main() -> None:
     options = parser.parse_args()
     options.runs.mkdir(parents=True, exist_ok=True)
     at_once = max(1, options.at_once)
-    share = max(1, threads() // at_once)
+    share = max(1, usable_cores() // at_once)
     with ThreadPoolExecutor(at_once) as pool:
         codes = list(pool.map(lambda recipe: train(recipe, options.data, options.runs, share), options.recipes))
     failed = [str(recipe) for recipe, code in zip(options.recipes, codes, strict=True) if code]

@@ -50,7 +50,7 @@ def fake(tmp_path, monkeypatch) -> Path:
     package.mkdir(parents=True)
     (package / "__init__.py").touch()
     (package / "__main__.py").write_text(FAKE.format(log=str(log)))
-    (package / "machine.py").write_text("def threads(): return 6")
+    (package / "machine.py").write_text("def usable_cores(): return 6")
     monkeypatch.setenv("PYTHONPATH", str(package.parent))
     return log
 

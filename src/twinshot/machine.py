@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
-def threads() -> int:
+def usable_cores() -> int:
     """Cores this process may use, which can be fewer than the machine has; OMP_NUM_THREADS limits them further.
 
     Ray sets that variable to the cores a worker was promised.

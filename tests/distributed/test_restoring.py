@@ -127,7 +127,7 @@ def test_a_fault_of_ours_is_one_row_too(jobs, monkeypatch):
 def test_what_is_refused_before_any_work(jobs, tmp_path):
     with pytest.raises(ModelError, match="no model is called 'none'"):
         list(run(jobs, tmp_path / "out", Order("none", "onnx", AS_FOUND), "local"))
-    with atomic.claimed(tmp_path / "out"), pytest.raises(OutputError, match="another process is working there"):
+    with atomic.locked(tmp_path / "out"), pytest.raises(OutputError, match="another process is working there"):
         list(run(jobs, tmp_path / "out", ORDER, "local"))
 
 

@@ -39,7 +39,7 @@ def unbroken(tmp_path_factory, small) -> dict[str, bytes]:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Of all files but the hidden one that a claim lies on."""
+    """Of all files but the hidden one that is locked."""
     files = [path for path in folder.rglob("*") if path.is_file() and path.name != ".lock"]
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
@@ -121,7 +121,7 @@ def test_a_finished_run_does_nothing(small, tmp_path, monkeypatch):
 
 
 def test_a_set_is_made_by_one_process(small, tmp_path):
-    with atomic.claimed(tmp_path / "set"), pytest.raises(TwinshotError, match="set: another process is working there"):
+    with atomic.locked(tmp_path / "set"), pytest.raises(TwinshotError, match="set: another process is working there"):
         write_triples(small, tmp_path / "set", Plan("paper", 1))
     assert write_triples(small, tmp_path / "set", Plan("paper", 1)) == 1
 

@@ -268,7 +268,7 @@ def test_the_optimisers_settings_are_those_of_the_recipe_resumed_with(tmp_path: 
 
 def test_a_run_is_trained_by_one_process(lab: Lab, tmp_path: Path) -> None:
     with (
-        atomic.claimed(tmp_path / "tiny-twin"),
+        atomic.locked(tmp_path / "tiny-twin"),
         pytest.raises(TwinshotError, match="tiny-twin: another process is working"),
     ):
         train([tiny("twin")], lab.root, tmp_path, resume=True, device=CPU)

@@ -68,7 +68,7 @@ def benchmark(options: Options, say: Say) -> Results:
     systems = options.systems or tuple(known_systems())
     parts = options.parts or (QUICK_PARTS if options.quick else PARTS)
     _check(options, systems, parts)
-    with atomic.claimed(options.out):
+    with atomic.locked(options.out):
         return _run(options, systems, parts, say)
 
 

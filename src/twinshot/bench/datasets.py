@@ -17,7 +17,7 @@ import PIL
 from ..baselines.system import Shot
 from ..files.io import read
 from ..files.pairs import read_pair
-from ..machine import processor, threads
+from ..machine import processor, usable_cores
 from ..match import tone
 from ..match.prepare import prepare
 from ..picture.encoding import Image
@@ -120,7 +120,7 @@ def fingerprint(triples: Sequence[Triple]) -> str:
         np.__version__,
         PIL.__version__,
         processor(),
-        threads(),
+        usable_cores(),
     )
     total = hashlib.sha256(repr(around).encode())
     for path in (file for triple in triples for file in triple.files):

@@ -15,7 +15,7 @@ import numpy as np
 from .._version import __version__
 from ..baselines.system import Shot, System
 from ..files import atomic, io
-from ..machine import opencv_threads, processor, threads
+from ..machine import opencv_threads, processor, usable_cores
 from ..picture import errors, pair
 from ..picture.encoding import Image
 from ..picture.levels import eight_bit
@@ -67,7 +67,7 @@ def run(bench: Bench, say: Callable[[str], None] = lambda line: None) -> Results
     Raises:
         TwinshotError: a set is incomplete, or `out` holds another file of that name.
     """
-    with opencv_threads(threads()):
+    with opencv_threads(usable_cores()):
         return _run(bench, say)
 
 
@@ -158,7 +158,7 @@ def keep_results(results: Results, out: Path) -> None:
 
 def machine() -> str:
     """Processor and cores, as far as the system tells."""
-    return f"{processor()}, {threads()} cores"
+    return f"{processor()}, {usable_cores()} cores"
 
 
 def row_of(name: str, triples: Sequence[Triple], pictures: Path) -> dict[str, Any]:

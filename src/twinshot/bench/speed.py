@@ -19,7 +19,7 @@ import numpy as np
 from ..engines.loading import load_model
 from ..engines.models import manifest
 from ..files import io
-from ..machine import threads
+from ..machine import usable_cores
 from ..picture.levels import eight_bit
 from ..picture.pair import Metadata
 from ..synth.frames import images_in, read_photo
@@ -66,7 +66,7 @@ def picture(photographs: Path, folder: Path, seed: int) -> Path:
 def main() -> None:
     """What the process of one system does: its name, the set's folder and the engine are in sys.argv."""
     name, folder, engine = sys.argv[1:]
-    cv2.setNumThreads(threads())
+    cv2.setNumThreads(usable_cores())
     chosen = system(name, engine)
     shot = triples_in(Path(folder))[0].shot(burst=chosen.takes == "burst")
     _forget_peak()

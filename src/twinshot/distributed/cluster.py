@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from ..machine import threads
+from ..machine import usable_cores
 from ..picture.errors import TwinshotError
 
 Thing = TypeVar("Thing")
@@ -46,7 +46,7 @@ def connected(on: str) -> Iterator[None]:
         import ray
     except ImportError as error:
         raise ClusterError("--on needs Ray; install it with pip install 'twinshot[distributed]'") from error
-    here: dict[str, Any] = {"num_cpus": threads(), "include_dashboard": False, "object_store_memory": _OBJECTS}
+    here: dict[str, Any] = {"num_cpus": usable_cores(), "include_dashboard": False, "object_store_memory": _OBJECTS}
     try:
         with _own_signals(), warnings.catch_warnings():
             warnings.simplefilter("ignore")

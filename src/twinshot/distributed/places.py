@@ -36,9 +36,9 @@ def absolute(path: Path) -> Path:
     return path if is_remote(path) else path.absolute()
 
 
-def claimed(folder: Path) -> AbstractContextManager[None]:
-    """As `atomic.claimed`; an address cannot be locked."""
-    return nullcontext() if is_remote(folder) else atomic.claimed(folder)
+def locked(folder: Path) -> AbstractContextManager[None]:
+    """As `atomic.locked`; an address cannot be locked."""
+    return nullcontext() if is_remote(folder) else atomic.locked(folder)
 
 
 def make_folder(folder: Path) -> None:

@@ -14,13 +14,13 @@ import pyarrow.parquet as pq
 from .. import batch
 from ..batch import Job, Outcome, Plan
 from ..engines.loading import load_model
-from ..machine import opencv_threads, threads
+from ..machine import opencv_threads, usable_cores
 from ..picture.errors import InputError, OutputError, TwinshotError, in_words
 from ..picture.settings import Settings
 from ..restoration import Restored
 from . import report
 from .cluster import connected, mapped
-from .places import Copies, Listing, absolute, claimed, copies, is_remote, place, write_bytes
+from .places import Copies, Listing, absolute, copies, is_remote, locked, place, write_bytes
 
 REPORT = "report.parquet"
 MEMORY = 1_000_000_000  # bytes that a worker needs for a pair of 24 megapixels
@@ -77,7 +77,7 @@ def run(jobs: Sequence[Job], folder: Path, order: Order, on: str, force: bool = 
     """
     clashes, jobs = _clashes([_absolute(job) for job in jobs])
     done, missing = batch.divided(jobs, force, Listing().has)
-    with claimed(folder):
+    with locked(folder):
         known = report.forget(folder / REPORT, {str(job.output) for job in (*missing, *clashes)})
         with report.written(folder / REPORT) as add:
             for outcome in (*map(Outcome, done), *map(_clash, clashes)):
@@ -127,7 +127,7 @@ class Restorer:
 
     def __call__(self, job: Job) -> Outcome:
         try:
-            with opencv_threads(threads()), copies() as near:
+            with opencv_threads(usable_cores()), copies() as near:
                 return self.restored(job, near)
         except Exception as error:  # a bug that one of a million pairs runs into must not stop the others
             words = f"{job.short[0]}: cannot be restored ({type(error).__name__}: {error})"

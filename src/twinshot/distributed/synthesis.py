@@ -26,7 +26,7 @@ from ..picture.pair import Metadata
 from ..synth.frames import Window
 from ..synth.triples import Plan, asked, check_plan, count_of, made, pictures_of, windows_in
 from .cluster import connected, mapped
-from .places import Listing, absolute, claimed, make_folder, write_bytes
+from .places import Listing, absolute, locked, make_folder, write_bytes
 from .report import write_table
 
 MANIFEST = "manifest.parquet"
@@ -83,7 +83,7 @@ def write_shards(source: Path, output: Path, plan: Plan, on: str) -> tuple[int, 
     windows, output = windows_in(source.absolute(), plan.side), absolute(output)
     total = count_of(windows, plan)
     shards = [Shard(start // PER_SHARD, min(PER_SHARD, total - start)) for start in range(0, total, PER_SHARD)]
-    with claimed(output):
+    with locked(output):
         _check_output(output)
         make_folder(output / MANIFEST)
         listing = Listing()

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-from ..machine import processor, threads
+from ..machine import processor, usable_cores
 from ..picture.errors import ModelError
 from .engine import EXACT, Batch, Loaded, Run, failed
 from .models import Card, check_file
@@ -68,7 +68,7 @@ def session(path: Path, provider: str = "CPUExecutionProvider", settings: Mappin
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads()
+    options.intra_op_num_threads = usable_cores()
     options.log_severity_level = 3
     options.enable_mem_pattern = False  # its plan of one block takes twice the memory, and no less time
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from ..machine import threads
+from ..machine import usable_cores
 from ..picture.errors import ModelError
 from .engine import EXACT, Batch, Loaded, Run, failed
 from .models import Card
@@ -23,7 +23,7 @@ def load(path: Path, card: Card) -> Loaded:
 
     def compiled(hint: str) -> Run:
         # Without the hint it would compute in bf16 silently, wherever the processor can.
-        hints = {"INFERENCE_PRECISION_HINT": hint, "INFERENCE_NUM_THREADS": threads()}
+        hints = {"INFERENCE_PRECISION_HINT": hint, "INFERENCE_NUM_THREADS": usable_cores()}
         network = core.compile_model(graph, "CPU", hints)
 
         def run(noisy: Batch, blurry: Batch) -> Batch:

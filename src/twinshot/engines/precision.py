@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ..files.atomic import write_bytes
-from ..machine import threads
+from ..machine import usable_cores
 from ..picture.errors import TwinshotError
 from .engine import EXACT, Batch, Run
 
@@ -48,7 +48,7 @@ def remembered(key: str, choices: Container[str], measure: Callable[[], str]) ->
 
 def cache_key(checksum: str, library: str, device: str) -> str:
     """What a choice is remembered under: the graph, what runs it, and where."""
-    return f"{checksum} {library} {device} {platform.machine()} {threads()}"
+    return f"{checksum} {library} {device} {platform.machine()} {usable_cores()}"
 
 
 def fastest(runs: Mapping[str, Run], clock: Callable[[], float] = time.perf_counter, exact: str = EXACT) -> str:

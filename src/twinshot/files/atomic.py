@@ -75,10 +75,10 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 @contextmanager
-def claimed(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Nobody else works in this folder meanwhile; it is made where it is missing, and goes again if nothing came of it.
 
-    The claim, on a hidden file that stays, ends with the process, however that ends. Raises OutputError where another
+    The lock, on a hidden file that stays, ends with the process, however that ends. Raises OutputError where another
     one holds it, or the folder cannot be made.
     """
     from filelock import FileLock, Timeout  # slow to import, and a picture needs none

@@ -165,7 +165,7 @@ def write_brackets(source: Path, output: Path, plan: BracketPlan) -> int:
         rng = np.random.default_rng([plan.seed, place, number])
         return {**wanted[index], **_triple(once(pairs[place]), rng, plan.side, output, f"{index:06d}.png")}
 
-    with atomic.claimed(output):
+    with atomic.locked(output):
         return write_missing(output, wanted, len(wanted), make)
 
 

@@ -79,7 +79,7 @@ def write_windows(windows: Sequence[Window], output: Path, plan: Plan) -> int:
         _write(output, row["name"], triple)
         return row
 
-    with atomic.claimed(output):
+    with atomic.locked(output):
         return write_missing(output, wanted, total, make)
 
 
@@ -115,7 +115,7 @@ def write_missing(
     """Make what is missing of a set; returns how many lines its meta.jsonl then has.
 
     Args:
-        output: the set's folder, which the caller has claimed.
+        output: the set's folder, which the caller has locked.
         wanted: what each line has to say of how it was made; a longer set may be there already.
         total: lines to have, at most as many as are wanted.
         make: writes the pictures of a line by its place, and returns what the line says, all that is wanted included.

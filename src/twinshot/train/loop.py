@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from torch import Tensor
 
 from ..files import atomic, io
-from ..machine import threads
+from ..machine import usable_cores
 from ..nets.checkpoint import read_checkpoint
 from ..picture.encoding import Image
 from ..picture.levels import eight_bit, psnr
@@ -65,7 +65,7 @@ def train(
     with ranks.joined(), ExitStack() as stack:
         ranks.check_split(recipes[0].data.batch, recipes[0].data.reuse)
         for recipe in recipes if ranks.rank() == 0 else ():
-            stack.enter_context(atomic.claimed(folder / recipe.name))
+            stack.enter_context(atomic.locked(folder / recipe.name))
         reports = [report] if len(recipes) == 1 else [_named(recipe.name, report) for recipe in recipes]
         runs = [
             Run(recipe, folder / recipe.name, resume, told, device or fastest())
@@ -96,7 +96,7 @@ def _train(runs: Sequence[Run], root: Path, folder: Path) -> None:
     held_out = Validation({})
     if ranks.rank() == 0:
         held_out = validation(root, recipe.data.profiles, recipe.validation, source=recipe.data.source)
-    shards = prepare_shards(recipe, root, folder / SHARDS, workers=threads())
+    shards = prepare_shards(recipe, root, folder / SHARDS, workers=usable_cores())
     first = min(run.state.step for run in runs)
     began = time.monotonic()
     for step, batch in enumerate(batches(recipe, shards, first, device), first):
