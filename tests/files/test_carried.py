@@ -102,6 +102,21 @@ def test_iptc_as_image_magick_keeps_it_in_png(tmp_path, pixels):
     assert io.read(tmp_path / "a.png").metadata.iptc == IPTC
 
 
+def test_a_resolution_beyond_measure_is_none(tmp_path, pixels):
+    """A damaged chunk says up to 109 million dpi, which no other format can say."""
+    path = tmp_path / "a.png"
+    io.write(path, pixels, KNOWN)
+    data = path.read_bytes()
+    at = data.index(b"pHYs")
+    chunk = b"pHYs" + struct.pack(">IIB", 2**32 - 1, 2**32 - 1, 1)
+    path.write_bytes(data[:at] + chunk + struct.pack(">I", zlib.crc32(chunk)) + data[at + 17 :])
+    found = io.read(path)
+    assert found.metadata.dpi is None
+    for suffix in io.SUFFIXES:
+        levels = found.pixels.astype(np.uint16) * 257 if suffix == ".dng" else found.pixels
+        io.write(tmp_path / f"b{suffix}", levels, found.metadata)
+
+
 def test_a_result_says_what_made_it(tmp_path, frames):
     first, second = BytesIO(), save(tmp_path / "long.png", frames[1])
     Image.fromarray(frames[0]).save(first, "PNG", pnginfo=None)

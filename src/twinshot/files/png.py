@@ -19,6 +19,7 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _LARGEST_TEXT = 16 << 20  # bytes of a compressed chunk, unpacked
 _XMP, _IPTC, _COMMENT = b"XML:com.adobe.xmp", (b"Raw profile type iptc", b"Raw profile type app13"), b"Comment"
 _SRGB_GAMMA = 0.45455
+_LARGEST_DPI = 65_535  # that JPEG can say; a damaged file says more, for which TIFF has no number either
 _HEADER_END = 33
 
 
@@ -153,7 +154,7 @@ def _dpi(chunk: bytes) -> tuple[float, float] | None:
     if len(chunk) != 9 or chunk[8] != 1:
         return None
     across, down = (round(value * 0.0254, 2) for value in struct.unpack(">II", chunk[:8]))
-    return (across, down) if across and down else None
+    return (across, down) if all(0 < value <= _LARGEST_DPI for value in (across, down)) else None
 
 
 def encode(pixels: NDArray[Any], metadata: Metadata, block: exif.Exif) -> bytes:
