@@ -48,6 +48,7 @@ def test_download_in_16_bit(site, pair, tmp_path):
     from twinshot.files import io as files
 
     np.testing.assert_array_equal(files.read(tmp_path / "deep.png").pixels, twinshot.restore(*pair).pixels)
+    assert site.client.get(f"{path}?bits=").status_code == 422
     refused = site.client.get(f"{path}?bits=16&format=jpeg")
     assert (refused.status_code, refused.headers["content-type"]) == (422, "application/problem+json")
 
@@ -254,7 +255,8 @@ def test_fields_without_a_meaning_are_refused(site, fields):
 
 
 @pytest.mark.parametrize(
-    "query", ["x=-1", "x=a", "x=9999", "w=0", "shrink=3", "shrink=64", "layer=other", "x=99999999999", "y=160"]
+    "query",
+    ["x=-1", "x=a", "x=9999", "w=0", "shrink=3", "shrink=64", "layer=other", "x=99999999999", "y=160", "tone=other"],
 )
 def test_parts_that_are_none_are_refused(site, pair, query):
     path = f"/v1/restorations/{site.ends(site.send(*pair))['id']}/preview?{query}"

@@ -89,11 +89,11 @@ async def preview(request: Request) -> Response:
     found = await run_in_threadpool(layers.size, job.folder, "short" if layer == "quick" else layer)
     if found is None:
         raise Problem("not-ready", "This picture is not there yet. Wait for the restoration to go on.")
-    box = _box(request, *found)
+    box, fields = _box(request, *found), dict(request.query_params)
+    forms.knobs(fields)  # wrong ones are refused for layers, too, that have no use for them
     if layer == "quick":
         _check_side(*box[2:])
-        options = await forms.options(dict(request.query_params))
-        data = await _desk(request).quick(job, box, options)
+        data = await _desk(request).quick(job, box, await forms.options(fields))
     else:
         level = _level(request, found, box)
         data = await run_in_threadpool(layers.part, job.folder, layer, box, level)
@@ -228,8 +228,10 @@ def _check_done(job: Job) -> None:
 
 
 def _one_of(request: Request, name: str, values: tuple[str, ...], default: str) -> str:
-    value = request.query_params.get(name, default)
-    if value != default and value not in values:
+    value = request.query_params.get(name)
+    if value is None:
+        return default
+    if value not in values:
         raise Problem("invalid-input", f"{name} must be one of: {', '.join(values)}.")
     return value
 

@@ -241,7 +241,7 @@ DESCRIPTION: Json = {
             "get": _operation(
                 "watchRestoration",
                 "Server-sent events `update`, each with the whole state, until it is over.",
-                {"200": {"description": "A stream.", "content": {"text/event-stream": {"schema": _text()}}}},
+                {"200": {"description": "A stream.", "content": {"text/event-stream": {}}}},
                 ("not-found",),
             ),
         },

@@ -105,11 +105,11 @@ async def options(fields: dict[str, str]) -> dict[str, Any]:
     names = [entry["name"] for entry in await run_in_threadpool(models)]
     if model not in names:
         raise Problem("invalid-input", f"There is no such model. Choose one of: {', '.join(names)}.")
-    return {"model": model, **_turned(fields)}
+    return {"model": model, **knobs(fields)}
 
 
-def _turned(fields: dict[str, str]) -> dict[str, Any]:
-    """The knobs that were turned, by their names in `Settings`."""
+def knobs(fields: dict[str, str]) -> dict[str, Any]:
+    """The knobs that were turned, by their names in `Settings`. Raises Problem for what cannot be."""
     try:
         found: dict[str, Any] = {name: float(fields[name]) for name in _NUMBERS if name in fields}
         found |= {name: fields[name] for name in _WORDS if name in fields}
