@@ -464,3 +464,8 @@ def test_where_the_long_frame_shows_nothing_the_short_one_is_used(frames, triple
     assert restored.trust[lacking].max() < 16
     noisy = np.abs(triple.noisy - triple.sharp)[lacking].mean()  # at the long frame's brightness
     assert np.abs(restored.image - triple.sharp)[lacking].mean() < 0.75 * noisy
+
+
+def test_a_result_in_words_is_short(frames, model):
+    """As a shell shows it: what was decided, no pixels."""
+    assert "array(" not in repr(twinshot.restore(*frames, model=model))

@@ -70,12 +70,12 @@ class Restored:
             settings ask for it.
     """
 
-    pixels: NDArray[np.uint16]
+    pixels: NDArray[np.uint16] = field(repr=False)
     report: Report
-    metadata: Metadata
+    metadata: Metadata = field(repr=False)
     warnings: tuple[Caution, ...] = ()
     sources: tuple[Path, ...] = ()
-    trust: NDArray[np.uint8] | None = None
+    trust: NDArray[np.uint8] | None = field(default=None, repr=False)
 
     @property
     def image(self) -> Image:
