@@ -396,7 +396,7 @@ def _by_network(
     """The network over the pair, a tile at a time; a trust map that is asked for is a fourth channel on the way."""
     asked, checked = settings.trust_map, model.card.checked and ready.same_scene
     noise, shares = flat_noise(ready.pair.blurry.pixels) if checked else 0.0, list[float]()
-    doubt = coarse.doubt(ready.tone) if checked else 0.0
+    doubt = ready.tone.doubt if checked else 0.0
     gathered = coarse.Gathered(ready.pair.noisy.size) if doubt else None
 
     def parts(top: int, left: int, size: tuple[int, int]) -> tuple[Image, Image]:
@@ -407,7 +407,7 @@ def _by_network(
         result, share = restored, _NONE
         if checked:
             seen = ready.shown.distance(place) < 1
-            share = share_of_long(short, long, restored, noise) * seen
+            share = share_of_long(short, long, restored, noise, doubt) * seen
             result = restored + share[..., None] * (long - restored)
             if gathered:
                 gathered.add(place.top, place.left, short, np.where(seen[..., None], long, result), result)

@@ -23,7 +23,8 @@ def _noisy(truth, sigma, seed):
 
 def _sharp(short, long):
     """The share that is sharp, of colour frames."""
-    return sharp_share(*(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (short, long)))
+    greys = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (short, long)]
+    return sharp_share(*greys, greys[1], noise=0.0, doubt=0.0)
 
 
 def _moved(truth, length, turned=False):
@@ -71,3 +72,27 @@ def test_noise_of_the_long_frame_is_kept_out(truth):
 def test_a_picture_too_small_to_tell_is_left_to_the_network(truth):
     small = np.ascontiguousarray(truth[:20, :24])
     assert _sharp(_noisy(small, 0.02, 1), small).max() == 0
+
+
+def test_a_doubled_picture_is_not_sharp(truth):
+    """Shown twice, 6 px apart: where the two cancel, and beyond, its detail has the other sign."""
+    doubled = (np.roll(truth, -3, axis=1) + np.roll(truth, 3, axis=1)) / 2
+    assert _sharp(_noisy(truth, 0.02, 1), np.ascontiguousarray(doubled)).max() < 0.05
+
+
+def test_mottle_on_a_wall_is_no_mover(truth):
+    """The network made patches of noise where the long frame shows an even wall."""
+    long = truth.copy()
+    long[60:220, 180:380] = 0.5
+    mottled = long + cv2.GaussianBlur(_noisy(np.full_like(long, 0.5), 0.1, 2) - 0.5, (0, 0), 3)
+    share = share_of_long(_noisy(long, 0.1, 1), long, mottled.clip(0, 1), noise=0.0)
+    assert share[100:180, 230:330].min() > 0.9
+
+
+@pytest.mark.parametrize(("doubt", "taken"), [(0.0, False), (1.0, True)])
+def test_a_slight_blur_is_better_than_a_spoiled_picture(truth, doubt, taken):
+    """Where the tone is in doubt; what the network makes is far from the long frame then."""
+    short, long = _noisy(truth, 0.03, 1), _moved(truth, 3)
+    spoiled = np.clip(truth + cv2.GaussianBlur(_noisy(truth, 0.3, 2) - truth, (0, 0), 1.0), 0, 1)
+    share = share_of_long(short, long, spoiled, noise=0.0, doubt=doubt)
+    assert (share.mean() > 0.5) == taken

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -300,3 +302,9 @@ def test_apply_to_stored_pixels_is_apply_to_their_values(photo, dtype, model):
         "curve": Tone("curve", (1, 1, 1), knots=np.array([0, 0.3, 1]), values=np.array([[0, 0.5, 1]] * 3)),
     }[model]
     np.testing.assert_allclose(tone.apply(pixels, found), tone.apply(as_float(pixels), found), atol=1e-6)
+
+
+@pytest.mark.parametrize(("model", "off", "doubt"), [("curve", 0.3, 1.0), ("curve", 0.01, 0.0), ("gain", 0.3, 0.0)])
+def test_only_a_curve_leaves_patches(model, off, doubt):
+    """A gain that leaves cells off says that they are blurred."""
+    assert replace(tone.IDENTITY, model=model, off=off).doubt == doubt

@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from ..picture.encoding import Image, to_linear, to_srgb
 from .consistency import staying
 from .sharpness import between
-from .tone import Tone
 
 Array = NDArray[np.float64]
 
@@ -35,7 +34,6 @@ _GONE = (0.08, 0.25)  # of the second band's light: from where on the coarsest m
 _SPREAD = 0.3  # sigma of a line's uniform blur over its length
 _BEYOND = (2.0, 4.0)  # the difference over what blur explains: from where on the long frame is taken, and where it is
 _FAR = (500.0, 1000.0)  # px^2: a blur that reaches so far leaves none of the bands alone
-_OFF = (0.02, 0.06)  # of the picture, off by more than a tenth: from where on the tone is in doubt, and where it is
 _SAFE = 1.7  # the reach is taken for so many times what is found: bands lost to a blur cost more than a patch of light
 _FLOOR = 1e-5  # of mean squares: less is not seen
 _STRIP = 256  # rows that are made at once
@@ -66,11 +64,6 @@ class _Band:
         )
 
 
-def doubt(match: Tone) -> float:
-    """In a tone, in [0, 1]: with a good one there is nothing to gain. What a gain leaves off is blurred."""
-    return float(between(np.array(match.off), _OFF)) if match.model == "curve" else 0.0
-
-
 class Gathered:
     """What the whole picture tells, gathered a tile at a time: it stays small where the picture does not.
 
@@ -99,7 +92,7 @@ class Gathered:
     def light(self, doubt: float) -> tuple[Image, float]:
         """What to add to the picture, (H / STEP, W / STEP, 3), rounded up, and the share of the long frame in it.
 
-        `doubt` is in the tone, as `doubt` says.
+        `doubt` is in the tone, as `tone.Tone.doubt` says.
         """
         added, share = light(self.long, self.restored, reach(self.powers))
         return np.float32(doubt) * added, doubt * share

@@ -31,6 +31,7 @@ _SUPPORTS = (-0.2, -0.12)  # log of its detail over what of it the short frame s
 _NOISE = (-0.011, -0.007)  # of its noise's sigma, encoded values
 _NOISE_OF_SHARP = (-0.016, -0.010)  # the same, where the short frame says that it is sharp
 _MOVES, _MOVES_WITHIN = (0.5, 2.0), 6.0  # px at a quarter of the size: band in which movers are seen; their area
+_FAINT = (-0.6, -0.2)  # minus what the two differ by there, over the whole long frame's power: mottle, no mover
 _STAYS = (0.3, 0.6)  # correlation with the restored picture there, over that of the whole
 
 
@@ -65,7 +66,7 @@ class _Powers:
         return np.log((self.long + _FLOOR) / np.maximum(self.short_long, 0.02 * self.long + _FLOOR))
 
 
-def share_of_long(short: Image, long: Image, restored: Image, noise: float) -> Image:
+def share_of_long(short: Image, long: Image, restored: Image, noise: float, doubt: float = 0.0) -> Image:
     """How much of the long frame to take, in [0, 1], (H, W).
 
     Args:
@@ -73,6 +74,7 @@ def share_of_long(short: Image, long: Image, restored: Image, noise: float) -> I
         long: the long frame at the short one's pixels.
         restored: what the network made of them.
         noise: of the whole long frame, as `grain.flat_noise` says.
+        doubt: in the tone, as `tone.Tone.doubt` says.
     """
     greys = [np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), np.float32) for frame in (short, long, restored)]
     agreeing = cv2.resize(_agreeing(greys, noise), greys[0].shape[::-1], interpolation=cv2.INTER_LINEAR)
@@ -80,7 +82,7 @@ def share_of_long(short: Image, long: Image, restored: Image, noise: float) -> I
     if not quiet:
         return np.asarray(agreeing, np.float32)
     stays = cv2.resize(staying(*map(_quarter, greys[1:])), greys[0].shape[::-1], interpolation=cv2.INTER_LINEAR)
-    sharp = sharp_share(*greys[:2]) * stays * np.float32(quiet)
+    sharp = sharp_share(greys[0], greys[1], greys[2], noise, doubt) * stays * np.float32(quiet)
     return np.asarray(np.maximum(agreeing, sharp), np.float32)
 
 
@@ -114,8 +116,9 @@ def staying(long: Image, restored: Image) -> Image:
     both, one, other = (float(product.mean()) for product in products)
     usual = max(both / np.sqrt(one * other + _FLOOR**2), 0.2)
     near, near_one, near_other = (_over(product, _MOVES_WITHIN) for product in products)
-    share = between(near / np.sqrt(near_one * near_other + _FLOOR**2) / usual, _STAYS)
-    return np.asarray(share, np.float32)
+    agrees = between(near / np.sqrt(near_one * near_other + _FLOOR**2) / usual, _STAYS)
+    faint = between(-_over((first - second) ** 2, _MOVES_WITHIN) / (one + _FLOOR), _FAINT)
+    return np.asarray(np.maximum(agrees, faint), np.float32)
 
 
 def _quarter(grey: Image) -> Image:

@@ -25,6 +25,11 @@ _DIRECTIONS = 6
 _ALL = 0.9  # weight of the whole picture in a window's powers: a hand moves all of it alike, and noise needs averaging
 _SHARP = (0.75, 0.87)  # least K: from where on a frame is taken for sharp, and where it is
 _DOUBT = (-0.25, -0.12)  # minus the standard error of the products over their mean, likewise
+_SLIGHT = (0.55, 0.7)  # least K of a slight blur
+_FURTHER = (4.0, 8.0)  # power of the restored picture's difference over what the blur explains
+_WARY = 2.0  # standard errors that K may be less
+_GRAINS = 3.0  # times the noise that the finest detail tells of: JPEG and demosaicing leave more where it is coarser
+_WINDOW_POWER = (3 / 8 * _WINDOW) ** 2  # sum of a window's squares
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,18 +39,20 @@ class _Spectrum:
     Attributes:
         long, short: power of each frame.
         both: of their product.
+        difference: of the long frame and the restored picture.
         count: of frequencies.
     """
 
     long: Array
     short: Array
     both: Array
+    difference: Array
     count: Array
 
     @property
     def transfer(self) -> Array:
-        """K; large where the short frame shows none of the long one's detail, 0 where there is no such band."""
-        return self.long / np.maximum(self.both, 1e-3 * self.long + 1e-12)
+        """K, not below 0, which a doubled picture has; 0, too, where there is no such band."""
+        return np.where(self.both > 0, self.long / np.maximum(self.both, 1e-3 * self.long + 1e-12), 0)
 
     @property
     def doubt(self) -> Array:
@@ -54,19 +61,39 @@ class _Spectrum:
         return spread / np.maximum(np.abs(self.both), 1e-12)
 
 
-def sharp_share(short: Image, long: Image) -> Image:
+def sharp_share(short: Image, long: Image, restored: Image, noise: float, doubt: float) -> Image:
     """How sure it is that the long frame is sharp, in [0, 1], (H, W).
 
     Args:
         short: the short frame in the long one's light, grey, (H, W).
         long: the long frame at the short one's pixels, grey.
+        restored: what a network made of both, grey.
+        noise: sigma of the long frame's noise, grey.
+        doubt: in the tone, in [0, 1]: only there is the network so far off that a slight blur is better.
     """
     height, width = short.shape
     places = [[np.s_[y : y + _WINDOW, x : x + _WINDOW] for x in _starts(width)] for y in _starts(height)]
-    sums = np.array([[_sums(short[place], long[place]) for place in row] for row in places])
+    sums = np.array([[_sums(short[place], long[place], restored[place]) for place in row] for row in places])
     found = _Spectrum(*np.moveaxis(_ALL * sums.mean((0, 1)) + (1 - _ALL) * sums, 2, 0))
-    share = between(found.transfer.min((-1, -2)), _SHARP) * between(-found.doubt[..., -1, :].max(-1), _DOUBT)
+    share = np.maximum(_sharp(found), doubt * _better(found, noise))
     return np.asarray(cv2.resize(share.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR))
+
+
+def _sharp(found: _Spectrum) -> Array:
+    """How sure it is that the long frame has hardly any blur."""
+    return between(found.transfer.min((-1, -2)), _SHARP) * between(-found.doubt[..., -1, :].max(-1), _DOUBT)
+
+
+def _better(found: _Spectrum, noise: float) -> Array:
+    """How sure it is that the long frame is better than the restored picture, with the slight blur that it may have.
+
+    The restored picture is further from it than that blur, and its noise, take it from the scene.
+    """
+    least = found.transfer / (1 + _WARY * found.doubt)
+    kept = np.clip(found.transfer, 0.05, 1)
+    lost = ((1 - kept) / kept) ** 2 * found.long + _GRAINS * noise**2 * found.count * _WINDOW_POWER
+    ratio = found.difference.sum((-1, -2)) / np.maximum(lost.sum((-1, -2)), 1e-12)
+    return between(least.min((-1, -2)), _SLIGHT) * between(ratio, _FURTHER)
 
 
 def between(values: Array, bounds: tuple[float, float]) -> Array:
@@ -81,15 +108,18 @@ def _starts(length: int) -> list[int]:
     return [round(i * (length - _WINDOW) / count) for i in range(count + 1)] if count else [0]
 
 
-def _sums(short: Image, long: Image) -> Array:
-    """What a `_Spectrum` holds, of one window: (4, rings, directions)."""
+def _sums(short: Image, long: Image, restored: Image) -> Array:
+    """What a `_Spectrum` holds, of one window: (5, rings, directions)."""
     height, width = short.shape
     hann = np.outer(np.hanning(height + 2)[1:-1], np.hanning(width + 2)[1:-1]).astype(np.float32)
     chosen, sector, weight = _sectors(height, width)
-    first, second = (np.fft.rfft2((frame - frame.mean()) * hann)[chosen] for frame in (short, long))
-    powers = np.abs(second) ** 2, np.abs(first) ** 2, (first * second.conj()).real, np.ones_like(weight)
+    first, second, third = (np.fft.rfft2((frame - frame.mean()) * hann)[chosen] for frame in (short, long, restored))
+    powers = (
+        *(np.abs(second) ** 2, np.abs(first) ** 2, (first * second.conj()).real),
+        *(np.abs(second - third) ** 2, np.ones_like(weight)),
+    )
     size = (len(_RINGS) - 1) * _DIRECTIONS
-    return np.array([np.bincount(sector, power * weight, size) for power in powers]).reshape(4, -1, _DIRECTIONS)
+    return np.array([np.bincount(sector, power * weight, size) for power in powers]).reshape(5, -1, _DIRECTIONS)
 
 
 @lru_cache(maxsize=8)

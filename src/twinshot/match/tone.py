@@ -46,6 +46,7 @@ _WHITE, _CLIPPED_SHARE = (
 _ENOUGH = 12  # cells of a channel that tell its gain by themselves
 _STIFFNESS = 5e-4  # of the curve, against what the cells say
 _LOST_SHARE = 0.5
+_PATCHY = (0.02, 0.06)  # of the cells, off under a curve: from where on that is in doubt, and where it is
 _CODES = 1 << 14  # values that a tone is undone by, read between
 _NEARLY_WHITE = (0.94, 0.99)  # encoded: from where on the short frame's own pixels are taken
 _OFF, _OFF_SHARE = 0.10, 0.10  # a tenth of the picture off by more than 10 % is worth a warning
@@ -80,6 +81,12 @@ class Tone:
     def doubtful(self) -> bool:
         """Whether even the best model leaves a tenth of the picture off by more than 10 %."""
         return self.off > _OFF_SHARE
+
+    @property
+    def doubt(self) -> float:
+        """That a curve leaves patches of wrong light, in [0, 1]; what a gain leaves off is blurred."""
+        share = (self.off - _PATCHY[0]) / (_PATCHY[1] - _PATCHY[0])
+        return float(np.clip(share, 0, 1)) if self.model == "curve" else 0.0
 
     @property
     def lost(self) -> bool:
