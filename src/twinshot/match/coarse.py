@@ -10,7 +10,6 @@ result is further from it than such a blur explains.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise, product
 
 import cv2
@@ -20,8 +19,7 @@ from numpy.typing import NDArray
 from ..picture.encoding import Image, to_linear, to_srgb
 from .consistency import staying
 from .sharpness import between
-
-Array = NDArray[np.float64]
+from .spectrum import Array, sectors
 
 STEP = 4  # px of a picture a side that are one of the small pictures' here
 _WINDOW = 320  # px a side of what is compared by frequency
@@ -107,9 +105,7 @@ def reach(powers: Array) -> float:
     """
     long, scene, both = powers
     scene = np.maximum(scene, 1e-9 * long + 1e-12)
-    contrast = min(
-        np.sqrt(scene[0] / max(long[0], 1e-12)), 1.0
-    )  # of the short frame; above 1 it is the long one's blur
+    contrast = min(np.sqrt(scene[0] / max(long[0], 1e-12)), 1.0)  # the short frame's; above 1 it is blur
     error = np.maximum(long - 2 * both / contrast + scene / contrast**2, 0)
     gone = float(between(error[1:2] * contrast**2 / scene[1:2], _GONE)[0])
     error = error / np.maximum(long, 1e-12)
@@ -172,19 +168,7 @@ def added(pixels: NDArray[np.uint16], light: Image) -> None:
 
 def _powers(short: Image, long: Image, restored: Image) -> Array:
     """By ring, (3, rings): the long frame's power, the scene's, and of both together."""
-    hann, chosen, ring, weight = _rings(*short.shape)
-    waves = (np.fft.rfft2((each - each.mean()) * hann)[chosen] for each in (short, long, restored))
-    first, second, third = waves
+    found = sectors(*short.shape, _RINGS)
+    first, second, third = map(found.waves, (short, long, restored))
     powers = np.abs(second) ** 2, (first * third.conj()).real, (first * second.conj()).real
-    return np.array([np.bincount(ring, power * weight, len(_FREQUENCIES)) for power in powers])
-
-
-@lru_cache(maxsize=8)
-def _rings(height: int, width: int) -> tuple[Image, NDArray[np.bool_], NDArray[np.int64], Array]:
-    """A window's fade; which frequencies of a real transform count; of those the ring, coarse first, and the weight."""
-    hann = np.outer(np.hanning(height + 2)[1:-1], np.hanning(width + 2)[1:-1]).astype(np.float32)
-    down, across = np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None]
-    ring = np.searchsorted(_RINGS, np.hypot(down, across), "right") - 1
-    chosen = (ring >= 0) & (ring < len(_FREQUENCIES))
-    twice = np.broadcast_to(np.where(across > 0, 2.0, 1.0), ring.shape)  # a real transform leaves the other half out
-    return hann, chosen, ring[chosen], twice[chosen]
+    return np.array([found.summed(power) for power in powers])

@@ -9,15 +9,12 @@ sharp where K is near 1, or above it, as where the short frame has lost detail, 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from ..picture.encoding import Image
-
-Array = NDArray[np.float64]
+from .spectrum import Array, sectors
 
 _WINDOW = 320  # px a side of what one figure is for
 _RINGS = (0.0625, 0.125, 0.25)  # cycles a pixel: bounds of the bands; beyond them JPEG and demosaicing speak
@@ -110,24 +107,10 @@ def _starts(length: int) -> list[int]:
 
 def _sums(short: Image, long: Image, restored: Image) -> Array:
     """What a `_Spectrum` holds, of one window: (5, rings, directions)."""
-    height, width = short.shape
-    hann = np.outer(np.hanning(height + 2)[1:-1], np.hanning(width + 2)[1:-1]).astype(np.float32)
-    chosen, sector, weight = _sectors(height, width)
-    first, second, third = (np.fft.rfft2((frame - frame.mean()) * hann)[chosen] for frame in (short, long, restored))
+    found = sectors(*short.shape, _RINGS, _DIRECTIONS)
+    first, second, third = map(found.waves, (short, long, restored))
     powers = (
         *(np.abs(second) ** 2, np.abs(first) ** 2, (first * second.conj()).real),
-        *(np.abs(second - third) ** 2, np.ones_like(weight)),
+        *(np.abs(second - third) ** 2, np.ones_like(found.weight)),
     )
-    size = (len(_RINGS) - 1) * _DIRECTIONS
-    return np.array([np.bincount(sector, power * weight, size) for power in powers]).reshape(5, -1, _DIRECTIONS)
-
-
-@lru_cache(maxsize=8)
-def _sectors(height: int, width: int) -> tuple[NDArray[np.bool_], NDArray[np.int64], Array]:
-    """Which frequencies of a real transform count, and of those the sector, coarse rings first, and the weight."""
-    down, across = np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None]
-    ring = np.searchsorted(_RINGS, np.hypot(down, across), "right") - 1
-    chosen = (ring >= 0) & (ring < len(_RINGS) - 1)
-    turn = np.round(np.arctan2(down, across) / np.pi * _DIRECTIONS).astype(np.int64) % _DIRECTIONS
-    twice = np.broadcast_to(np.where(across > 0, 2.0, 1.0), ring.shape)  # a real transform leaves the other half out
-    return chosen, (ring * _DIRECTIONS + turn)[chosen], twice[chosen]
+    return np.array([found.summed(power) for power in powers]).reshape(5, -1, _DIRECTIONS)
