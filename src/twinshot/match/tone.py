@@ -47,6 +47,7 @@ _ENOUGH = 12  # cells of a channel that tell its gain by themselves
 _STIFFNESS = 5e-4  # of the curve, against what the cells say
 _LOST_SHARE = 0.5
 _PATCHY = (0.02, 0.06)  # of the cells, off under a curve: from where on that is in doubt, and where it is
+_PATCHY_GAIN = (0.33, 0.4)  # the same of a simpler model, which is chosen where blur and movers are what it leaves off
 _CODES = 1 << 14  # values that a tone is undone by, read between
 _NEARLY_WHITE = (0.94, 0.99)  # encoded: from where on the short frame's own pixels are taken
 _OFF, _OFF_SHARE = 0.10, 0.10  # a tenth of the picture off by more than 10 % is worth a warning
@@ -84,9 +85,9 @@ class Tone:
 
     @property
     def doubt(self) -> float:
-        """That a curve leaves patches of wrong light, in [0, 1]; what a gain leaves off is blurred."""
-        share = (self.off - _PATCHY[0]) / (_PATCHY[1] - _PATCHY[0])
-        return float(np.clip(share, 0, 1)) if self.model == "curve" else 0.0
+        """That patches of wrong light are left, in [0, 1]."""
+        first, last = _PATCHY if self.model == "curve" else _PATCHY_GAIN
+        return float(np.clip((self.off - first) / (last - first), 0, 1))
 
     @property
     def lost(self) -> bool:
