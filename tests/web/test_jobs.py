@@ -106,6 +106,23 @@ def test_a_worker_that_dies_while_it_waits_is_replaced(serving, pair):
     assert site.ends(site.send(*pair))["state"] == "done"
 
 
+def test_a_worker_that_cannot_be_started_fails_one_job_alone(serving, pair, monkeypatch):
+    site = serving()
+    assert site.ends(site.send(*pair))["state"] == "done"
+    os.kill(site.desk.restorer.pid, signal.SIGKILL)
+    _until(lambda: site.desk.restorer.pid is None)
+
+    async def too_many(*_, **__):
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("twinshot.web.process.asyncio.create_subprocess_exec", too_many)
+        last = site.ends(site.send(*pair))
+    assert last["problem"]["type"] == "urn:twinshot:problem:worker-failed"
+    assert "cannot be started (Resource temporarily unavailable)" in last["problem"]["detail"]
+    assert site.ends(site.send(*pair))["state"] == "done"
+
+
 def test_a_job_that_takes_too_long_is_stopped(serving, large_pair, pair):
     site = serving(job_seconds=0.3)  # a quarter of what an idle machine takes
     last = site.ends(site.send(*large_pair))

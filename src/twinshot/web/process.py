@@ -109,9 +109,7 @@ class Worker:
         if self._process and self._process.returncode is None and not _output(self._process).at_eof():
             return self._process
         self.starts += 1
-        self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "twinshot.web.worker"), stdin=PIPE, stdout=PIPE, stderr=DEVNULL, limit=_LONGEST_LINE
-        )
+        self._process = await _started()
         async for event in _events(self._process):
             if event["event"] == "ready":
                 return self._process
@@ -121,6 +119,18 @@ class Worker:
         with suppress(ProcessLookupError):
             process.kill()
         await process.wait()
+
+
+async def _started() -> Process:
+    """A new process. Raises Problem where the system has no room for one."""
+    command = sys.executable, "-m", "twinshot.web.worker"
+    try:
+        return await asyncio.create_subprocess_exec(
+            *command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, limit=_LONGEST_LINE
+        )
+    except OSError as error:
+        detail = f"The worker process cannot be started ({error.strerror}). Try again later."
+        raise Problem("worker-failed", detail) from error
 
 
 def _tell(process: Process, message: dict[str, Any]) -> None:
