@@ -15,6 +15,7 @@ import httpx
 import pytest
 from helpers import MAIN, start
 
+from twinshot.files import atomic
 from twinshot.web.problems import Problem
 
 
@@ -193,12 +194,14 @@ def test_the_private_folder(serving, pair):
 
 
 def test_folders_of_killed_servers_are_cleared(serving, tmp_path):
-    left = tmp_path / "twinshot-web-999999999-abc"
-    (left / "job").mkdir(parents=True)
-    others = tmp_path / f"twinshot-web-{os.getppid()}-abc"
-    others.mkdir()
-    serving(folder=tmp_path)
-    assert (left.exists(), others.exists()) == (False, True)
+    """A server that lives is known by its lock, as its number means nothing in another container."""
+    left, others = tmp_path / "twinshot-web-left", tmp_path / "twinshot-web-others"
+    for folder in (left, others):
+        (folder / "files").mkdir(parents=True)
+        (folder / ".lock").touch()
+    with atomic.locked(others):
+        serving(folder=tmp_path)
+        assert (left.exists(), others.exists()) == (False, True)
 
 
 def test_a_signal_fails_what_runs_and_says_so(large_pair, pair, tmp_path):

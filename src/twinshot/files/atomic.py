@@ -13,6 +13,8 @@ from typing import IO
 
 from ..picture.errors import InputError, OutputError
 
+LOCK = ".lock"
+"""The file of a folder that is locked while somebody works there."""
 _UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM, errno.EBADF}
 
 
@@ -83,7 +85,7 @@ def locked(folder: Path) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout  # slow to import, and a picture needs none
 
-    made, lock = not folder.exists(), FileLock(folder / ".lock")
+    made, lock = not folder.exists(), FileLock(folder / LOCK)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
@@ -95,7 +97,7 @@ def locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
-        if made and [path.name for path in folder.iterdir()] in ([".lock"], []):
+        if made and [path.name for path in folder.iterdir()] in ([LOCK], []):
             shutil.rmtree(folder, ignore_errors=True)
 
 

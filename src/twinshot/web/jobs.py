@@ -10,11 +10,13 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from ..files import atomic
+from ..picture.errors import OutputError
 from .metrics import Metrics
 from .problems import Problem
 from .process import Event, TaskCancelledError, Worker
@@ -138,13 +140,17 @@ class Desk:
         self._wake = asyncio.Event()
         self._pace = 2.0  # seconds a restoration, a running mean
         self._stopping = False
+        self._lock = ExitStack()
         self._tasks: list[asyncio.Task[None]] = []
 
     def open(self) -> None:
-        """Make the private folder and begin to work."""
+        """Make the private folder, which is locked for as long as the server lives, and begin to work."""
         base = self.settings.folder or Path(tempfile.gettempdir())
         _clear_after_the_dead(base)
-        self.folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=base))
+        self._private = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
+        self._lock.enter_context(atomic.locked(self._private))
+        self.folder = self._private / "files"
+        self.folder.mkdir(mode=0o700)
         for endless in (self._work(), self._sweep()):
             self._begin(endless)
 
@@ -167,7 +173,8 @@ class Desk:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._lock.close()
+        shutil.rmtree(self._private, ignore_errors=True)
 
     @asynccontextmanager
     async def slot(self, size: int) -> AsyncIterator[None]:
@@ -389,18 +396,15 @@ def _heard(job: Job, event: Event) -> None:
 
 
 def _clear_after_the_dead(base: Path) -> None:
-    """Remove the folders of servers that were killed before they could."""
-    for folder in base.glob(f"{_PREFIX}*-*"):
-        pid = folder.name.removeprefix(_PREFIX).partition("-")[0]
-        if pid.isdigit() and not _lives(int(pid)) and folder.stat().st_uid == os.getuid() and not folder.is_symlink():
-            shutil.rmtree(folder, ignore_errors=True)
+    """Remove the folders of servers that were killed before they could: nobody holds their locks any more."""
+    for folder in base.glob(f"{_PREFIX}*"):
+        with suppress(OSError, OutputError):
+            if _is_own(folder) and (folder / atomic.LOCK).exists():
+                with atomic.locked(folder):
+                    pass
+                shutil.rmtree(folder, ignore_errors=True)
 
 
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
+def _is_own(folder: Path) -> bool:
+    """Whether this user made it, which Windows need not be asked: there each user has a temporary folder."""
+    return not hasattr(os, "getuid") or folder.lstat().st_uid == os.getuid()
