@@ -49,6 +49,20 @@ def test_a_plan_names_results_apart(tmp_path, frames):
     assert (plan.alone, plan.unreadable) == ((), ())
 
 
+@pytest.mark.parametrize(
+    ("rows", "output", "wanted"),
+    [
+        ("a/x/1.jpg,a/x/2.jpg,\nb/x/1.jpg,b/x/2.jpg,", "out/", ["x-1-restored.jpg", "2-x-1-restored.jpg"]),
+        ("x/1.heic,x/2.heic,\nx/1.jpg,x/2.jpg,", None, ["x-1-restored.jpg", "2-x-1-restored.jpg"]),
+        ("x/1.jpg,x/2.jpg,o.png\nx/3.jpg,x/4.jpg,o.png", None, ["x-o.png", "2-x-o.png"]),
+    ],
+)
+def test_results_of_folders_that_are_called_alike_have_numbers(tmp_path, rows, output, wanted):
+    """Of two results with one name, the second would take the first one's place, or fail."""
+    (tmp_path / "pairs.csv").write_text(f"short,long,output\n{rows}\n")
+    assert [job.output.name for job in batch.listed(tmp_path / "pairs.csv", output).jobs] == wanted
+
+
 def test_a_folder_pairs_what_two_names_would(tmp_path, frames):
     """An editor turned one of the frames, and no EXIF is left."""
     noisy, blurry = frames

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -125,13 +125,16 @@ def _frames_of(scene: Scene, settings: Settings) -> tuple[tuple[Path, ...], Path
 
 
 def _apart(jobs: Sequence[Job]) -> Iterator[Job]:
-    """Jobs whose results would have one name get their folders' names before it."""
-    names = Counter(job.output for job in jobs)
+    """Jobs whose results would have one name get their folders' names before it, and numbers where those are alike."""
+    names, times = Counter(job.output for job in jobs), Counter[Path]()
     for job in jobs:
         name = job.output
         if names[name] > 1:
             name = name.with_name(f"{job.short[0].absolute().parent.name}-{name.name}")
-        yield Job(job.short, job.long, name, job.left)
+        times[name] += 1
+        if times[name] > 1:
+            name = name.with_name(f"{times[name]}-{name.name}")
+        yield replace(job, output=name)
 
 
 def roles(frames: Sequence[Path]) -> tuple[tuple[Path, ...], Path | None]:
