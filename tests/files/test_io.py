@@ -10,9 +10,11 @@ import cv2
 import numpy as np
 import pytest
 import tifffile
+from helpers import save
 from PIL import ExifTags, Image, ImageCms, ImageOps, TiffImagePlugin
 
-from twinshot.files import atomic, io
+from twinshot.files import atomic, io, png
+from twinshot.picture.errors import InputError
 from twinshot.picture.pair import Metadata, TwinshotError
 
 GPS, CAMERA = ExifTags.IFD.GPSInfo, ExifTags.IFD.Exif
@@ -425,3 +427,24 @@ def test_the_longest_name_a_file_can_have(tmp_path, picture):
     path = tmp_path / ("x" * 251 + ".png")
     io.write(path, picture, Metadata())
     assert path.is_file()
+
+
+def test_a_pillow_image_has_its_exif_wherever_its_file_does(tmp_path, frames):
+    told = Image.Exif()
+    told[0x0112] = 6
+    plain = save(tmp_path / "plain.png", frames[0]).read_bytes()
+    end = plain.rindex(b"IEND") - 4
+    block = told.tobytes().removeprefix(b"Exif\0\0")
+    (tmp_path / "turned.png").write_bytes(plain[:end] + png._chunk(b"eXIf", block) + plain[end:])
+    frame = io.read(Image.open(tmp_path / "turned.png"))
+    np.testing.assert_array_equal(frame.pixels, np.rot90(frames[0], 3))
+
+
+def test_a_pillow_image_whose_file_is_cut_short_is_refused(tmp_path, frames):
+    path = save(tmp_path / "short.jpg", frames[0])
+    path.write_bytes(path.read_bytes()[:-2000])
+    with (
+        Image.open(path) as file,
+        pytest.raises(InputError, match=r"the Pillow image cannot be loaded \(image file is"),
+    ):
+        io.read(file)

@@ -69,7 +69,7 @@ def read(
     if isinstance(source, np.ndarray):
         return check_frame(_without_alpha(source, name), name)
     if isinstance(source, Image.Image):
-        return _of_pillow(source, name)
+        return _frame_in_memory(source, name)
     path = path_of(source, name)
     data = _bytes_of(path)
     with warnings.catch_warnings():
@@ -103,14 +103,16 @@ def _without_alpha(pixels: Pixels, name: str) -> Pixels:
     return np.ascontiguousarray(pixels[..., :3])
 
 
-def _of_pillow(image: Image.Image, name: str) -> Frame:
-    """An image in memory, with its EXIF and profile; as it lies in memory, so that it is turned by nobody else."""
+def _frame_in_memory(image: Image.Image, name: str) -> Frame:
+    """A Pillow image with its EXIF and profile; as it lies in memory, so that it is turned by nobody else."""
     if image.mode not in ("RGB", "RGBA", "L"):
         raise InputError(f"{name}: is a Pillow image of mode {image.mode}; convert it to RGB")
-    told = exif.parse(image.info.get("exif") or b"")
-    block = exif.serialise(told) if told else b""
-    profile = image.info.get("icc_profile") or b""
-    return frame_of(Stored(np.asarray(image), 8, exif.orientation_of(told), block, profile=profile), name)
+    try:
+        image.load()  # EXIF of PNG may stand behind the pixels
+    except _DAMAGE as error:
+        raise InputError(f"{name}: the Pillow image cannot be loaded ({error}); check its file") from error
+    block = exif.parse(image.info.get("exif") or b"")
+    return frame_of(Stored(np.asarray(image), 8, block, profile=image.info.get("icc_profile") or b""), name)
 
 
 def _decoder(data: bytes, path: Path) -> Decoder:

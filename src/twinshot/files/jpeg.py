@@ -34,11 +34,10 @@ def decode(data: bytes, name: str, accept_damaged: bool) -> Stored:
         if file.mode not in ("RGB", "L"):
             raise InputError(f"{name}: is {file.mode}; save it as RGB or greyscale")
         pixels, damage = _pixels(data, name, "GRAY" if file.mode == "L" else "RGB", accept_damaged)
-        block = exif.parse(_exif(file.info))
         return Stored(
             pixels[..., 0] if file.mode == "L" else pixels,
-            orientation=exif.orientation_of(block),
-            exif=exif.serialise(block) if block else b"",
+            8,
+            exif.parse(_exif(file.info)),
             profile=file.info.get("icc_profile") or b"",
             xmp=file.info.get("xmp") or b"",
             iptc=_iptc(file),

@@ -17,7 +17,7 @@ from PIL import Image
 from ..picture.errors import InputError
 from ..picture.pair import Metadata, check_size
 from . import exif, icc
-from .stored import Stored
+from .stored import Stored, check_single, decoded
 
 _QUALITY = 95
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
@@ -45,29 +45,16 @@ def webp(data: bytes, name: str, accept_damaged: bool) -> Stored:
     """The picture of a WebP file. Raises InputError for an animation, Pillow's errors for a damaged one."""
     with Image.open(BytesIO(data), formats=["WEBP"]) as file:
         check_size(file.width, file.height, name)
-        if getattr(file, "n_frames", 1) > 1:
-            raise InputError(f"{name}: holds several frames; save the one you want as a file of its own")
-        pixels = np.asarray(file)
-        return _stored(file.info, pixels, 8, _orientation(file.info))
+        check_single(getattr(file, "n_frames", 1), name)
+        return _stored(file.info, np.asarray(file), 8)
 
 
-def _orientation(info: dict[Any, Any]) -> int:
-    return exif.orientation_of(exif.parse(info.get("exif") or b""))
-
-
-def _stored(info: dict[Any, Any], pixels: NDArray[Any], bits: int, orientation: int, **more: Any) -> Stored:
-    block = exif.parse(info.get("exif") or b"")
-    return Stored(
-        pixels,
-        bits,
-        orientation,
-        exif.serialise(block) if block else b"",
-        **{"profile": info.get("icc_profile") or b"", "xmp": _bytes(info.get("xmp")), **more},
-    )
-
-
-def _bytes(value: Any) -> bytes:
-    return value.encode() if isinstance(value, str) else bytes(value or b"")
+def _stored(info: dict[Any, Any], pixels: NDArray[Any], bits: int, **more: Any) -> Stored:
+    """With what Pillow tells of the file."""
+    packet = info.get("xmp") or b""
+    xmp = packet.encode() if isinstance(packet, str) else bytes(packet)
+    more = {"profile": info.get("icc_profile") or b"", **more}
+    return Stored(pixels, bits, exif.parse(info.get("exif") or b""), xmp=xmp, **more)
 
 
 def avif(data: bytes, name: str, accept_damaged: bool) -> Stored:
@@ -76,13 +63,11 @@ def avif(data: bytes, name: str, accept_damaged: bool) -> Stored:
 
     with Image.open(BytesIO(data), formats=["AVIF"]) as file:
         check_size(file.width, file.height, name)
-        if getattr(file, "n_frames", 1) > 1:
-            raise InputError(f"{name}: holds several frames; save the one you want as a file of its own")
-        info = file.info
-        orientation = _orientation(info)  # Pillow puts the file's own turns and mirrors there
+        check_single(getattr(file, "n_frames", 1), name)
+        info = file.info  # in whose EXIF Pillow puts the file's own turns and mirrors
     profile = info.get("icc_profile") or _coded_profile(data)
-    pixels = _cropped(_decoded(imagecodecs.avif_decode, data), data)
-    return _stored(info, pixels, _depth(data), orientation, profile=profile, notes=_beside((), data))
+    pixels = _cropped(decoded(imagecodecs.avif_decode, data), data)
+    return _stored(info, pixels, _depth(data), profile=profile, notes=_beside((), data))
 
 
 def _beside(parts: Iterable[str], data: bytes) -> tuple[str, ...]:
@@ -97,14 +82,6 @@ def _auxiliary(kind: str) -> str:
     if name == "hdrgainmap":
         return _GAIN_MAP
     return "a matte" if name.endswith("matte") else "an auxiliary picture"
-
-
-def _decoded(decode: Any, data: bytes) -> NDArray[Any]:
-    """The pixels, whatever goes wrong as a ValueError."""
-    try:
-        return np.asarray(decode(data))
-    except Exception as error:  # the codec's own kind, of no family
-        raise ValueError(str(error)) from error
 
 
 def _cropped(pixels: NDArray[Any], data: bytes) -> NDArray[Any]:
@@ -159,9 +136,8 @@ def heic(data: bytes, name: str, accept_damaged: bool) -> Stored:
     notes: tuple[str, ...] = (f"has {len(file)} pictures, of which the main one was used",) if len(file) > 1 else ()
     parts = (["a depth map"] if file.info.get("depth_images") else []) + list(map(_auxiliary, file.info.get("aux", ())))
     iptc = next((part["data"] for part in file.info.get("metadata", ()) if part["type"] == "iptc"), b"")
-    return _stored(
-        file.info, pixels, 16 if deep else 8, 1, profile=profile, iptc=iptc, notes=notes + _beside(parts, data)
-    )
+    more = {"orientation": 1, "profile": profile, "iptc": iptc, "notes": notes + _beside(parts, data)}
+    return _stored(file.info, pixels, 16 if deep else 8, **more)
 
 
 def jxl(data: bytes, name: str, accept_damaged: bool) -> Stored:
@@ -181,10 +157,9 @@ def jxl(data: bytes, name: str, accept_damaged: bool) -> Stored:
 
     with Image.open(BytesIO(data), formats=["JXL"]) as file:
         info = file.info
-    pixels = _decoded(imagecodecs.jpegxl_decode, data)
-    if pixels.ndim == 4:
-        raise InputError(f"{name}: holds several frames; save the one you want as a file of its own")
-    return _stored(info, pixels, 32 if pixels.dtype.kind == "f" else bits, 1)
+    pixels = decoded(imagecodecs.jpegxl_decode, data)
+    check_single(len(pixels) if pixels.ndim == 4 else 1, name)
+    return _stored(info, pixels, 32 if pixels.dtype.kind == "f" else bits, orientation=1)
 
 
 class _Bits:

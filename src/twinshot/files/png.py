@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..picture.errors import InputError
 from ..picture.pair import Metadata, check_size
 from . import exif, icc, xmp
-from .stored import Stored
+from .stored import Stored, check_single, decoded
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _LARGEST_TEXT = 16 << 20  # bytes of a compressed chunk, unpacked
@@ -37,24 +37,18 @@ def decode(data: bytes, name: str, accept_damaged: bool) -> Stored:
     check_size(width, height, name)
     if kind == 3:
         raise InputError(f"{name}: is a picture with a palette; save it as RGB")
-    if int.from_bytes(chunks.get(b"acTL", b"")[:4], "big") > 1:
-        raise InputError(f"{name}: holds several frames; save the one you want as a file of its own")
-    try:
-        pixels = imagecodecs.png_decode(_without_words(data))
-    except Exception as error:  # the codec's own kind, of no family
-        raise ValueError(str(error)) from error
-    block = exif.parse(chunks.get(b"eXIf", b""))
+    check_single(int.from_bytes(chunks.get(b"acTL", b"")[:4], "big"), name)
+    pixels = decoded(imagecodecs.png_decode, _without_words(data))
     texts = _texts(data)
     return Stored(
         _shaped(pixels),
         bits if bits == 16 else 8,  # libpng spreads fewer bits over 8
-        exif.orientation_of(block),
-        exif.serialise(block) if block else b"",
-        _profile(chunks),
-        texts.get(_XMP, b""),
-        next((_unwrapped(texts[key]) for key in _IPTC if key in texts), b""),
-        texts.get(_COMMENT, b"").decode("utf-8", "replace"),
-        _dpi(chunks.get(b"pHYs", b"")),
+        exif.parse(chunks.get(b"eXIf", b"")),
+        profile=_profile(chunks),
+        xmp=texts.get(_XMP, b""),
+        iptc=next((_unwrapped(texts[key]) for key in _IPTC if key in texts), b""),
+        comment=texts.get(_COMMENT, b"").decode("utf-8", "replace"),
+        dpi=_dpi(chunks.get(b"pHYs", b"")),
     )
 
 

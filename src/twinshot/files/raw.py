@@ -178,7 +178,7 @@ def _metadata(raw: rawpy.RawPy, data: bytes, sensor: Sensor) -> Metadata:
     exposure, seconds = exif.exposure_of(block)
     own, iptc = (cr3.xmp_of(data), b"") if cr3.is_cr3(data) else tiff.beside(data)
     return Metadata(
-        exif.serialise(block) if block else b"", b"", 16, exposure, seconds, xmp.without_settings(own or packet), iptc,
+        exif.block_of(block), b"", 16, exposure, seconds, xmp.without_settings(own or packet), iptc,
         sensor=sensor,
     )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,8 +23,8 @@ class Stored:
     Attributes:
         pixels: (H, W) grey, or (H, W, channels) with colours first: integers or floats, not yet turned upright.
         bits: of each integer sample that count; 32 for floats.
-        orientation: EXIF's, 1 to 8.
-        exif: the block, without a prefix.
+        exif: what there is of it.
+        orientation: 1 to 8, as EXIF's; None where EXIF says it.
         profile: ICC; empty for sRGB.
         xmp, iptc, comment, dpi: as in Metadata.
         alpha: whether the last channel is one of transparency, not of some other use.
@@ -31,9 +32,9 @@ class Stored:
     """
 
     pixels: Pixels
-    bits: int = 8
-    orientation: int = 1
-    exif: bytes = b""
+    bits: int
+    exif: exif.Exif
+    orientation: int | None = None
     profile: bytes = b""
     xmp: bytes = b""
     iptc: bytes = b""
@@ -41,6 +42,20 @@ class Stored:
     dpi: tuple[float, float] | None = None
     alpha: bool = True
     notes: tuple[str, ...] = ()
+
+
+def check_single(frames: int, name: str) -> None:
+    """Raises InputError for an animation."""
+    if frames > 1:
+        raise InputError(f"{name}: holds several frames; save the one you want as a file of its own")
+
+
+def decoded(decode: Callable[[bytes], Any], data: bytes) -> Pixels:
+    """The pixels by a function of imagecodecs, whatever goes wrong as a ValueError."""
+    try:
+        return np.asarray(decode(data))
+    except Exception as error:  # each codec's own kind, of no family
+        raise ValueError(str(error)) from error
 
 
 def frame_of(stored: Stored, name: str) -> Frame:
@@ -58,13 +73,13 @@ def frame_of(stored: Stored, name: str) -> Frame:
         pixels, profile = np.repeat(icc.grey(pixels, profile)[..., None], 3, axis=2), b""
     else:
         pixels, profile = icc.encoded(pixels, profile)
-    exposure, seconds = exif.exposure_of(exif.parse(stored.exif))
+    exposure, seconds = exif.exposure_of(stored.exif)
     bits = {np.uint8: 8, np.uint16: 16}.get(pixels.dtype.type, 32)
     metadata = Metadata(
-        stored.exif, profile, bits, exposure, seconds, stored.xmp, stored.iptc, stored.comment, stored.dpi, grey,
-        notes + doubt,
+        exif.block_of(stored.exif), profile, bits, exposure, seconds, stored.xmp, stored.iptc, stored.comment,
+        stored.dpi, grey, notes + doubt,
     )  # fmt: skip
-    return check_frame(_upright(pixels, stored.orientation), name, metadata)
+    return check_frame(_upright(pixels, stored.orientation or exif.orientation_of(stored.exif)), name, metadata)
 
 
 def _profile(profile: bytes, grey: bool) -> tuple[bytes, tuple[str, ...]]:

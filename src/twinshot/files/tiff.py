@@ -104,11 +104,11 @@ def _stored(file: TiffFile, data: bytes, name: str) -> Stored:
     return Stored(
         _pixels(page),
         32 if page.dtype is not None and page.dtype.kind == "f" else page.bitspersample,
+        exif.upright(block, page.imagewidth, page.imagelength),
         exif.orientation_of(block),
-        exif.serialise(exif.upright(block, page.imagewidth, page.imagelength)) if block else b"",
-        _bytes(page, _ICC),
-        _bytes(page, _XMP),
-        _bytes(page, _IPTC) or xmp.iptc_of(_bytes(page, 34377)),
+        profile=_bytes(page, _ICC),
+        xmp=_bytes(page, _XMP),
+        iptc=_bytes(page, _IPTC) or xmp.iptc_of(_bytes(page, 34377)),
         alpha=any(int(kind) in (1, 2) for kind in page.extrasamples),
         notes=tuple(_notes(file, page)),
     )
