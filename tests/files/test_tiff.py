@@ -32,6 +32,18 @@ def test_layouts(tmp_path, pixels, compression, planar, tile, predictor):
     np.testing.assert_array_equal(io.read(tmp_path / "a.tif").pixels, pixels)
 
 
+def test_channels_of_5_6_and_5_bits(tmp_path):
+    packed = np.full((16, 20), 0xFFFF, "<u2")
+    packed[0, :3] = 0xF800, 0x07E0, 0x001F
+    tags = {256: 20, 257: 16, 258: 126, 259: 1, 262: 2, 273: 132, 277: 3, 278: 16, 279: packed.nbytes}
+    entries = b"".join(struct.pack("<HHII", tag, 3, 3 if tag == 258 else 1, value) for tag, value in tags.items())
+    head = struct.pack("<2sHIH", b"II", 42, 8, len(tags)) + entries + bytes(4)
+    (tmp_path / "a.tif").write_bytes(head.ljust(126, b"\0") + struct.pack("<3H", 5, 6, 5) + packed.tobytes())
+    frame = io.read(tmp_path / "a.tif")
+    assert frame.metadata.bits == 8
+    assert frame.pixels[0, :4].tolist() == [[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]]
+
+
 @pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
 def test_floats(tmp_path, pixels, kind):
     values = (pixels / 65535).astype(kind)

@@ -100,10 +100,12 @@ def _stored(file: TiffFile, data: bytes, name: str) -> Stored:
     check_size(page.imagewidth, page.imagelength, name)
     _check(page, name)
     _check_whole(page, len(data))
-    block = exif.parse(data)
+    block, pixels, bits = exif.parse(data), _pixels(page), page.bitspersample
+    if pixels.dtype.kind == "f" or not isinstance(bits, int):  # of 5, 6 and 5 bits tifffile makes 8 each
+        bits = 32 if pixels.dtype.kind == "f" else 8 * pixels.itemsize
     return Stored(
-        _pixels(page),
-        32 if page.dtype is not None and page.dtype.kind == "f" else page.bitspersample,
+        pixels,
+        bits,
         exif.upright(block, page.imagewidth, page.imagelength),
         exif.orientation_of(block),
         profile=_bytes(page, _ICC),
@@ -146,8 +148,8 @@ def _check_whole(page: TiffPage, size: int) -> None:
     spans = list(zip(page.dataoffsets, page.databytecounts, strict=True))
     if not spans or any(not count or place + count > size for place, count in spans):
         raise ValueError("parts of its pixels are missing")
-    bits = page.bitspersample if isinstance(page.bitspersample, int) else max(page.bitspersample)
-    needed = page.imagewidth * page.imagelength * page.samplesperpixel * bits // 8
+    bits = int(np.broadcast_to(page.bitspersample, page.samplesperpixel).sum())
+    needed = page.imagewidth * page.imagelength * bits // 8
     if int(page.compression) == 1 and sum(count for _, count in spans) < needed:
         raise ValueError("parts of its pixels are missing")
 
