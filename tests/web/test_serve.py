@@ -25,6 +25,12 @@ def test_a_port_in_use(command):
     assert re.search(r"127\.0\.0\.1:\d+: cannot listen there \(.*\); choose another --port", result.err)
 
 
+def test_a_host_that_no_name_can_be(command, monkeypatch):
+    monkeypatch.setenv("TWINSHOT_TOKEN", "a" * 24)
+    result = command("serve", "--host", "a" * 70)
+    assert (result.code, "cannot listen there" in result.err) == (2, True), result
+
+
 def test_ctrl_c_ends_it():
     process = start(MAIN, "serve", "--port", "0")
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/  \(Ctrl-C ends it\)\n", process.stdout.readline())

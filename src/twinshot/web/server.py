@@ -161,7 +161,7 @@ def listen(settings: Settings) -> socket.socket:
     try:
         family, *_, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(address[:2], family=family, backlog=128)
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, UnicodeError) as error:  # the last of a name that is too long for one
         reason = getattr(error, "strerror", None) or error
         raise TwinshotError(
             f"{settings.host}:{settings.port}: cannot listen there ({reason}); choose another --port or --host"
