@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import pickle
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from helpers import save
 from PIL import Image
 
+import twinshot
 from twinshot.match import framing
 from twinshot.web import layers, worker
 
@@ -30,6 +36,24 @@ def two_sizes(pair, tmp_path):
         "keep_order": False,
         "options": options,
     }
+
+
+@pytest.mark.parametrize(
+    ("suffix", "reason", "kind"),
+    [(".png", errno.ENOSPC, "storage-full"), (".png", errno.EIO, "worker-failed"), (".webp", 0, "invalid-input")],
+)
+def test_a_download_that_cannot_be_written(frames, tmp_path, no_new_files, suffix, reason, kind):
+    """The client chose the kind of file, whose sides may be too short for the picture, and the server its place."""
+    restored = replace(twinshot.restore(*frames), pixels=np.zeros((16, 16_400, 3), np.uint16))
+    (tmp_path / "restored.pickle").write_bytes(pickle.dumps(restored))
+    if reason:
+        no_new_files(reason)
+    task = {"id": "1", "task": "encode", "folder": str(tmp_path), "output": f"out{suffix}", "bits": 8, "quality": 95}
+    heard = []
+    worker._do(task, SimpleNamespace(cancelled=set()), lambda event, **more: heard.append({"event": event, **more}))
+    assert [(word["event"], word["kind"]) for word in heard] == [("failed", kind)]
+    assert str(tmp_path) not in heard[0]["detail"]
+    assert ("choose PNG or TIFF" in heard[0]["detail"]) == (kind == "invalid-input")
 
 
 def test_frames_of_two_sizes_are_shown_over_each_other_and_matched_once(two_sizes, tmp_path, monkeypatch):

@@ -15,6 +15,8 @@ from ..picture.errors import InputError, OutputError
 
 LOCK = ".lock"
 """The file of a folder that is locked while somebody works there."""
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+"""What a disk says that has no room, or none for this user."""
 _UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM, errno.EBADF}
 
 

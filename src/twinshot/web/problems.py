@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 from http import HTTPStatus
 from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+
+from ..files import atomic
 
 TYPES = {
     "bad-request": (400, "The request cannot be understood"),
@@ -57,7 +58,7 @@ class Problem(Exception):  # noqa: N818  # the word of RFC 9457
 
 def disk_problem(error: OSError) -> Problem:
     """What a client is told of a disk that does not take its files."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in atomic.DISK_FULL:
         return Problem("storage-full", "The server's disk is full. Try again later.")
     return Problem("storage-full", f"The server cannot store the files ({error.strerror}).")
 

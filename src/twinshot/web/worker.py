@@ -19,7 +19,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..picture.pair import TwinshotError
+from ..files import atomic
+from ..picture.errors import OutputError, TwinshotError
 
 if TYPE_CHECKING:
     from ..match.prepare import Prepared
@@ -99,17 +100,24 @@ def _do(task: Task, inbox: Inbox, say: Say) -> None:
         say("done", **TASKS[task["task"]](task, report, say))
     except CancelledByClientError:
         say("cancelled")
-    except TwinshotError as error:
-        say("failed", kind="invalid-input", detail=_without_paths(str(error), task))
+    except (TwinshotError, OSError) as error:
+        say("failed", **_failure(error, task))
     except MemoryError:
         say("failed", kind="invalid-input", detail="There is not enough memory for pictures of this size. Crop them.")
-    except OSError as error:
-        kind, what = ("storage-full", "The disk is full") if error.errno == 28 else ("worker-failed", "A file was lost")
-        say("failed", kind=kind, detail=f"{what} ({error.strerror}). Try again later.")
     except Exception as error:  # a bug must not end the server's only worker, and its text may hold a path
         say("failed", kind="worker-failed", detail=f"twinshot met a bug ({type(error).__name__}). Please report it.")
     finally:
         inbox.cancelled.discard(task["id"])
+
+
+def _failure(error: TwinshotError | OSError, task: Task) -> dict[str, str]:
+    """What a client is told: of a file that cannot be written the reason, as the server chose its folder."""
+    cause = error.__cause__ if isinstance(error, OutputError) else error
+    if not isinstance(cause, OSError):
+        return {"kind": "invalid-input", "detail": _without_paths(str(error), task)}
+    full = cause.errno in atomic.DISK_FULL
+    kind, what = ("storage-full", "The disk is full") if full else ("worker-failed", "A file was lost")
+    return {"kind": kind, "detail": f"{what} ({cause.strerror}). Try again later."}
 
 
 def _without_paths(message: str, task: Task) -> str:
