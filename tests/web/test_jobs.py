@@ -16,6 +16,7 @@ import pytest
 from helpers import MAIN, start
 
 from twinshot.files import atomic
+from twinshot.web import layers
 from twinshot.web.problems import Problem
 
 
@@ -137,6 +138,22 @@ def test_results_go_after_their_time(serving, pair):
     assert folder.is_dir()
     _until(lambda: not folder.exists())
     assert site.client.get(f"/v1/restorations/{job['id']}").status_code == 404
+
+
+def test_what_goes_while_it_is_used_is_not_found(serving, pair, monkeypatch):
+    site = serving()
+    job = site.ends(site.send(*pair))
+    size = layers.size
+
+    def last_look(folder, name):
+        found = size(folder, name)
+        shutil.rmtree(folder)
+        return found
+
+    monkeypatch.setattr(layers, "size", last_look)
+    answer = site.client.get(f"/v1/restorations/{job['id']}/preview")
+    assert (answer.status_code, answer.json()["detail"]) == (404, "The files were removed meanwhile. Send them again.")
+    assert site.again(job).status_code == 404
 
 
 def test_the_oldest_results_make_room(serving, pair):

@@ -9,8 +9,8 @@ import shutil
 import tempfile
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import ExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -267,23 +267,18 @@ class Desk:
     @asynccontextmanager
     async def encoded_once(self, job: Job, wanted: Download) -> AsyncIterator[Path]:
         """The result as a file that is there for as long as the block lasts. Raises Problem."""
-        path = job.folder / f"once-{secrets.token_hex(8)}{wanted.suffix}"
-        try:
+        with _once(job, wanted.suffix) as path:
             await self._encoded(job, wanted, path)
             yield path
-        finally:
-            path.unlink(missing_ok=True)
 
     async def _encoded(self, job: Job, wanted: Download, path: Path) -> None:
         await self.aside(job.folder, task="encode", output=path.name, bits=wanted.bits, quality=wanted.quality)
 
     async def quick(self, job: Job, box: tuple[int, int, int, int], options: dict[str, Any]) -> bytes:
         """A part, restored at once from what is shown, as a JPEG file. Raises Problem."""
-        path = job.folder / f"quick-{secrets.token_hex(8)}.jpg"
-        await self.aside(job.folder, task="quick", output=path.name, box=box, keep_order=True, options=options)
-        data = await asyncio.to_thread(path.read_bytes)
-        path.unlink()
-        return data
+        with _once(job, ".jpg") as path:
+            await self.aside(job.folder, task="quick", output=path.name, box=box, keep_order=True, options=options)
+            return await asyncio.to_thread(path.read_bytes)
 
     async def aside(self, folder: Path | None = None, **task: Any) -> Event:
         """Something small, done beside the restoration that runs."""
@@ -369,6 +364,16 @@ class Desk:
             latest = time.monotonic() - self.settings.keep_seconds
             for job in [job for job in self._jobs.values() if job.over and job.used < latest]:
                 await self._drop(job)
+
+
+@contextmanager
+def _once(job: Job, suffix: str) -> Iterator[Path]:
+    """A name of a file beside a job's, which is gone after the block."""
+    path = job.folder / f"once-{secrets.token_hex(8)}{suffix}"
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def _full(detail: str, seconds: int) -> Problem:

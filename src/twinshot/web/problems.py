@@ -57,7 +57,9 @@ class Problem(Exception):  # noqa: N818  # the word of RFC 9457
 
 
 def disk_problem(error: OSError) -> Problem:
-    """What a client is told of a disk that does not take its files."""
+    """What a client is told of a disk that does not take its files, or of files that were removed meanwhile."""
+    if isinstance(error, FileNotFoundError):
+        return Problem("not-found", "The files were removed meanwhile. Send them again.")
     if error.errno in atomic.DISK_FULL:
         return Problem("storage-full", "The server's disk is full. Try again later.")
     return Problem("storage-full", f"The server cannot store the files ({error.strerror}).")
@@ -67,6 +69,12 @@ async def on_problem(request: Request, error: Exception) -> Response:
     """Starlette's handler for Problem."""
     assert isinstance(error, Problem)
     return error.response()
+
+
+async def on_lost_file(request: Request, error: Exception) -> Response:
+    """Starlette's handler for a file that is gone: somebody removed a restoration while another request used it."""
+    assert isinstance(error, FileNotFoundError)
+    return disk_problem(error).response()
 
 
 async def on_http_error(request: Request, error: Exception) -> Response:

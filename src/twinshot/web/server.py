@@ -27,7 +27,7 @@ from . import api, forms
 from .jobs import Desk
 from .metrics import Metrics
 from .plans import Plans
-from .problems import Problem, on_bug, on_http_error, on_problem
+from .problems import Problem, on_bug, on_http_error, on_lost_file, on_problem
 from .safety import BodyLimits, Gate, SafeHeaders
 from .settings import Settings, checked, is_loopback
 
@@ -54,7 +54,9 @@ def application(settings: Settings) -> Starlette:
         finally:
             await desk.close()
 
-    handlers = {Problem: on_problem, HTTPException: on_http_error, Exception: on_bug}
+    handlers = {
+        Problem: on_problem, FileNotFoundError: on_lost_file, HTTPException: on_http_error, Exception: on_bug,
+    }  # fmt: skip
     layers = [
         Middleware(Counting, metrics=counters),
         Middleware(SafeHeaders),
