@@ -265,6 +265,32 @@ def test_a_folder_is_sorted_shown_and_restored(opened, holiday):
     assert (names[0], len(names), names[-1][0]) == ("1 short-restored.png", 2, "3")
 
 
+def test_a_list_of_which_one_picture_is_left_goes(opened, site, holiday):
+    page = opened()
+    page.set_input_files("#folder", str(holiday))
+    page.wait_for_selector("#found:not([hidden])", timeout=LATER)
+    with _held(site, lambda: page.click("#restore-all")):
+        page.wait_for_selector("#batch:not([hidden])", timeout=SOON)
+        page.click("#cancel")
+        assert page.is_hidden("#batch")
+    _finished(page)
+
+
+def test_a_preview_that_comes_late_is_not_laid_on_another_picture(opened, holiday):
+    page, asked = opened(), []
+    page.route(re.compile("layer=quick"), lambda route: asked.append(route))
+    page.set_input_files("#folder", str(holiday))
+    page.click("#restore-all", timeout=LATER)
+    _until(page, "document.querySelector('#batch-title').textContent === '2 of 2 pictures done'")
+    page.click("#adjust summary")
+    page.click("#try")
+    page.click("#pairs li:nth-child(2) button")
+    _until(page, "document.querySelector('#words').textContent.includes('merged')")
+    asked[0].continue_()
+    _until(page, "!document.querySelector('#try').disabled")
+    assert page.inner_text("#tag-after") == "Result"
+
+
 def test_photographs_of_nothing_alike_can_be_merged_all_the_same(opened, pair, photo, tmp_path):
     others = [save(tmp_path / f"{top}.png", photo[top : top + 160, 20:244]) for top in (0, 140)]
     page = opened()

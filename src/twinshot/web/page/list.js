@@ -4,7 +4,7 @@ import { $, state } from "/page/parts.js";
 
 /** All pictures and how far each is; `choose` is told which one is to be looked at. */
 export function list(choose) {
-  if (state.pairs.length < 2) return;
+  $("batch").hidden = state.pairs.length < 2;
   const done = state.pairs.filter(isDone).length;
   $("batch-title").textContent = `${done} of ${state.pairs.length} pictures done`;
   $("save-all").hidden = done < 2;

@@ -63,9 +63,12 @@ export async function quick(button, chosen) {
   button.textContent = "Restoring this part…";
   const box = compare.visible(QUICK);
   try {
-    compare.overlay("after", await api.quick(current.job.id, box, chosen), box);
+    const part = await api.quick(current.job.id, box, chosen);
+    if (state.current !== current) return; // it belongs to another picture than the one on view
+    compare.overlay("after", part, box);
     $("tag-after").textContent = "Preview in the middle";
   } catch (refusal) {
+    if (state.current !== current) return;
     say(refusal.message);
     $("left").textContent = refusal.message;
   } finally {

@@ -20,7 +20,6 @@ export async function begin(pairs) {
   for (const pair of state.pairs) leave(pair);
   state.pairs = pairs;
   view("work");
-  $("batch").hidden = pairs.length < 2;
   look(pairs[0]);
   await api.twoAtATime(pairs, (pair) => pair.left || run(pair, () => api.restore(pair.files, pair.roles)));
 }
