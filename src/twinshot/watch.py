@@ -28,11 +28,44 @@ Stamp = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class _Seen:
+class _File:
     """A file as it is, and since when, by the clock of whoever looks."""
 
     stamp: Stamp
     since: float
+
+
+class _Memory:
+    """The files of the last look, what they show, and which of them were handed over."""
+
+    def __init__(self) -> None:
+        self.files: dict[Path, _File] = {}
+        self.shots: dict[Path, tuple[Stamp, Shot]] = {}
+        self.handed_over: set[tuple[tuple[Path, Stamp], ...]] = set()
+
+    def shot(self, path: Path) -> Shot:
+        """A glance at a file, which is remembered until the file changes."""
+        stamp = self.files[path].stamp
+        if path not in self.shots or self.shots[path][0] != stamp:
+            self.shots[path] = stamp, glance(path)
+        return self.shots[path][1]
+
+    def settled(self, now: float) -> list[tuple[Path, Stamp]]:
+        """The files that have not changed for `PATIENCE`, or all of them once none has for `QUIET`."""
+        quiet = now - max((file.since for file in self.files.values()), default=now) >= QUIET
+        return [(path, file.stamp) for path, file in self.files.items() if quiet or now - file.since >= PATIENCE]
+
+    def is_ready(self, job: Job, now: float) -> bool:
+        """Whether a job's long frame is there, or has been waited for long enough."""
+        return bool(job.long) or now - max(self.files[path].since for path in _files_of(job)) >= PATIENCE
+
+    def is_new(self, *paths: Path) -> bool:
+        """Whether these files were not handed over as they are; from now on they were."""
+        key = tuple((path, self.files[path].stamp) for path in paths)
+        if key in self.handed_over:
+            return False
+        self.handed_over.add(key)
+        return True
 
 
 def arrivals(
@@ -56,55 +89,34 @@ def arrivals(
     Raises:
         InputError: a folder cannot be listed.
     """
-    seen: dict[Path, _Seen] = {}
-    told: set[tuple[object, ...]] = set()
-    looks: dict[tuple[Path, Stamp], Shot] = {}
-
-    def look(path: Path) -> Shot:
-        key = path, seen[path].stamp
-        if key not in looks:
-            looks[key] = glance(path)
-        return looks[key]
-
-    def is_new(*files: Path) -> bool:
-        key = tuple((path, seen[path].stamp) for path in files)
-        return key not in told and not told.add(key)  # type: ignore[func-returns-value]
-
-    found, planned = Plan(()), list[tuple[Path, Stamp]]()
+    memory, current, planned = _Memory(), Plan(()), list[tuple[Path, Stamp]]()
     while True:
         now = clock()
-        seen = _seen(folders, seen, now)
-        quiet = now - max((one.since for one in seen.values()), default=now) >= QUIET
-        settled = [(path, one.stamp) for path, one in seen.items() if quiet or now - one.since >= PATIENCE]
+        memory.files = _files_in(folders, memory.files, now)
+        settled = memory.settled(now)
         changed = settled != planned
         if changed:
-            found, planned = plan([path for path, _ in settled], output, settings, look), settled
-        ready = [job for job in found.jobs if job.long or _age(job, seen, now) >= PATIENCE]
-        jobs = tuple(job for job in ready if is_new(*_files(job)))
-        unreadable = tuple((path, why) for path, why in found.unreadable if is_new(path))
+            current, planned = plan([path for path, _ in settled], output, settings, memory.shot), settled
+        jobs = tuple(job for job in current.jobs if memory.is_ready(job, now) and memory.is_new(*_files_of(job)))
+        unreadable = tuple((path, why) for path, why in current.unreadable if memory.is_new(path))
         if jobs or changed:
-            yield replace(found, jobs=jobs, unreadable=unreadable)
+            yield replace(current, jobs=jobs, unreadable=unreadable)
         pause(_PAUSE)
 
 
-def _seen(folders: Sequence[Path], before: dict[Path, _Seen], now: float) -> dict[Path, _Seen]:
-    """The pictures in folders; of a file that is new here its own times say since when it is as it is."""
-    found = {}
+def _files_in(folders: Sequence[Path], before: dict[Path, _File], now: float) -> dict[Path, _File]:
+    """The pictures in folders; a file that is new here says by its own times since when it is as it is."""
+    files = {}
     for path in dict.fromkeys(path for folder in folders for path in pictures_in(folder)):
         with suppress(FileNotFoundError):  # it went in this moment
             status = path.stat()
             stamp = status.st_size, status.st_mtime_ns
-            known = before.get(path)
-            if known is None or known.stamp != stamp:
-                known = _Seen(stamp, now if before else min(now, max(status.st_mtime, status.st_ctime)))
-            found[path] = known
-    return found
+            file = before.get(path)
+            if file is None or file.stamp != stamp:
+                file = _File(stamp, now if before else min(now, max(status.st_mtime, status.st_ctime)))
+            files[path] = file
+    return files
 
 
-def _files(job: Job) -> tuple[Path, ...]:
+def _files_of(job: Job) -> tuple[Path, ...]:
     return (*job.frames, *job.left)
-
-
-def _age(job: Job, seen: dict[Path, _Seen], now: float) -> float:
-    """Seconds since the last of its files changed."""
-    return now - max(seen[path].since for path in _files(job))
