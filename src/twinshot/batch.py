@@ -95,16 +95,10 @@ def plan(
         InputError: a folder cannot be listed.
     """
     paths = [path for source in sources for path in (pictures_in(source) if source.is_dir() else [source])]
-    shots: list[Shot] = []
-    unreadable: list[tuple[Path, str]] = []
-    for path in dict.fromkeys(paths):
-        try:
-            shots.append(look(path))
-        except TwinshotError as error:
-            unreadable.append((path, str(error)))
-    found, alone = scenes(shots)
+    shots, unreadable = _looked_at(dict.fromkeys(paths), look)
+    groups, alone = scenes(shots)
     jobs: list[Job] = []
-    for scene in found:
+    for scene in groups:
         try:
             short, long = _frames_of(scene, settings)
         except TwinshotError as error:
@@ -112,6 +106,18 @@ def plan(
             continue
         jobs.append(Job(short, long, target(short[0], output), tuple(shot.path for shot in scene.left)))
     return Plan(tuple(_apart(jobs)), tuple(shot.path for shot in alone), tuple(unreadable))
+
+
+def _looked_at(paths: Iterable[Path], look: Callable[[Path], Shot]) -> tuple[list[Shot], list[tuple[Path, str]]]:
+    """What can be seen of files, and those that cannot be read, with the reason."""
+    shots: list[Shot] = []
+    unreadable: list[tuple[Path, str]] = []
+    for path in paths:
+        try:
+            shots.append(look(path))
+        except TwinshotError as error:
+            unreadable.append((path, str(error)))
+    return shots, unreadable
 
 
 def _frames_of(scene: Scene, settings: Settings) -> tuple[tuple[Path, ...], Path | None]:
@@ -138,7 +144,7 @@ def _apart(jobs: Sequence[Job]) -> Iterator[Job]:
 
 
 def roles(frames: Sequence[Path]) -> tuple[tuple[Path, ...], Path | None]:
-    """Of several frames that were named together, the short ones and the long one, or None where all are alike.
+    """The short ones of several frames that were named together, and the long one, or None where all are alike.
 
     By exposure time, or by brightness, or by noise; where none tells, the last one is the long one, as is asked for.
     """
@@ -195,7 +201,7 @@ def listed(path: Path, output: str | None = None) -> Plan:
 
 
 def rows_of(path: Path) -> list[dict[str, str | None]]:
-    """Of a CSV file, by the names of its columns. Raises InputError where it cannot be read."""
+    """A CSV file's rows by the names of its columns. Raises InputError where it cannot be read."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             return list(csv.DictReader(file))
@@ -215,8 +221,8 @@ def planned(
     """
 
     def at(name: str) -> Path:
-        found = place(name)
-        return path.parent / found if isinstance(found, Path) else found
+        file = place(name)
+        return path.parent / file if isinstance(file, Path) else file
 
     jobs = []
     for number, row in rows:

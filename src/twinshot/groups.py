@@ -56,7 +56,7 @@ class Scene:
 def scenes(shots: Sequence[Shot]) -> tuple[list[Scene], list[Shot]]:
     """Groups in the order of their first frames, and the photographs that have no partner."""
     ordered = sorted(shots, key=_place)
-    found: list[Scene] = []
+    result: list[Scene] = []
     alone: list[Shot] = []
     for together in _of_one_scene(ordered):
         if len(together) == 1:
@@ -65,15 +65,15 @@ def scenes(shots: Sequence[Shot]) -> tuple[list[Scene], list[Shot]]:
         for part in _repetitions(together):
             scene = _roles(part)
             if scene:
-                found.append(scene)
+                result.append(scene)
             else:
                 alone += part
     further, alone = _of_two_framings(sorted(alone, key=_place), ordered)
-    return sorted(found + further, key=lambda scene: _place(scene.short[0])), alone
+    return sorted(result + further, key=lambda scene: _place(scene.short[0])), alone
 
 
 def _place(shot: Shot) -> tuple[float, list[tuple[int, str]]]:
-    """By the clock, or else by name, whose numbers count as numbers."""
+    """What sorts photographs: the clock, or else the name, whose numbers count as numbers."""
     words = re.split(r"(\d+)", str(shot.path))
     return shot.taken or 0.0, [(int(word), "") if word.isdecimal() else (-1, word) for word in words]
 
@@ -88,14 +88,14 @@ def _of_one_scene(shots: list[Shot]) -> list[list[Shot]]:
     np.fill_diagonal(linked, -1.0)
     best = linked.max(1, initial=-1.0)
     edges = (linked >= _LEAST_CORRELATION) & (linked >= np.minimum.outer(best, best) - _NEARLY_BEST)
-    parts, left = [], set(range(len(shots)))
-    while left:
-        part, new = set[int](), {min(left)}
+    parts, waiting = [], set(range(len(shots)))
+    while waiting:
+        part, new = set[int](), {min(waiting)}
         while new:
             part |= new
             new = {int(other) for one in new for other in np.flatnonzero(edges[one])} - part
         parts.append([shots[index] for index in sorted(part)])
-        left -= part
+        waiting -= part
     return parts
 
 
@@ -112,11 +112,11 @@ def _likeness(looks: list[NDArray[np.float32]]) -> Values:
         return np.empty((0, 0))
     stack, side = np.stack(looks), GRID - 2 * _SHIFT
     middle = _unit(stack[:, _SHIFT : _SHIFT + side, _SHIFT : _SHIFT + side])
-    found = np.full((len(looks),) * 2, -1.0)
+    best = np.full((len(looks),) * 2, -1.0)
     for top in range(2 * _SHIFT + 1):
         for left in range(2 * _SHIFT + 1):
-            found = np.maximum(found, middle @ _unit(stack[:, top : top + side, left : left + side]).T)
-    return np.asarray(np.maximum(found, found.T), np.float64)
+            best = np.maximum(best, middle @ _unit(stack[:, top : top + side, left : left + side]).T)
+    return np.asarray(np.maximum(best, best.T), np.float64)
 
 
 def _unit(looks: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -133,13 +133,13 @@ def _of_two_framings(alone: list[Shot], ordered: list[Shot]) -> tuple[list[Scene
         for one, other in combinations(alone, 2)
         if one.size != other.size and _may_be_framings(one, other, abs(place[one.path] - place[other.path]) == 1)
     ]
-    found: list[Scene] = []
+    pairs: list[Scene] = []
     for likeness, *two in sorted(alike, key=lambda entry: -entry[0]):
         scene = _roles(two) if likeness >= _LEAST_OF_TWO_FRAMINGS and all(shot in alone for shot in two) else None
         if scene:
-            found.append(scene)
+            pairs.append(scene)
             alone = [shot for shot in alone if shot not in two]
-    return found, alone
+    return pairs, alone
 
 
 def _may_be_framings(one: Shot, other: Shot, neighbours: bool) -> bool:
@@ -177,7 +177,7 @@ def _middle(look: NDArray[np.float32], shares: Values) -> NDArray[np.float32]:
 
 
 def _exposures(shots: Sequence[Shot]) -> Values:
-    """By EXIF's time where all frames have it, or else as bright as the files are."""
+    """EXIF's times where all frames have them, or else how bright the files are."""
     times = [shot.seconds for shot in shots]
     return np.array([time or 0.0 for time in times] if all(times) else [max(shot.light, 1e-4) for shot in shots])
 

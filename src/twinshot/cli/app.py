@@ -97,7 +97,7 @@ def main() -> None:
 
 def words_of(error: Exception) -> str:
     """What an error says, with the names of options for those of arguments."""
-    return re.sub(r"\((force|accept_damaged)\)", lambda found: f"(--{found[1].replace('_', '-')})", in_words(error))
+    return re.sub(r"\((force|accept_damaged)\)", lambda match: f"(--{match[1].replace('_', '-')})", in_words(error))
 
 
 def _clean_up_when_ended() -> None:
@@ -170,8 +170,8 @@ def synth(
         files = f" in {shards} tar file{'' if shards == 1 else 's'}"
     else:
         total = write_triples(source, Path(output), plan)
-    said = f"{output}: {total} triple{'' if total == 1 else 's'}{files}"
-    out.print(said, markup=False, highlight=False, soft_wrap=True)
+    line = f"{output}: {total} triple{'' if total == 1 else 's'}{files}"
+    out.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -259,19 +259,19 @@ def benchmark(
     """
     from ..bench.benchmark import Options, Part, benchmark
 
-    chosen, parts = _listed(systems), cast(tuple[Part, ...], _listed(only))
+    names, parts = _listed(systems), cast(tuple[Part, ...], _listed(only))
     with out.status("benchmark") as status:
-        options = Options(tuple(sets or ()), chosen, data, output, seed, quick, parts)
+        options = Options(tuple(sets or ()), names, data, output, seed, quick, parts)
         results = benchmark(options, lambda line: status.update(escape(line)))
-    for name, found in results["sets"].items():
-        out.print(_scores(name, found))
+    for name, scores in results["sets"].items():
+        out.print(_scores(name, scores))
     out.print(f"{output / 'report.html'}: the full report", markup=False, highlight=False, soft_wrap=True)
 
 
-def _scores(name: str, found: dict[str, Any]) -> Table:
+def _scores(name: str, results: dict[str, Any]) -> Table:
     """One set's results, convention `paper`."""
-    table = Table("system", "PSNR", "SSIM", "s / picture", title=escape(f"{name}: {found['pictures']} pictures"))
-    for system, row in found["systems"].items():
+    table = Table("system", "PSNR", "SSIM", "s / picture", title=escape(f"{name}: {results['pictures']} pictures"))
+    for system, row in results["systems"].items():
         columns = {"psnr": ".2f", "ssim_paper": ".4f", "seconds": ".2f"}
         cells = [f"{row[key]:{form}}" if key in row else "" for key, form in columns.items()]
         table.add_row(escape(system), *([escape(row["error"])] if "error" in row else cells))

@@ -190,28 +190,28 @@ def restore(
 app.registered_commands.insert(0, app.registered_commands.pop())  # first in the help, as it is used most
 
 
-def _carry_out(given: Sequence[Path], pairs: Path | None, plan: bool, wish: _Wish) -> None:
+def _carry_out(names: Sequence[Path], pairs: Path | None, plan: bool, wish: _Wish) -> None:
     """One picture or many, as what was given says. Raises InputError or OutputError for what does not go together."""
     if wish.output == wish.report == _STREAM:
         raise OutputError("the picture and the report cannot both go to standard output; write one of them to a file")
-    folders = [path for path in given if os.path.isdir(path)]  # noqa: PTH112  # a name may be too long for a Path's
-    if folders or len(given) == 1:  # of a pair, reading it tells
-        _check_there(given)
-    if folders and len(folders) < len(given):
+    folders = [path for path in names if os.path.isdir(path)]  # noqa: PTH112  # a name may be too long for a Path's
+    if folders or len(names) == 1:  # of a pair, reading it tells
+        _check_there(names)
+    if folders and len(folders) < len(names):
         raise InputError(f"{folders[0]}: is a folder; give either frames or folders, not both")
     if pairs or plan or folders:
-        _many(given, pairs, plan, wish)
+        _many(names, pairs, plan, wish)
     elif wish.on:
         raise InputError("--on is for folders and lists (--pairs); leave it out for one picture")
-    elif len(given) < 2:
+    elif len(names) < 2:
         raise InputError("give a short and a long photograph of the same scene, or a folder; see `twinshot restore -h`")
     else:
-        _one(given, wish)
+        _one(names, wish)
 
 
-def _check_there(given: Sequence[Path]) -> None:
+def _check_there(paths: Sequence[Path]) -> None:
     """Refuse a name that nothing has, before it is taken for a file where a folder was meant, or the other way."""
-    for path in given:
+    for path in paths:
         if not os.path.lexists(path):  # a name may be too long for a Path's
             raise InputError(f"{path}: no such file or folder; check the name")
 
@@ -315,22 +315,22 @@ def summary(output: str, report: Report) -> str:
     return f"{output}: {size}, brightness x {times} ({report['tone']}), frames {moved} {sure}, {done}"
 
 
-def _many(given: Sequence[Path], pairs: Path | None, stop: bool, wish: _Wish) -> None:
+def _many(paths: Sequence[Path], pairs: Path | None, stop: bool, wish: _Wish) -> None:
     """Every pair and burst of folders, or of a list."""
     _check_many(wish)
     if wish.on and (wish.output is None or wish.report):
         raise OutputError("--on needs a folder (-o FOLDER), to which it writes report.parquet beside the results")
-    found = _planned(given, pairs, wish)
+    planned = _planned(paths, pairs, wish)
     if stop or not (wish.quiet or wish.on):
-        _print_plan(found, wish)
-        if not found.jobs:
-            wish.says(_nothing_in(found))
+        _print_plan(planned, wish)
+        if not planned.jobs:
+            wish.says(_nothing_in(planned))
     if stop:
         return
     if wish.on:
-        _by_cluster(found, wish, wish.on)
+        _by_cluster(planned, wish, wish.on)
         return
-    _close(list(_run(found, wish)), found, wish)
+    _close(list(_run(planned, wish)), planned, wish)
 
 
 def _nothing_in(plan: Plan) -> str:
@@ -387,12 +387,12 @@ def _folder(wish: _Wish) -> str | None:
     return None if wish.output is None else wish.output.rstrip("/") + "/"
 
 
-def _planned(given: Sequence[Path], pairs: Path | None, wish: _Wish) -> Plan:
+def _planned(paths: Sequence[Path], pairs: Path | None, wish: _Wish) -> Plan:
     """What a list says, or what folders hold."""
     from .. import batch
 
     if pairs is None:
-        return batch.plan(given, _folder(wish), wish.settings)
+        return batch.plan(paths, _folder(wish), wish.settings)
     if pairs.suffix.lower() != ".parquet" and not wish.on:
         return batch.listed(pairs, _folder(wish))
     shared._need("pyarrow", "distributed")

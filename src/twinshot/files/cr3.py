@@ -30,7 +30,7 @@ def xmp_of(data: bytes) -> bytes:
 
 
 def _payload(data: bytes, name: bytes) -> bytes:
-    """Of the first box of a name; empty where there is none."""
+    """What the first box of a name holds; empty where there is none."""
     at = data.find(name)
     size = int.from_bytes(data[at - 4 : at], "big") if at >= 4 else 0
     return data[at + len(name) : at - 4 + size]

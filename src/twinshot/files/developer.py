@@ -36,11 +36,11 @@ def develop(data: bytes, name: str, accept_damaged: bool, sensor: Sensor | None 
             f"{name}: LibRaw broke down on it: the file is damaged or of a rare kind, or memory ran out; "
             "copy it again, or export it as 16-bit TIFF"
         )
-    said = _DAMAGE.search(words)
-    return _checked(result, name, said[0] if said else "", accept_damaged)
+    damage = _DAMAGE.search(words)
+    return _checked(result, name, damage[0] if damage else "", accept_damaged)
 
 
-def _answer(asked: tuple[bytes, str, Sensor | None]) -> tuple[Frame | Exception | None, str]:
+def _answer(arguments: tuple[bytes, str, Sensor | None]) -> tuple[Frame | Exception | None, str]:
     """What a new process makes of a file, None where it ended before it had said, and its words on standard error.
 
     Pixels go through pipes in pieces: at 50 megapixels each further copy is 0.3 GB.
@@ -52,23 +52,23 @@ def _answer(asked: tuple[bytes, str, Sensor | None]) -> tuple[Frame | Exception 
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=words, env=env) as process,
     ):
         to, back = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
-        with suppress(BrokenPipeError), to:
-            pickle.dump(asked, to, protocol=5)
+        with suppress(OSError), to:  # it may have ended; Windows has no word of its own for that
+            pickle.dump(arguments, to, protocol=5)
         with suppress(EOFError, pickle.UnpicklingError):
             result = pickle.load(back)
-        ended = process.wait()
+        code = process.wait()
         words.seek(0)
-        return None if ended else result, words.read().decode(errors="replace")
+        return None if code else result, words.read().decode(errors="replace")
 
 
-def _checked(result: Frame | Exception, name: str, said: str, accept_damaged: bool) -> Frame:
+def _checked(result: Frame | Exception, name: str, damage: str, accept_damaged: bool) -> Frame:
     """The frame, unless there is none, or LibRaw said something and that is not accepted."""
     if isinstance(result, Exception):
-        raise InputError(f"{name}: the file is damaged or cut short ({said}); copy it again") if said else result
-    if said and not accept_damaged:
-        raise InputError(f"{name}: the file is damaged ({said}); copy it again, or use what is left (accept_damaged)")
-    note = f"is damaged ({said}); what is left of it was used"
-    return replace(result, metadata=result.metadata.noted(note)) if said else result
+        raise (InputError(f"{name}: the file is damaged or cut short ({damage}); copy it again") if damage else result)
+    if damage and not accept_damaged:
+        raise InputError(f"{name}: the file is damaged ({damage}); copy it again, or use what is left (accept_damaged)")
+    note = f"is damaged ({damage}); what is left of it was used"
+    return replace(result, metadata=result.metadata.noted(note)) if damage else result
 
 
 def main() -> None:

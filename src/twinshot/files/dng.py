@@ -97,13 +97,13 @@ def _sensor_values(
     if abs(np.linalg.det(matrix)) < _LEAST_DETERMINANT:
         matrix, balance = np.eye(3), np.ones(3)
     neutral = balance.min() / balance
-    seen = neutral[:, None] * np.linalg.inv(matrix)
-    convert = seen.astype(np.float32)
+    camera = neutral[:, None] * np.linalg.inv(matrix)
+    convert = camera.astype(np.float32)
     values = np.empty_like(pixels)
     for top in range(0, len(pixels), _STRIP):
         linear = to_linear(pixels[top : top + _STRIP] * np.float32(1 / 65535)) @ convert.T
         values[top : top + _STRIP] = (linear.clip(0, 1) * 65535).round()
-    return values, _colours(seen @ np.linalg.inv(_SRGB_TO_XYZ), neutral, order)
+    return values, _colours(camera @ np.linalg.inv(_SRGB_TO_XYZ), neutral, order)
 
 
 def _colours(matrix: NDArray[np.float64], neutral: NDArray[np.float64], order: Order) -> exif.Directory:

@@ -118,7 +118,7 @@ def _is_big(block: bytes) -> bool:
 
 def _directory(block: bytes, place: int) -> tuple[Directory, dict[int, int]]:
     """The tags of the directory at an offset, and the offsets of their values; both empty where there is none."""
-    found: Directory = {}
+    values: Directory = {}
     places: dict[int, int] = {}
     order = _order(block)
     head, wide = (8, 8) if _is_big(block) else (2, 4)  # bytes of the directory's count, and of other counts and offsets
@@ -132,8 +132,8 @@ def _directory(block: bytes, place: int) -> tuple[Directory, dict[int, int]]:
         size = _SIZES.get(kind, 0) * number
         start = field if size <= wide else _integer(block[field : field + wide], order)
         if size and start + size <= len(block):
-            found[tag], places[tag] = _narrow(Value(kind, number, block[start : start + size]), order), start
-    return found, places
+            values[tag], places[tag] = _narrow(Value(kind, number, block[start : start + size]), order), start
+    return values, places
 
 
 def _narrow(value: Value, order: Order) -> Value:
@@ -237,8 +237,8 @@ def words(value: Value | None) -> str:
 
 def _positive(exif: Exif, tag: int) -> float | None:
     value = exif.camera.get(tag) or exif.main.get(tag)  # raw files may have it in either
-    found = next(numbers(value, exif.order), float("nan"))
-    return found if np.isfinite(found) and found > 0 else None
+    first = next(numbers(value, exif.order), float("nan"))
+    return first if np.isfinite(first) and first > 0 else None
 
 
 def exposure_of(exif: Exif) -> tuple[float | None, float | None]:
@@ -258,16 +258,16 @@ def _iso(exif: Exif) -> float | None:
 
 def orientation_of(exif: Exif) -> int:
     """1 to 8; 1 where EXIF does not say, or says something else."""
-    found = next(numbers(exif.main.get(ORIENTATION), exif.order), 1.0)
-    return int(found) if found in range(1, 9) else 1
+    first = next(numbers(exif.main.get(ORIENTATION), exif.order), 1.0)
+    return int(first) if first in range(1, 9) else 1
 
 
 def of_raw(exif: Exif) -> Exif:
     """A raw file's EXIF with all that is the camera's in the camera's directory, where readers of pictures look."""
     stray = {tag: value for tag, value in exif.main.items() if tag in _OF_CAMERA}
-    told = {ours: exif.main[tag] for tag, ours in OF_DNG.items() if tag in exif.main}
+    renamed = {ours: exif.main[tag] for tag, ours in OF_DNG.items() if tag in exif.main}
     main = {tag: value for tag, value in exif.main.items() if tag not in stray}
-    return replace(exif, main=main, camera={**told, **stray, **exif.camera})
+    return replace(exif, main=main, camera={**renamed, **stray, **exif.camera})
 
 
 def upright(exif: Exif, width: int, height: int, software: str = "") -> Exif:

@@ -74,11 +74,11 @@ def _by_pillow(path: Path, file: Image.Image) -> Shot:
     sides = file.size
     file.draft("RGB", (_SMALL, _SMALL))
     file.load()  # EXIF of PNG may stand behind the pixels
-    told = exif.parse(file.info.get("exif") or b"")
-    width, height = sides[::-1] if exif.orientation_of(told) in (5, 6, 7, 8) else sides
+    block = exif.parse(file.info.get("exif") or b"")
+    width, height = sides[::-1] if exif.orientation_of(block) in (5, 6, 7, 8) else sides
     upright = ImageOps.exif_transpose(file)
     upright.thumbnail((_SMALL, _SMALL))
-    return _shot(path, (height, width), np.asarray(upright.convert("RGB")), told)
+    return _shot(path, (height, width), np.asarray(upright.convert("RGB")), block)
 
 
 def _by_reader(path: Path) -> Shot:
@@ -88,11 +88,11 @@ def _by_reader(path: Path) -> Shot:
     return _shot(path, frame.size, small, exif.parse(frame.metadata.exif))
 
 
-def _shot(path: Path, size: tuple[int, int], small: Pixels, told: exif.Exif) -> Shot:
-    exposure, seconds = exif.exposure_of(told)
+def _shot(path: Path, size: tuple[int, int], small: Pixels, block: exif.Exif) -> Shot:
+    exposure, seconds = exif.exposure_of(block)
     light = float(encoding.to_linear(as_float(small)).mean())
-    words = (exif.words(tag) for tag in (told.main.get(_MAKE), told.main.get(_MODEL), told.camera.get(_SERIAL)))
-    return Shot(path, size, look(small), light, " ".join(filter(None, words)), _taken(told), seconds, exposure)
+    words = (exif.words(tag) for tag in (block.main.get(_MAKE), block.main.get(_MODEL), block.camera.get(_SERIAL)))
+    return Shot(path, size, look(small), light, " ".join(filter(None, words)), _taken(block), seconds, exposure)
 
 
 def look(pixels: Pixels) -> encoding.Image:
@@ -102,10 +102,10 @@ def look(pixels: Pixels) -> encoding.Image:
     return np.asarray(ranks - cv2.GaussianBlur(ranks, (0, 0), GRID / 8), np.float32)
 
 
-def _taken(told: exif.Exif) -> float | None:
-    """By the camera's own clock, whose zone does not matter between its pictures."""
-    text = exif.words(told.camera.get(_TAKEN)) or exif.words(told.main.get(_CHANGED))
-    fraction = exif.words(told.camera.get(_FRACTION))
+def _taken(block: exif.Exif) -> float | None:
+    """Seconds by the camera's own clock, whose zone does not matter between its pictures."""
+    text = exif.words(block.camera.get(_TAKEN)) or exif.words(block.main.get(_CHANGED))
+    fraction = exif.words(block.camera.get(_FRACTION))
     try:
         whole = (datetime.strptime(text, "%Y:%m:%d %H:%M:%S") - datetime(1970, 1, 1)).total_seconds()
     except ValueError:
@@ -129,7 +129,7 @@ def pictures_in(folder: Path) -> list[Path]:
 
 
 def pictures_of(paths: Iterable[Path]) -> list[Path]:
-    """Of files, those whose names end as pictures' do, in the order given.
+    """The files whose names end as pictures' do, in the order given.
 
     Hidden ones, results of earlier calls, and raw files beside their developed twins are left out.
     """

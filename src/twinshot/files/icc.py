@@ -184,10 +184,10 @@ def with_curve_of(icc: bytes, base: bytes) -> bytes | None:
     """The base profile, of three primaries and a curve, with another's primaries; None where that has none."""
     result = bytearray(base)
     for name in (b"rXYZ", b"gXYZ", b"bXYZ"):
-        found, place = _tag(icc, name), _tag(base, name)
-        if found is None or place is None:
+        source, place = _tag(icc, name), _tag(base, name)
+        if source is None or place is None:
             return None
-        result[place + 8 : place + 20] = icc[found + 8 : found + 20]
+        result[place + 8 : place + 20] = icc[source + 8 : source + 20]
     own = "sRGB built-in".encode("utf-16-be")  # the base's name, which it is no longer
     return bytes(result).replace(own, "RGB, sRGB TRC".encode("utf-16-be"))
 
@@ -211,14 +211,14 @@ def profile_of(points: tuple[float, ...], gamma: float | None = None) -> bytes:
     if gamma is None and np.allclose(points, _XY[1], atol=0.002):
         return b""
     try:
-        made = bytes(
+        profile = bytes(
             imagecodecs.cms_profile(
                 "rgb", whitepoint=_point(points[:2]), primaries=_primaries(points), gamma=gamma or 2.2
             )
         )
     except Exception as error:  # its errors have no common kind
         raise ColourError("its primaries are not valid") from error
-    return made if gamma else with_curve_of(made, srgb()) or b""
+    return profile if gamma else with_curve_of(profile, srgb()) or b""
 
 
 def _point(xy: tuple[float, ...]) -> list[float]:

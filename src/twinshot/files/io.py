@@ -7,8 +7,8 @@ import os
 import struct
 import warnings
 import zlib
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -72,26 +72,31 @@ def read(
         return _frame_in_memory(source, name)
     path = path_of(source, name)
     data = _bytes_of(path)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _in_words(path):
         warnings.simplefilter("ignore")
-        try:
-            if raw.is_raw(data, path.suffix.lower()):
-                return developer.develop(data, str(path), accept_damaged, sensor)
-            return frame_of(_decoder(data, path)(data, str(path), accept_damaged), str(path))
-        except (TwinshotError, MemoryError):
-            raise
-        except Image.DecompressionBombError as error:
-            limit = LARGEST_AREA // 1_000_000
-            raise InputError(f"{path}: more than {limit} megapixels; crop or split it") from error
-        except UnidentifiedImageError as error:
-            raise InputError(
-                f"{path}: the file is damaged, cut short or of a rare kind; copy it again, or save it as RGB with 8 or "
-                "16 bits a channel"
-            ) from error
-        except icc.ColourError as error:
-            raise InputError(f"{path}: {error}") from error
-        except _DAMAGE as error:
-            raise InputError(f"{path}: the file is damaged or cut short ({error}); copy it again") from error
+        if raw.is_raw(data, path.suffix.lower()):
+            return developer.develop(data, str(path), accept_damaged, sensor)
+        return frame_of(_decoder(data, path)(data, str(path), accept_damaged), str(path))
+
+
+@contextmanager
+def _in_words(path: Path) -> Iterator[None]:
+    """Whatever a decoder stumbles over, as an InputError that names the file."""
+    try:
+        yield
+    except (TwinshotError, MemoryError):
+        raise
+    except Image.DecompressionBombError as error:
+        raise InputError(f"{path}: more than {LARGEST_AREA // 1_000_000} megapixels; crop or split it") from error
+    except UnidentifiedImageError as error:
+        raise InputError(
+            f"{path}: the file is damaged, cut short or of a rare kind; copy it again, or save it as RGB with 8 or "
+            "16 bits a channel"
+        ) from error
+    except icc.ColourError as error:
+        raise InputError(f"{path}: {error}") from error
+    except _DAMAGE as error:
+        raise InputError(f"{path}: the file is damaged or cut short ({error}); copy it again") from error
 
 
 def _without_alpha(pixels: Pixels, name: str) -> Pixels:
@@ -156,7 +161,7 @@ def encoder(path: Path, pixels: Pixels, metadata: Metadata, quality: int | None 
         raise OutputError(f"{path}: {kind} holds {_DEPTHS.get(kind, 8)} bits a channel; choose PNG or TIFF for 16")
     _check_side(path, kind, max(pixels.shape[:2]))
     height, width = pixels.shape[:2]
-    metadata = _told(metadata, width, height)
+    metadata = _with_xmp(metadata, width, height)
     block = exif.upright(exif.parse(metadata.exif), width, height, metadata.software)
     if bits == 32:
         pixels, linear = icc.linear(pixels, metadata.icc)
@@ -187,7 +192,7 @@ def grey_of(pixels: Pixels) -> Pixels:
     return np.asarray((total + 1) // 3, pixels.dtype)
 
 
-def _told(metadata: Metadata, width: int, height: int) -> Metadata:
+def _with_xmp(metadata: Metadata, width: int, height: int) -> Metadata:
     """XMP for the new picture, with what was done."""
     packet = xmp.upright(metadata.xmp, width, height)
     if metadata.software:
@@ -209,9 +214,9 @@ def check_output(path: Path, inputs: tuple[Path, ...], force: bool, bits: int | 
     """
     kind = format_of(path)
     if bits not in (None, 8, 16, 32) or (bits and depth_for(path, bits) != bits):
-        held = {"PNG": "8 or 16", "TIFF": "8, 16 or 32", "DNG": "16"}.get(kind, "8")
+        depths = {"PNG": "8 or 16", "TIFF": "8, 16 or 32", "DNG": "16"}.get(kind, "8")
         instead = {8: "JPEG, PNG or TIFF", 16: "PNG or TIFF", 32: "TIFF"}.get(bits or 0, "8, 16 or 32 bits")
-        raise OutputError(f"{path}: {kind} holds {held} bits a channel, not {bits}; choose {instead}")
+        raise OutputError(f"{path}: {kind} holds {depths} bits a channel, not {bits}; choose {instead}")
     if kind in _LARGEST_SIDES:
         _check_side(path, kind, max(map(_longer_side, inputs), default=0))
     check_target(path, inputs, force)
@@ -228,9 +233,9 @@ def _longer_side(path: Path) -> int:
 
 
 def _check_side(path: Path, kind: str, side: int) -> None:
-    said, largest = _LARGEST_SIDES.get(kind, ("", side))
+    title, largest = _LARGEST_SIDES.get(kind, ("", side))
     if side > largest:
-        raise OutputError(f"{path}: {said} allows at most {largest} px a side; choose PNG or TIFF")
+        raise OutputError(f"{path}: {title} allows at most {largest} px a side; choose PNG or TIFF")
 
 
 def format_of(path: Path) -> str:

@@ -70,15 +70,15 @@ def _pixels(data: bytes, name: str, space: str, accept_damaged: bool) -> tuple[N
     try:
         return simplejpeg.decode_jpeg(data, space), ()
     except ValueError as error:
-        said = str(error)
-    if _HARMLESS.search(said):
+        complaint = str(error)
+    if _HARMLESS.search(complaint):
         with Image.open(BytesIO(data)) as file:
             return np.asarray(file).reshape(file.height, file.width, -1), ()
     if accept_damaged:
-        note = f"is damaged ({said}); what is left of it was used"
+        note = f"is damaged ({complaint}); what is left of it was used"
         return simplejpeg.decode_jpeg(data, space, strict=False), (note,)
     raise InputError(
-        f"{name}: the file is damaged or cut short ({said}); copy it again, or use what is left (accept_damaged)"
+        f"{name}: the file is damaged or cut short ({complaint}); copy it again, or use what is left (accept_damaged)"
     )
 
 

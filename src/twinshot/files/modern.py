@@ -98,7 +98,7 @@ def _cropped(pixels: NDArray[Any], data: bytes) -> NDArray[Any]:
 
 
 def _depth(data: bytes) -> int:
-    """Of AVIF: in the box that says how the codec is set up (AV1-ISOBMFF, section 2.3.3)."""
+    """Bits a channel of AVIF, in the box that says how the codec is set up (AV1-ISOBMFF, section 2.3.3)."""
     at = data.find(b"av1C")
     flags = data[at + 6] if 0 <= at < len(data) - 6 else 0
     return 12 if flags & 0x20 else 10 if flags & 0x40 else 8

@@ -66,7 +66,7 @@ def _longer(one: Frame, other: Frame) -> bool:
 
 
 def paths_of(*sources: Source) -> tuple[Path, ...]:
-    """Of sources, those that are files."""
+    """The sources that are files."""
     return tuple(atomic.path_of(source) for source in sources if not isinstance(source, (np.ndarray, Image.Image)))
 
 

@@ -84,30 +84,30 @@ def _without_words(data: bytes) -> bytes:
 
 def _chunks(data: bytes) -> dict[bytes, bytes]:
     """The first chunk of each kind. Raises ValueError where there is no header."""
-    found: dict[bytes, bytes] = {}
+    first: dict[bytes, bytes] = {}
     for kind, payload in _each(data):
-        found.setdefault(kind, payload)
-    if len(found.get(b"IHDR", b"")) < 13:
+        first.setdefault(kind, payload)
+    if len(first.get(b"IHDR", b"")) < 13:
         raise ValueError("no header")
-    return found
+    return first
 
 
 def _texts(data: bytes) -> dict[bytes, bytes]:
     """The texts that are carried on, by keyword, without damaged ones; others, which may be bombs, stay packed."""
-    found: dict[bytes, bytes] = {}
+    texts: dict[bytes, bytes] = {}
     for kind, payload in _each(data):
         key, zero, rest = payload.partition(b"\0")
-        if key in found or key not in (_XMP, *_IPTC, _COMMENT):
+        if key in texts or key not in (_XMP, *_IPTC, _COMMENT):
             continue
         with suppress(zlib.error, ValueError, IndexError):
             if kind == b"tEXt" and zero:
-                found[key] = rest.decode("latin-1").encode()
+                texts[key] = rest.decode("latin-1").encode()
             elif kind == b"zTXt":
-                found[key] = _inflated(rest[1:])
+                texts[key] = _inflated(rest[1:])
             elif kind == b"iTXt":
                 words = rest[2:].split(b"\0", 2)[2]
-                found[key] = _inflated(words) if rest[0] else words
-    return found
+                texts[key] = _inflated(words) if rest[0] else words
+    return texts
 
 
 def _inflated(data: bytes) -> bytes:
@@ -124,7 +124,7 @@ def _unwrapped(text: bytes) -> bytes:
 
 
 def _profile(chunks: dict[bytes, bytes]) -> bytes:
-    """By cICP, else iCCP, else sRGB, else gAMA and cHRM: the first that is there (PNG 3, section 4.3).
+    """ICC, by the first of cICP, iCCP, sRGB, and gAMA with cHRM that is there (PNG 3, section 4.3).
 
     Raises ValueError for HDR.
     """
@@ -164,8 +164,8 @@ def _beside(metadata: Metadata, block: exif.Exif) -> Iterator[bytes]:
         yield _chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(metadata.icc))
     if metadata.dpi:
         yield _chunk(b"pHYs", struct.pack(">IIB", *(round(value / 0.0254) for value in metadata.dpi), 1))
-    if stored := exif.block_of(block):
-        yield _chunk(b"eXIf", stored)
+    if packed := exif.block_of(block):
+        yield _chunk(b"eXIf", packed)
     if metadata.xmp:
         yield _chunk(b"iTXt", _XMP + bytes(5) + metadata.xmp)
     if metadata.iptc:

@@ -51,10 +51,10 @@ def decode(data: bytes, name: str, sensor: Sensor | None = None) -> Frame:
     try:
         with rawpy.imread(BytesIO(data)) as raw:
             _check(raw, name)
-            found = _sensor(raw, sensor)
+            own = _sensor(raw, sensor)
             hot = _mend(raw)
-            linear = _developed(raw, found)
-            metadata = _metadata(raw, data, found)
+            linear = _developed(raw, own)
+            metadata = _metadata(raw, data, own)
     except rawpy.LibRawFileUnsupportedError as error:
         raise InputError(
             f"{name}: an unknown kind of raw file, or one cut short; copy it again, or export it as 16-bit TIFF"
@@ -128,8 +128,8 @@ def _mend(raw: rawpy.RawPy) -> int:
         tall[place] = _excess(plane, fill[place]) > _HOT
     black, hot = float(np.mean(raw.black_level_per_channel)), np.zeros_like(tall)
     for top in range(0, len(mosaic), _ROWS):
-        seen = np.s_[max(0, top - 1) : top + _ROWS + 1]  # what is around the outer rows, too
-        lone = tall[seen] & _lone(mosaic[seen], fill[seen], black)
+        rows = np.s_[max(0, top - 1) : top + _ROWS + 1]  # what is around the outer rows, too
+        lone = tall[rows] & _lone(mosaic[rows], fill[rows], black)
         hot[top : top + _ROWS] = lone[min(top, 1) :][: len(hot[top : top + _ROWS])]
     mosaic[hot] = fill[hot]
     return int(np.count_nonzero(hot))
@@ -156,7 +156,7 @@ def _noise(plane: NDArray[np.uint16], middle: NDArray[np.uint16]) -> NDArray[np.
 
 
 def _sigma(deviations: NDArray[np.float32]) -> float:
-    """Of the noise, from deviations from a median of 3x3, which follows it: what is left is about 0.8 of it."""
+    """Standard deviation of noise, from deviations from the median of 3x3, which follows it: they are 0.8 of it."""
     return max(1.85 * float(np.median(deviations)), 1.0) if deviations.size else 1.0
 
 
@@ -186,9 +186,9 @@ def _metadata(raw: rawpy.RawPy, data: bytes, sensor: Sensor) -> Metadata:
 def _exif(raw: rawpy.RawPy, data: bytes, preview: bytes) -> exif.Exif:
     """The file's own EXIF, else its preview's, else what LibRaw read of the exposure."""
     own = cr3.exif_of(data) if cr3.is_cr3(data) else exif.parse(data)
-    for found in (own, exif.parse(preview)):
-        if found.camera or exif.exposure_of(found)[1]:
-            return exif.upright(exif.of_raw(found), raw.sizes.width, raw.sizes.height)
+    for block in (own, exif.parse(preview)):
+        if block.camera or exif.exposure_of(block)[1]:
+            return exif.upright(exif.of_raw(block), raw.sizes.width, raw.sizes.height)
     return exif.of_exposure(raw.other.shutter_speed, raw.other.iso_speed, raw.other.aperture)
 
 

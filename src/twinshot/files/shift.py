@@ -42,7 +42,7 @@ def shifted_from(pixels: NDArray[np.uint8], width: int, height: int) -> int | No
 
 
 def _steps(pixels: NDArray[np.uint8], width: int, height: int, columns: int) -> Iterator[NDArray[np.float32]]:
-    """Of lightness, then of two colours: by how many levels each unit stands above the one over it, in file order.
+    """By how many levels each unit stands above the one over it, in file order: of lightness, then of two colours.
 
     Slopes within the units go on across their border, and are no step.
     """

@@ -133,8 +133,8 @@ def _check(page: TiffPage, name: str) -> None:
     kind = int(page.photometric)
     channels = page.samplesperpixel
     if kind not in (_GREY, _RGB) and not (kind == _YCBCR and int(page.compression) == 7 and channels == 3):
-        said = _NAMES.get(kind, f"of photometric kind {kind}")
-        raise InputError(f"{name}: is {said}; save it as RGB")
+        what = _NAMES.get(kind, f"of photometric kind {kind}")
+        raise InputError(f"{name}: is {what}; save it as RGB")
     if page.dtype is None or page.dtype.kind not in "ufb":
         raise InputError(f"{name}: has {page.dtype} samples; save it with 8 or 16 bits, or as float")
     if page.ndim not in (2, 3) or channels > _MOST_CHANNELS or (kind == _RGB and channels < 3):
@@ -185,11 +185,11 @@ def write(file: IO[bytes], pixels: NDArray[Any], metadata: Metadata, block: exif
     A maker's note of EXIF keeps its offset: the block's directories are the file's own.
     """
     order = block.order
-    kept = replace(block, main={**resolution(metadata, block), **_comment(metadata), **block.main})
+    carried = replace(block, main={**resolution(metadata, block), **_comment(metadata), **block.main})
     image = layout(pixels, order) | blocks(metadata)
-    length = len(exif.serialise(kept, image))
+    length = len(exif.serialise(carried, image))
     image[273] = number(4, length, order)
-    file.write(exif.serialise(kept, image))
+    file.write(exif.serialise(carried, image))
     write_pixels(file, pixels, order)
 
 
@@ -221,8 +221,8 @@ def resolution(metadata: Metadata, block: exif.Exif) -> exif.Directory:
 
 def blocks(metadata: Metadata) -> exif.Directory:
     """ICC, XMP and IPTC as tags."""
-    found = {_ICC: metadata.icc, _XMP: metadata.xmp, _IPTC: metadata.iptc}
-    return {tag: Value(7 if tag != _XMP else 1, len(data), data) for tag, data in found.items() if data}
+    parts = {_ICC: metadata.icc, _XMP: metadata.xmp, _IPTC: metadata.iptc}
+    return {tag: Value(7 if tag != _XMP else 1, len(data), data) for tag, data in parts.items() if data}
 
 
 def _comment(metadata: Metadata) -> exif.Directory:

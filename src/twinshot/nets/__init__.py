@@ -35,7 +35,7 @@ NETS: dict[str, type[nn.Module]] = {
     "noise2noise": Noise2Noise,
     "unet": UNet,
 }
-"""By the name that a recipe has for each; those from "deblurgan" on are the learned rivals."""
+"""The networks by their names in recipes; those from "deblurgan" on are the learned rivals."""
 
 
 def build(kind: str, settings: dict[str, Any]) -> nn.Module:

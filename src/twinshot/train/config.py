@@ -156,7 +156,7 @@ class Recipe(_Table, frozen=True):
             raise ValueError("all loss terms have weight 0; give at least one a weight")
 
     def _weights_of_terms(self) -> tuple[float, ...]:
-        """Of what the method minimises."""
+        """The weights of what the method minimises."""
         loss, paper = self.loss, self.paper
         if self.method == "restoration":
             return loss.psnr, loss.mse, loss.l1, loss.spectrum

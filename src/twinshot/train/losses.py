@@ -35,7 +35,7 @@ def aimed_psnr_loss(restored: Tensor, aim: Tensor, sharp: Tensor, floor: float =
 
 
 def _square_error(restored: Tensor, sharp: Tensor) -> Tensor:
-    """Of each picture."""
+    """The mean square error of each picture."""
     return (restored - sharp).square().mean((1, 2, 3))
 
 

@@ -86,16 +86,16 @@ async def preview(request: Request) -> Response:
     """GET /v1/restorations/{id}/preview: a part of a picture, to look at; `layer=quick` restores it at once."""
     job = _job(request)
     layer = _one_of(request, "layer", (*_LAYERS, "quick"), "result")
-    found = await run_in_threadpool(layers.size, job.folder, "short" if layer == "quick" else layer)
-    if found is None:
+    size = await run_in_threadpool(layers.size, job.folder, "short" if layer == "quick" else layer)
+    if size is None:
         raise Problem("not-ready", "This picture is not there yet. Wait for the restoration to go on.")
-    box, fields = _box(request, *found), dict(request.query_params)
+    box, fields = _box(request, *size), dict(request.query_params)
     forms.knobs(fields)  # wrong ones are refused for layers, too, that have no use for them
     if layer == "quick":
         _check_side(*box[2:])
         data = await _desk(request).quick(job, box, await forms.options(fields))
     else:
-        level = _level(request, found, box)
+        level = _level(request, size, box)
         data = await run_in_threadpool(layers.part, job.folder, layer, box, level)
     return Response(data, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
 
@@ -116,21 +116,21 @@ async def create_plan(request: Request) -> Response:
 async def plan(request: Request) -> Response:
     """/v1/plans/{id}: GET says which photographs make a picture, DELETE forgets it."""
     plans = _plans(request)
-    found = plans.get(request.path_params["id"])
+    one = plans.get(request.path_params["id"])
     if request.method == "DELETE":
-        await plans.remove(found)
+        await plans.remove(one)
         return Response(status_code=204)
-    return JSONResponse(await plans.view(found))
+    return JSONResponse(await plans.view(one))
 
 
 async def look(request: Request) -> Response:
     """PUT /v1/plans/{id}/photos/{place}: see what a photograph shows, without keeping it."""
     plans, place = _plans(request), request.path_params["place"]
-    found = plans.get(request.path_params["id"])
+    one = plans.get(request.path_params["id"])
     if not re.fullmatch(r"[0-9]{1,4}", place):
         raise Problem("not-found", "Photographs go by their places among the names, from 0.")
     async with _upload(request, _desk(request).look):
-        await plans.look(found, int(place), request.stream())
+        await plans.look(one, int(place), request.stream())
     return Response(status_code=204)
 
 
@@ -255,9 +255,9 @@ def _box(request: Request, height: int, width: int) -> tuple[int, int, int, int]
     return left, top, wide, high
 
 
-def _level(request: Request, found: tuple[int, int], box: tuple[int, int, int, int]) -> int:
+def _level(request: Request, size: tuple[int, int], box: tuple[int, int, int, int]) -> int:
     """How often the part is halved: as `shrink` says, or until it is small enough."""
-    most = layers.levels(*found) - 1
+    most = layers.levels(*size) - 1
     shrinks = [str(1 << level) for level in range(most + 1)]
     if "shrink" in request.query_params:
         level = shrinks.index(_one_of(request, "shrink", tuple(shrinks), "1"))

@@ -29,9 +29,9 @@ class _Outlet:
         """Nothing is held back."""
 
     def take(self) -> bytes:
-        taken = b"".join(self._waiting)
+        data = b"".join(self._waiting)
         self._waiting.clear()
-        return taken
+        return data
 
 
 async def zipped(desk: Desk, jobs: Sequence[Job], wanted: Download) -> AsyncIterator[bytes]:

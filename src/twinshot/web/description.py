@@ -286,7 +286,11 @@ DESCRIPTION: Json = {
                 ("not-found", "not-ready", "invalid-input"),
                 parameters=[
                     {
-                        **_query("id", {"type": "array", "items": _text(), "minItems": 1, "maxItems": 250}, "Of each."),
+                        **_query(
+                            "id",
+                            {"type": "array", "items": _text(), "minItems": 1, "maxItems": 250},
+                            "Their ids.",
+                        ),
                         "required": True,
                     },
                     *(_query(*one) for one in _DOWNLOAD),

@@ -36,9 +36,9 @@ async def add(desk: Desk, form: FormData) -> Job:
     folder = desk.new_folder()
     try:
         if earlier:
-            said = _said(fields.get("long_is"), earlier)
+            roles = _roles_of(fields.get("long_is"), earlier)
             await run_in_threadpool(_link, earlier, folder)
-            return desk.add(folder, earlier.photos, said or earlier.roles, earlier.keep_order or bool(said), chosen)
+            return desk.add(folder, earlier.photos, roles or earlier.roles, earlier.keep_order or bool(roles), chosen)
         return desk.add(folder, await _store(uploads, folder), roles, False, chosen)
     except BaseException:
         await run_in_threadpool(shutil.rmtree, folder, ignore_errors=True)
@@ -57,8 +57,8 @@ def _uploads(form: FormData) -> tuple[list[UploadFile], Roles | None]:
     return [*short, *long], tuple("short" if item in short else "long" for item in (*short, *long))
 
 
-def _said(long_is: str | None, earlier: Job) -> Roles | None:
-    """Who is who if one photograph is the long one, or none is; None where nothing is said."""
+def _roles_of(long_is: str | None, earlier: Job) -> Roles | None:
+    """Each photograph's role where one is the long one, or none is; None where the client does not say."""
     if long_is is None:
         return None
     places = [str(place) for place in range(len(earlier.photos))]
@@ -111,15 +111,15 @@ async def options(fields: dict[str, str]) -> dict[str, Any]:
 def knobs(fields: dict[str, str]) -> dict[str, Any]:
     """The knobs that were turned, by their names in `Settings`. Raises Problem for what cannot be."""
     try:
-        found: dict[str, Any] = {name: float(fields[name]) for name in _NUMBERS if name in fields}
-        found |= {name: fields[name] for name in _WORDS if name in fields}
-        found |= {"trust_map": True} if fields.get("trust_map") == "true" else {}
-        Knobs(**found)
+        values: dict[str, Any] = {name: float(fields[name]) for name in _NUMBERS if name in fields}
+        values |= {name: fields[name] for name in _WORDS if name in fields}
+        values |= {"trust_map": True} if fields.get("trust_map") == "true" else {}
+        Knobs(**values)
     except InputError as error:
         raise Problem("invalid-input", f"{error}.") from error
     except ValueError as error:
         raise Problem("invalid-input", f"{', '.join(_NUMBERS)} must be numbers.") from error
-    return found
+    return values
 
 
 def models() -> list[dict[str, Any]]:

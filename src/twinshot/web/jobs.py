@@ -122,7 +122,7 @@ class Job:
             await changed.wait()
 
     def seconds_left(self) -> float | None:
-        """By the pace of the stage that runs; None where nothing tells."""
+        """How long the stage that runs will take at its pace; None where nothing tells."""
         if self.state != "running" or not 0.02 < self.fraction < 1:
             return None
         return round((time.monotonic() - self._began) * (1 - self.fraction) / self.fraction, 1)
@@ -345,8 +345,8 @@ class Desk:
             raise Problem("storage-full", "The server has no room for these files now. Try again later.")
 
     def _fits(self, size: int) -> bool:
-        taken = sum(job.bytes for job in self._jobs.values())
-        return taken + size <= self.settings.storage_bytes and shutil.disk_usage(self.folder).free > size + _RESERVE
+        used = sum(job.bytes for job in self._jobs.values())
+        return used + size <= self.settings.storage_bytes and shutil.disk_usage(self.folder).free > size + _RESERVE
 
     async def _drop(self, job: Job) -> None:
         self._jobs.pop(job.id, None)

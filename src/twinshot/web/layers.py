@@ -65,12 +65,12 @@ def part(folder: Path, name: str, box: tuple[int, int, int, int], level: int) ->
         box: left, top, width, height in px of the whole picture; what lies outside the picture is left out.
         level: the part is shrunk 2^level times.
     """
-    stored = np.load(folder / f"{name}-{level}.npy", mmap_mode="r", allow_pickle=False)
+    pixels = np.load(folder / f"{name}-{level}.npy", mmap_mode="r", allow_pickle=False)
     left, top, width, height = box
     step = 1 << level
     rows = slice(top // step, -(-(top + height) // step))
     columns = slice(left // step, -(-(left + width) // step))
-    return jpeg(np.ascontiguousarray(stored[rows, columns]), (folder / f"{name}.icc"))
+    return jpeg(np.ascontiguousarray(pixels[rows, columns]), (folder / f"{name}.icc"))
 
 
 def jpeg(pixels: NDArray[np.uint8], profile: Path) -> bytes:

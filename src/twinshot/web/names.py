@@ -9,8 +9,8 @@ _LONGEST = 80
 
 def suffix_of(name: str | None) -> str:
     """The ending, which tells readers the kind of a raw file; nothing where it is not a few letters and digits."""
-    found = re.search(r"\.[a-z0-9]{2,5}\Z", (name or "").lower())
-    return found[0] if found else ""
+    ending = re.search(r"\.[a-z0-9]{2,5}\Z", (name or "").lower())
+    return ending[0] if ending else ""
 
 
 def shown(name: str | None, otherwise: str) -> str:

@@ -35,6 +35,7 @@ PAGE = Path(__file__).with_name("page")
 _LARGEST_HEAD = 16 << 10  # bytes of a request's line and headers
 _HEAD_SECONDS = 10.0  # the longest that they may take
 _MOST_CONNECTIONS = 256
+_METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS")
 _ONE = "/v1/restorations/{id}"
 
 
@@ -103,8 +104,8 @@ class Counting:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
-                known = scope["method"] in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS")
-                self.metrics.requests.labels(scope["method"] if known else "other", str(message["status"])).inc()
+                method = scope["method"] if scope["method"] in _METHODS else "other"
+                self.metrics.requests.labels(method, str(message["status"])).inc()
             await send(message)
 
         await self.app(scope, receive, sending)
@@ -120,9 +121,9 @@ class PatientForAWhile(H11Protocol):
     def data_received(self, data: bytes) -> None:
         if self._deadline is None and self.cycle is not None and self.cycle.response_complete:
             self._deadline = self.loop.call_later(_HEAD_SECONDS, self.transport.close)
-        known = self.cycle
+        before = self.cycle
         super().data_received(data)
-        if self.cycle is not known and self._deadline:
+        if self.cycle is not before and self._deadline:
             self._deadline.cancel()
             self._deadline = None
 

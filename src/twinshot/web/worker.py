@@ -151,14 +151,16 @@ def _restore(task: Task, report: Report, say: Say) -> dict[str, Any]:
 
     folder = Path(task["folder"])
     report("reading", 0.0)
-    found = _of_one_size(_read(task), task, report)
-    shown = found.shown
+    photos = _of_one_size(_read(task), task, report)
+    shown = photos.shown
     for name, frame in shown.items():
         layers.write(folder, name, frame.pixels, frame.metadata.icc)
     height, width = shown["short"].size
     bits = max(frame.metadata.bits for frame in shown.values())
-    say("layers", size=[width, height], bits=bits, roles=found.roles)
-    restored = _restored(found.frames, task, lambda stage, done, total: report(DOING[stage], done / total), found.clock)
+    say("layers", size=[width, height], bits=bits, roles=photos.roles)
+    restored = _restored(
+        photos.frames, task, lambda stage, done, total: report(DOING[stage], done / total), photos.clock
+    )
     report("writing", 1.0)
     layers.write(folder, "result", restored.pixels, restored.metadata.icc)
     if restored.trust is not None:
@@ -169,7 +171,7 @@ def _restore(task: Task, report: Report, say: Say) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class _Found:
+class _Photographs:
     """What was read: the frames in their order, matched if that had to be; each photograph's role; the time it took."""
 
     frames: Ordered | Prepared | Frame
@@ -186,22 +188,22 @@ class _Found:
         return {"short": self.frames.pair.noisy, "long": self.frames.pair.blurry}
 
 
-def _of_one_size(found: _Found, task: Task, report: Report) -> _Found:
+def _of_one_size(photos: _Photographs, task: Task, report: Report) -> _Photographs:
     """Frames that can be shown over each other: those of two sizes once they are matched. Raises MismatchError."""
     from ..match.prepare import prepare
     from ..match.swap import Ordered
     from ..restoration import DOING, Clock
 
-    if not isinstance(found.frames, Ordered) or found.frames.pair.noisy.size == found.frames.pair.blurry.size:
-        return found
+    if not isinstance(photos.frames, Ordered) or photos.frames.pair.noisy.size == photos.frames.pair.blurry.size:
+        return photos
     clock = Clock()
     report(DOING["match"], 0.0)
-    matched = prepare(found.frames, _settings(task))
+    matched = prepare(photos.frames, _settings(task))
     clock.lap("match")
-    return _Found(matched, found.roles, clock)
+    return _Photographs(matched, photos.roles, clock)
 
 
-def _read(task: Task) -> _Found:
+def _read(task: Task) -> _Photographs:
     """The photographs in the client's names, the short ones merged and first, as the command would order them."""
     from ..batch import in_order
     from ..picture.pair import Frame
@@ -215,7 +217,7 @@ def _read(task: Task) -> _Found:
     frames = in_order(_renamed(read, task), _settings(task))
     if not isinstance(frames, Frame) and frames.swapped:
         roles = ["long" if role == "short" else "short" for role in roles]
-    return _Found(frames, roles)
+    return _Photographs(frames, roles)
 
 
 def _roles(paths: list[Path]) -> list[str]:
@@ -289,7 +291,7 @@ def _encode(task: Task, report: Report, say: Say) -> dict[str, Any]:
 
 
 def _choose(task: Task, report: Report, say: Say) -> dict[str, Any]:
-    """Of a folder's files, which are worth a look, by their names."""
+    """Which of a folder's files are worth a look, by their names."""
     from ..files.glance import pictures_of
 
     paths = [Path(name) for name in task["names"]]
@@ -311,10 +313,10 @@ def _group(task: Task, report: Report, say: Say) -> dict[str, Any]:
     """Which of the photographs that were looked at make a picture, by their places; and those without a partner."""
     from ..groups import scenes
 
-    kept = {int(path.stem): path for path in Path(task["folder"]).glob("*.shot")}
-    shots = {place: pickle.loads(kept[place].read_bytes()) for place in sorted(kept)}
+    files = {int(path.stem): path for path in Path(task["folder"]).glob("*.shot")}
+    shots = {place: pickle.loads(files[place].read_bytes()) for place in sorted(files)}
     places = {id(shot): place for place, shot in shots.items()}
-    found, alone = scenes(list(shots.values()))
+    groups, alone = scenes(list(shots.values()))
     pictures = [
         {
             "short": [places[id(shot)] for shot in scene.short],
@@ -322,7 +324,7 @@ def _group(task: Task, report: Report, say: Say) -> dict[str, Any]:
             "left": [places[id(shot)] for shot in scene.left],
             "unsure": scene.unsure,
         }
-        for scene in found
+        for scene in groups
     ]
     return {"pictures": pictures, "alone": [places[id(shot)] for shot in alone]}
 
