@@ -29,7 +29,7 @@ def path_of(source: str | os.PathLike[str], name: str = "array") -> Path:
         raise InputError(f"{name}: has type {kind}; give the path of a file, or a NumPy array (H, W, 3)") from error
 
 
-def write_atomically(path: Path, encode: Callable[[IO[bytes]], None]) -> None:
+def write_atomically(path: Path, encode: Callable[[IO[bytes]], object]) -> None:
     """Run `encode` on a temporary file beside `path`, then rename it; unless killed, it leaves nothing behind.
 
     A symbolic link stays one, and what it leads to is replaced. Raises OutputError where the folder is missing or
@@ -71,11 +71,7 @@ def _created(target: Path) -> tuple[int, Path]:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """A small file, whole or not at all. Raises OutputError where it cannot be written."""
-
-    def encode(file: IO[bytes]) -> None:
-        file.write(data)
-
-    write_atomically(path, encode)
+    write_atomically(path, lambda file: file.write(data))
 
 
 @contextmanager

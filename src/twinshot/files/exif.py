@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -40,14 +40,8 @@ HEADERS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _PREFIX = b"Exif\0\0"
 # Notes that begin with a header of their own and count from there may be moved.
 _MOVABLE = (
-    b"Nikon\0\2",
-    b"OLYMPUS\0",
-    b"OM SYSTEM\0",
-    b"FUJIFILM",
-    b"Apple iOS\0",
-    b"PENTAX \0",
-    b"SIGMA\0",
-    b"FOVEON\0",
+    *(b"Nikon\0\2", b"OLYMPUS\0", b"OM SYSTEM\0", b"FUJIFILM"),
+    *(b"Apple iOS\0", b"PENTAX \0", b"SIGMA\0", b"FOVEON\0"),
 )
 
 Order = Literal["<", ">"]
@@ -305,24 +299,17 @@ def _is_of_old_pixels(tag: int) -> bool:
 
 def block_of(exif: Exif, largest: int | None = None) -> bytes:
     """The block to embed, empty for no EXIF; its largest values go first where it would be longer than `largest`."""
-    if not exif:
-        return b""
-    block = serialise(exif)
-    while largest is not None and len(block) > largest:
+    while exif and largest is not None and len(serialise(exif)) > largest:
         exif = _without_largest(exif)
-        if not exif:
-            return b""
-        block = serialise(exif)
-    return block
+    return serialise(exif) if exif else b""
 
 
 def _without_largest(exif: Exif) -> Exif:
-    parts = [dict(part) for part in (exif.main, exif.camera, exif.gps, exif.interop)]
-    sizes = {(index, tag): len(value.data) for index, part in enumerate(parts) for tag, value in part.items()}
-    index, tag = max(sizes, key=lambda place: sizes[place])
-    del parts[index][tag]
-    main, camera, gps, interop = parts
-    return Exif(exif.order, main, camera, gps, interop, exif.note)
+    parts: dict[str, Any] = {name: dict(getattr(exif, name)) for name in ("main", "camera", "gps", "interop")}
+    sizes = {(name, tag): len(value.data) for name, part in parts.items() for tag, value in part.items()}
+    name, tag = max(sizes, key=lambda place: sizes[place])
+    del parts[name][tag]
+    return replace(exif, **parts)
 
 
 def of_exposure(seconds: float, iso: float, stop: float) -> Exif:

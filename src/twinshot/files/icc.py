@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
 
 import cv2
 import numpy as np
@@ -17,8 +16,7 @@ from numpy.typing import NDArray
 from ..picture.encoding import Image
 from ..picture.errors import InputError
 from ..picture.pair import Frame
-
-Pixels = NDArray[Any]
+from ..picture.window import Pixels
 
 _NEAR = 0.12  # how far greys may lie from sRGB's encoding: ProPhoto's gamma of 1.8 is off by 0.08, a linear one by 0.28
 _SAME_PROFILE = 1.5 / 255

@@ -77,26 +77,21 @@ def carried(pair: Pair, history: str) -> Metadata:
         pair: the frames, the short one first.
         history: how it was made, in a few words.
     """
-    from .._version import __version__
-
     short, long = pair.noisy.metadata, pair.blurry.metadata
-    return replace(
-        short,
-        icc=long.icc,
-        bits=max(short.bits, long.bits),
-        grey=short.grey and long.grey,
-        sensor=long.sensor if short.sensor and long.sensor else None,
-        notes=(),
-        software=f"twinshot {__version__}",
-        history=history,
-    )
+    sensor = long.sensor if short.sensor and long.sensor else None
+    bits, grey = max(short.bits, long.bits), short.grey and long.grey
+    return _by_twinshot(replace(short, icc=long.icc, bits=bits, grey=grey, sensor=sensor), history)
 
 
 def carried_alone(frame: Frame, history: str) -> Metadata:
     """What a picture made of one frame carries on; `history` says how it was made."""
+    return _by_twinshot(frame.metadata, history)
+
+
+def _by_twinshot(metadata: Metadata, history: str) -> Metadata:
     from .._version import __version__
 
-    return replace(frame.metadata, notes=(), software=f"twinshot {__version__}", history=history)
+    return replace(metadata, notes=(), software=f"twinshot {__version__}", history=history)
 
 
 def notes_on(*frames: Frame) -> list[str]:

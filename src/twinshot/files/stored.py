@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..picture.errors import InputError
 from ..picture.pair import Frame, Metadata, check_frame
+from ..picture.window import Pixels
 from . import exif, icc
-
-Pixels = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,9 +7,10 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -235,11 +236,7 @@ def save(state: State, recipe: Recipe, path: Path) -> None:
         table["generator_cuda"] = torch.cuda.get_rng_state(state.device)
     if state.discriminator is not None:
         table["discriminator"] = state.discriminator.state_dict()
-
-    def encode(file: IO[bytes]) -> None:
-        torch.save(table, file)
-
-    atomic.write_atomically(path, encode)
+    atomic.write_atomically(path, partial(torch.save, table))
 
 
 def load_into(state: State, recipe: Recipe, path: Path) -> State:
