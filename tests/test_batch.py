@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -116,14 +117,23 @@ def test_things_pass_in_order_and_failures_with_them():
     assert [str(one.error) for one in found if one.error] == ["two", "four", "five"]
 
 
-def test_reading_and_writing_take_no_time_of_the_work():
-    def slow(*things):
-        time.sleep(0.05)
-        return things[-1]
+def test_the_next_is_read_and_the_last_written_while_one_is_worked_on():
+    """Work that waits for both ends only if they have begun."""
+    last, begun = 9, defaultdict(threading.Event)
 
-    began = time.monotonic()
-    assert len(list(pipelined(range(10), slow, slow, slow))) == 10
-    assert time.monotonic() - began < 1.2  # a third of the time is 1.5 one after the other, 0.6 at best
+    def read(thing):
+        begun["read", thing].set()
+        return thing
+
+    def work(thing):
+        beside = {("read", thing + 1), ("write", thing - 1)} - {("read", last + 1), ("write", -1)}
+        return all(begun[what].wait(20) for what in beside)
+
+    def write(thing, alongside):
+        begun["write", thing].set()
+        return alongside
+
+    assert [stage.result for stage in pipelined(range(last + 1), read, work, write)] == [True] * (last + 1)
 
 
 def test_little_is_held_at_once():
