@@ -84,8 +84,17 @@ def test_lists(tmp_path):
     path.write_text("short,long\na.jpg,\n")
     with pytest.raises(InputError, match="line 2 needs a file in the column `short` and one in `long`"):
         batch.listed(path)
-    with pytest.raises(InputError, match="cannot be read as a CSV file"):
+    with pytest.raises(InputError, match=r"none\.csv: no such file; check the name"):
         batch.listed(tmp_path / "none.csv")
+    with pytest.raises(InputError, match="cannot be read as a CSV file"):
+        batch.listed(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "short;long\na.jpg;b.jpg\n", "a.jpg,b.jpg\n"])
+def test_a_list_without_names_of_columns_is_refused(tmp_path, text):
+    (tmp_path / "pairs.csv").write_text(text)
+    with pytest.raises(InputError, match="the first line must name the columns `short` and `long`"):
+        batch.listed(tmp_path / "pairs.csv")
 
 
 def test_a_list_whose_result_is_a_frame_of_another_pair_is_refused(tmp_path):

@@ -201,12 +201,18 @@ def listed(path: Path, output: str | None = None) -> Plan:
 
 
 def rows_of(path: Path) -> list[dict[str, str | None]]:
-    """A CSV file's rows by the names of its columns. Raises InputError where it cannot be read."""
+    """A CSV file's rows by the names of its columns. Raises InputError where it cannot be read, or lacks a column."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            return list(csv.DictReader(file))
+            table = csv.DictReader(file)
+            rows, columns = list(table), table.fieldnames or ()
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file; check the name") from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: cannot be read as a CSV file ({error}); give a list of pairs in CSV") from error
+    if not {"short", "long"} <= set(columns):  # as where a spreadsheet separates columns by semicolons
+        raise InputError(f"{path}: the first line must name the columns `short` and `long`, separated by a comma")
+    return rows
 
 
 def planned(

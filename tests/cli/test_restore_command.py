@@ -291,6 +291,23 @@ def test_a_list(command, files, tmp_path):
     assert not (tmp_path / "b.png").exists()
 
 
+@pytest.mark.parametrize("more", ["noisy.png", ""])
+def test_nothing_beside_a_list(command, files, tmp_path, more):
+    """What is named beside a list would be left out without a word."""
+    (tmp_path / "pairs.csv").write_text("short,long,output\nnoisy.png,blurry.png,a.png\n")
+    result = command("restore", tmp_path / more, "--pairs", tmp_path / "pairs.csv")
+    assert (result.code, "--pairs says by itself what to restore" in result.err) == (2, True)
+    assert not (tmp_path / "a.png").exists()
+
+
+def test_a_plan_names_the_option_that_helps(command, tmp_path, frames):
+    path = save(tmp_path / "cut.jpg", frames[0])
+    path.write_bytes(path.read_bytes()[:-2000])
+    result = command("restore", tmp_path, "--plan")
+    assert "cut.jpg: the file is damaged" in result.err
+    assert "(--accept-damaged)" in result.err
+
+
 def test_many_pictures_are_not_piped(command, folder):
     result = command("restore", folder, "-o", "-")
     assert result.code == 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -101,3 +103,16 @@ def test_a_missing_checkpoint_is_named(tmp_path: Path) -> None:
 def test_sizes_to_try_are_multiples() -> None:
     assert sizes_for(1) == [(96, 64), (48, 176), (53, 83)]
     assert all(side % 32 == 0 for size in sizes_for(32) for side in size)
+
+
+def test_an_export_says_nothing_of_torchs_own_affairs(caplog: pytest.LogCaptureFixture) -> None:
+    said = logging.getLogger("torch.onnx")
+    said.addHandler(caplog.handler)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            warnings.filterwarnings("ignore", category=DeprecationWarning, module="onnxscript")
+            to_onnx(remove_spectral_norm(build("twin", SMALL["twin"])))
+    finally:
+        said.removeHandler(caplog.handler)
+    assert [record.getMessage() for record in caplog.records if record.name.startswith("torch.onnx")] == []

@@ -160,4 +160,6 @@ def test_the_commands_flags(command, files, tmp_path):
     assert io.read(tmp_path / "a.tif").metadata.bits == 32
     refused = command("restore", *files, "-o", tmp_path / "a.jpg", "--bits", "16")
     assert refused.code == 2
-    assert "JPEG holds 8 bits a channel, not 16" in refused.err
+    assert "JPEG holds 8 bits a channel, not 16; choose PNG or TIFF" in refused.err
+    refused = command("restore", *files, "-o", tmp_path / "out.png", "--bits", 12)
+    assert "PNG holds 8 or 16 bits a channel, not 12; choose 8 or 16 bits" in refused.err

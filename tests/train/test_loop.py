@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, get_args
 
@@ -12,7 +14,7 @@ import numpy as np
 import pytest
 import skimage.data
 import torch
-from laboratory import Lab, kill_at, rows_of, some_batch, tiny, tiny_table, without_seconds, workplace
+from laboratory import Lab, as_toml, kill_at, rows_of, some_batch, tiny, tiny_table, without_seconds, workplace
 from msgspec import to_builtins
 from msgspec.structs import replace
 
@@ -338,3 +340,17 @@ def test_validation_measures_the_average_and_draws_a_sheet(tmp_path: Path) -> No
     sheet = cv2.imread(str(tmp_path / "validation-paper.png"))
     assert sheet is not None
     assert sheet.shape == (2 * 32, 4 * 32, 3)
+
+
+def test_the_command_says_what_it_does_and_how_to_go_on(command: Callable[..., Any], lab: Lab, tmp_path: Path) -> None:
+    """Rendering comes first and may take minutes; a validation is read by people; a second call wants `--resume`."""
+    workplace(lab, tmp_path)
+    (tmp_path / "shards" / lab.paths[0].name).unlink()
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(as_toml({**tiny_table("twin"), "steps": 1}))
+    done = command("train", recipe, "--data", lab.root, "--runs", tmp_path)
+    assert f"note: rendering motion first: 1 of 2 shards are missing in {tmp_path / 'shards'}" in done.err
+    assert re.search(r"^step 1  validation paper -?\d+\.\d\d dB$", done.out, re.MULTILINE)
+    again = command("train", recipe, "--data", lab.root, "--runs", tmp_path)
+    assert (again.code, "this run exists; resume it (--resume), or" in again.err) == (2, True)
+    assert "rendering" not in again.err

@@ -44,14 +44,16 @@ _ENDINGS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(s
 
 
 class _Notes(logging.Handler):
-    """Says what the engines have to say, as a line."""
+    """Says what the engines and training have to say, as a line."""
 
     def emit(self, record: logging.LogRecord) -> None:
         err.print(f"note: {record.getMessage()}", markup=False)
 
 
 logging.getLogger("twinshot").addHandler(logging.NullHandler())  # the command says warnings on pictures itself
-logging.getLogger("twinshot.engines").addHandler(_Notes())
+for room in ("twinshot.engines", "twinshot.train"):
+    logging.getLogger(room).addHandler(_Notes())
+logging.getLogger("twinshot.train").setLevel(logging.INFO)
 
 
 @dataclass
@@ -97,7 +99,12 @@ def main() -> None:
 
 def words_of(error: Exception) -> str:
     """What an error says, with the names of options for those of arguments."""
-    return re.sub(r"\((force|accept_damaged)\)", lambda match: f"(--{match[1].replace('_', '-')})", in_words(error))
+    return with_options(in_words(error))
+
+
+def with_options(text: str) -> str:
+    """A message with the names of options for those of arguments."""
+    return re.sub(r"\((force|accept_damaged|resume)\)", lambda match: f"(--{match[1].replace('_', '-')})", text)
 
 
 def _clean_up_when_ended() -> None:
@@ -299,8 +306,15 @@ def bar(quiet: bool) -> Iterator[Progress | None]:
 
 
 def _print_row(row: dict[str, Any]) -> None:
-    cells = (f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in row.items())
+    cells = (f"{key} {_cell(value)}" for key, value in row.items())
     out.print("  ".join(cells), markup=False, highlight=False, soft_wrap=True)
+
+
+def _cell(value: Any) -> str:
+    """A value of a training's log, which for a validation is the PSNR on each set."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {psnr:.2f} dB" for name, psnr in value.items())
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _listed(text: str | None) -> tuple[str, ...]:

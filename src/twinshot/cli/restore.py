@@ -199,6 +199,8 @@ def _carry_out(names: Sequence[Path], pairs: Path | None, plan: bool, wish: _Wis
         _check_there(names)
     if folders and len(folders) < len(names):
         raise InputError(f"{folders[0]}: is a folder; give either frames or folders, not both")
+    if pairs and names:
+        raise InputError(f"--pairs says by itself what to restore; leave out {names[0]}, or leave out the list")
     if pairs or plan or folders:
         _many(names, pairs, plan, wish)
     elif wish.on:
@@ -406,8 +408,12 @@ def _print_plan(plan: Plan, wish: _Wish) -> None:
         wish.says(f"{number}. {job}{' (exists already)' if job.output.exists() and not wish.force else ''}")
     for path in plan.alone:
         wish.says(f"{path} has no partner here, so it is skipped.")
+    _print_unreadable(plan)
+
+
+def _print_unreadable(plan: Plan) -> None:
     for _, why in plan.unreadable:
-        shared.err.print(why, style="yellow", markup=False)
+        shared.err.print(shared.with_options(why), style="yellow", markup=False)
 
 
 def _run(plan: Plan, wish: _Wish) -> Iterator[Outcome]:
@@ -441,8 +447,7 @@ def _by_cluster(plan: Plan, wish: _Wish, on: str) -> None:
     from ..distributed.places import place
     from ..distributed.restoring import REPORT, Order, run
 
-    for _, why in plan.unreadable:
-        shared.err.print(why, style="yellow", markup=False)
+    _print_unreadable(plan)
     order = Order(wish.model, wish.engine, wish.settings, wish.bits, wish.strip, wish.quality)
     folder = place(wish.output or "")
     outcomes = run(plan.jobs, folder, order, on, wish.force)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -129,22 +132,37 @@ def to_onnx(net: nn.Module) -> onnx.ModelProto:
     side = 64  # every net takes it, and it is far from the sizes of 1 that a trace would freeze
     frames = (torch.rand(1, 3, side, 2 * side), torch.rand(1, 3, side, 2 * side))
     free = {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
-    program = torch.onnx.export(
-        net,
-        frames,
-        dynamo=True,
-        external_data=False,
-        input_names=["noisy", "blurry"],
-        output_names=["restored"],
-        opset_version=OPSET,
-        dynamic_shapes=(free, free),
-        verbose=False,
-    )
+    with _without_remarks():
+        program = torch.onnx.export(
+            net,
+            frames,
+            dynamo=True,
+            external_data=False,
+            input_names=["noisy", "blurry"],
+            output_names=["restored"],
+            opset_version=OPSET,
+            dynamic_shapes=(free, free),
+            verbose=False,
+        )
     assert program is not None
     graph = program.model_proto
     for node in graph.graph.node:
         del node.metadata_props[:]  # where in the source each came from, with the exporting machine's paths
     return graph
+
+
+@contextmanager
+def _without_remarks() -> Iterator[None]:
+    """Hold back what torch says at every export: that torchvision is missing, and what in itself is deprecated."""
+    said = logging.getLogger("torch.onnx")
+    level = said.level
+    said.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
+    finally:
+        said.setLevel(level)
 
 
 def stored_as_fp16(model: onnx.ModelProto) -> onnx.ModelProto:

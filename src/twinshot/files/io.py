@@ -208,7 +208,7 @@ def check_output(path: Path, inputs: tuple[Path, ...], force: bool, bits: int | 
     kind = format_of(path)
     if bits not in (None, 8, 16, 32) or (bits and depth_for(path, bits) != bits):
         depths = {"PNG": "8 or 16", "TIFF": "8, 16 or 32", "DNG": "16"}.get(kind, "8")
-        instead = {8: "JPEG, PNG or TIFF", 16: "PNG or TIFF", 32: "TIFF"}.get(bits or 0, "8, 16 or 32 bits")
+        instead = {8: "JPEG, PNG or TIFF", 16: "PNG or TIFF", 32: "TIFF"}.get(bits or 0, f"{depths} bits")
         raise OutputError(f"{path}: {kind} holds {depths} bits a channel, not {bits}; choose {instead}")
     if kind in _LARGEST_SIDES:
         _check_side(path, kind, max(map(_longer_side, inputs), default=0))

@@ -6,6 +6,7 @@ worker processes, and ranks that train together share out a batch's numbers.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -28,7 +29,7 @@ from ..synth.gopro2 import GOPRO2, FilmPlan, evenly, films, in_turn
 from ..synth.motion import MotionRange
 from ..synth.profiles import BracketProfile, Sample, profile_named
 from ..synth.sample import sample
-from ..synth.shards import TRAINING_MOTION, Kind, ShardPlan, Sources, kinds_for, open_shards, render_missing
+from ..synth.shards import TRAINING_MOTION, Kind, Plan, ShardPlan, Sources, kinds_for, open_shards, render_missing
 from . import ranks
 from .brackets import bracket_triple
 from .config import DataConfig, Recipe, Source
@@ -36,6 +37,8 @@ from .pool import CPU, Pictures, Pool, Triple
 
 if TYPE_CHECKING:
     from ..export.quantise import Frames  # which loads what only an export needs
+
+_log = logging.getLogger(__name__)
 
 
 class ShardDataset(Dataset[Triple]):
@@ -127,7 +130,7 @@ def prepare_shards(recipe: Recipe, root: Path, folder: Path, workers: int) -> li
     if data.shards < len(kinds):
         raise TwinshotError(f"shards = {data.shards}, but these profiles need {len(kinds)} kinds of shard; give more")
     plan = ShardPlan(kinds=kinds, shards=data.shards, per_shard=data.per_shard, side=data.side)
-    return render_missing(sources, plan, folder, workers)
+    return _rendered(sources, plan, folder, workers)
 
 
 def _prepare_films(data: DataConfig, root: Path, folder: Path, workers: int) -> list[Path]:
@@ -135,7 +138,16 @@ def _prepare_films(data: DataConfig, root: Path, folder: Path, workers: int) -> 
     if wrong := [each.name for each in profiles if (each.light, each.timing) not in GOPRO2]:
         raise TwinshotError(f'profiles: {wrong[0]!r} is not averaged as GOPRO2 is; give paper, or source = "mixed"')
     plan = FilmPlan(data.shards, data.per_shard, data.side)
-    return render_missing(films(root, "train"), plan, folder, workers)
+    return _rendered(films(root, "train"), plan, folder, workers)
+
+
+def _rendered(sources: Sources, plan: Plan, folder: Path, workers: int) -> list[Path]:
+    """All shards. Says so first where some are missing: minutes may go by before there is a step to tell of."""
+    total = plan.count(sources)
+    missing = sum(not (folder / plan.name(sources, index)).exists() for index in range(total))
+    if missing and ranks.rank() == 0:
+        _log.info("rendering motion first: %d of %d shards are missing in %s", missing, total, folder)
+    return render_missing(sources, plan, folder, workers)
 
 
 def batches(recipe: Recipe, shards: Sequence[Path], first_step: int, device: torch.device = CPU) -> Iterator[Triple]:

@@ -213,7 +213,7 @@ def start_or_resume(recipe: Recipe, run: Path, resume: bool, device: torch.devic
 def check_new(run: Path) -> None:
     """Raises TwinshotError where a run has a checkpoint."""
     if (path := run / CHECKPOINT).exists():
-        raise TwinshotError(f"{path}: this run exists; resume it, or remove its folder to start again")
+        raise TwinshotError(f"{path}: this run exists; resume it (resume), or remove its folder to start again")
 
 
 def save(state: State, recipe: Recipe, path: Path) -> None:
