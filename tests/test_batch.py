@@ -75,6 +75,14 @@ def test_a_folder_pairs_what_two_names_would(tmp_path, frames):
     assert "turned by" in result.report["notes"][0]
 
 
+@pytest.mark.parametrize("name", ["sharp.png", "sharp.jpg", "sharp.tif"])
+def test_a_result_of_any_name_is_not_used(files, tmp_path, name):
+    twinshot.restore(*files).save(tmp_path / name)
+    plan = batch.plan([tmp_path])
+    assert [job.frames for job in plan.jobs] == [files]
+    assert plan.alone == (tmp_path / name,)
+
+
 def test_lists(tmp_path):
     path = tmp_path / "pairs.csv"
     path.write_text("short,long,output\na.jpg;b.jpg,c.jpg,\nd.jpg, e.jpg ,f.png\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -45,6 +46,14 @@ def test_exposure_time_goes_before_brightness():
         [(("b",), "a", ())],
         [],
     )
+
+
+def test_a_result_is_no_frame_whatever_its_size():
+    short, long = shot("b", seconds=0.05, light=0.02), shot("c", seconds=0.5)
+    for size in (long.size, (50, 75)):
+        result = replace(shot("a", seconds=0.05, size=size), result=True)
+        assert sorted_into(result, short, long) == ([(("b",), "c", ())], ["a"])
+        assert sorted_into(result, long) == ([], ["a", "c"])
 
 
 def test_strays():

@@ -54,8 +54,11 @@ class Scene:
 
 
 def scenes(shots: Sequence[Shot]) -> tuple[list[Scene], list[Shot]]:
-    """Groups in the order of their first frames, and the photographs that have no partner."""
-    ordered = sorted(shots, key=_place)
+    """Groups in the order of their first frames, and the photographs that have no partner.
+
+    A result shows the same scene as its frames, and would be taken for one of them: it has no partner.
+    """
+    ordered = sorted((shot for shot in shots if not shot.result), key=_place)
     result: list[Scene] = []
     alone: list[Shot] = []
     for together in _of_one_scene(ordered):
@@ -69,6 +72,7 @@ def scenes(shots: Sequence[Shot]) -> tuple[list[Scene], list[Shot]]:
             else:
                 alone += part
     further, alone = _of_two_framings(sorted(alone, key=_place), ordered)
+    alone = sorted([*alone, *(shot for shot in shots if shot.result)], key=_place)
     return sorted(result + further, key=lambda scene: _place(scene.short[0])), alone
 
 
