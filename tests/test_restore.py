@@ -36,6 +36,7 @@ REPORT = {
     "gain",
     "shift",
     "registered",
+    "local_shift",
     "confidence",
     "shown",
     "from_long_frame",

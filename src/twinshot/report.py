@@ -35,6 +35,7 @@ class Matched(TypedDict):
         gain: how many times brighter the long frame is, for R, G and B.
         shift: (x, y) that the long frame was moved by, px.
         registered: whether it was moved at all.
+        local_shift: how far its parts were moved beside that, px: 95 of 100 no further.
         confidence: correlation of the frames, in [-1, 1].
         shown: share of the picture that the long frame shows.
     """
@@ -45,6 +46,7 @@ class Matched(TypedDict):
     gain: list[float] | None
     shift: list[float] | None
     registered: bool | None
+    local_shift: float | None
     confidence: float | None
     shown: float | None
 
@@ -88,6 +90,7 @@ _NOT_MATCHED = Matched(
     gain=None,
     shift=None,
     registered=None,
+    local_shift=None,
     confidence=None,
     shown=None,
 )
@@ -125,6 +128,12 @@ def report_on(
     }
 
 
+def _local_shift(ready: Prepared) -> float:
+    if ready.shifts is None:
+        return 0.0
+    return round(float(np.quantile(np.linalg.norm(ready.shifts.field, axis=-1), 0.95)), 2)
+
+
 def _matched(ready: Prepared) -> Matched:
     found, registered = ready.tone, ready.alignment
     return {
@@ -134,6 +143,7 @@ def _matched(ready: Prepared) -> Matched:
         "gain": [round(gain, 4) for gain in found.gain],
         "shift": [round(move, 2) for move in registered.shift],
         "registered": registered.applied,
+        "local_shift": _local_shift(ready),
         "confidence": round(registered.confidence, 4),
         "shown": round(ready.shown.share, 4),
     }

@@ -332,7 +332,7 @@ def _run(
     if model.card.checked and ready.same_scene and ready.tone.lost:
         if progress:
             progress("restore", 0, 1)
-        pixels, taken = _in_strips(ready.pair.noisy.size, lambda *place: _long(ready, *place)), Taken(1.0)
+        pixels, taken = _in_strips(ready.pair.noisy.size, ready.long_part), Taken(1.0)
         trust = np.full(ready.pair.noisy.size, 255, np.uint8) if settings.trust_map else None
     else:
         pixels, trust, taken = _by_network(ready, model, progress, settings)
@@ -341,11 +341,6 @@ def _run(
     if settings.light == "short":
         pixels = _in_strips(ready.pair.noisy.size, lambda *place: _as_short(ready, pixels, *place))
     return pixels, trust, taken
-
-
-def _long(ready: Prepared, top: int, left: int, size: tuple[int, int]) -> Image:
-    """A part of the long frame at the short one's pixels."""
-    return as_float(window(ready.pair.blurry.pixels, top, left, size, ready.alignment.where)).clip(0, 1)
 
 
 def _fill(
@@ -401,7 +396,7 @@ def _by_network(
 
     def parts(top: int, left: int, size: tuple[int, int]) -> tuple[Image, Image]:
         short = ready.short_part(top, left, size)
-        return short, _long(ready, top, left, size)
+        return short, ready.long_part(top, left, size)
 
     def after(place: Area, short: Image, long: Image, restored: Image) -> Image:
         result, share = restored, _NONE

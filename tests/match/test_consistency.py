@@ -52,21 +52,39 @@ def test_what_is_spoiled_gives_way_to_a_sharp_long_frame(truth):
     """The network believed the noise: its picture agrees with nothing."""
     short = _noisy(truth, 0.15, 1)
     spoiled = cv2.GaussianBlur(short, (0, 0), 1.0)
-    assert share_of_long(short, truth, spoiled, noise=0.0).mean() > 0.9
+    assert share_of_long(short, truth, spoiled, noise=0.0, doubt=0.0).mean() > 0.9
 
 
 def test_what_moved_is_left_to_the_network(truth):
     """A part of the long frame shows something else."""
     long, part = truth.copy(), np.s_[100:220, 200:340]
     long[part] = truth[part][::-1, ::-1]
-    share = share_of_long(_noisy(truth, 0.03, 1), long, truth, noise=0.0)
+    share = share_of_long(_noisy(truth, 0.03, 1), long, truth, noise=0.0, doubt=0.0)
     assert share[130:190, 240:300].max() < 0.2
     assert share[:, :80].mean() > 0.7
 
 
+def test_something_even_that_moved_is_left_to_the_network(truth):
+    """It has no texture that could disagree, but another light than what is behind it."""
+    short_at, long_at = np.s_[100:220, 200:340], np.s_[100:220, 215:355]
+    seen, long = truth.copy(), truth.copy()
+    seen[short_at], long[long_at] = 0.02, 0.02
+    share = share_of_long(_noisy(seen, 0.03, 1), long, seen, noise=0.0, doubt=0.0)
+    assert share[np.abs(long - seen).mean(-1) > 0.2].mean() < 0.1
+    assert share[:, :80].mean() > 0.7
+
+
+def test_wrong_light_is_no_mover(truth):
+    """The edges are where the long frame has them."""
+    result = truth.copy()
+    result[100:220, 200:340] *= 0.8
+    share = share_of_long(_noisy(truth, 0.03, 1), truth, result, noise=0.0, doubt=0.0)
+    assert share[130:190, 230:310].mean() > 0.7
+
+
 def test_noise_of_the_long_frame_is_kept_out(truth):
     grainy = _noisy(truth, 0.03, 2)
-    assert share_of_long(_noisy(truth, 0.1, 1), grainy, truth, noise=0.03).max() == 0
+    assert share_of_long(_noisy(truth, 0.1, 1), grainy, truth, noise=0.03, doubt=0.0).max() == 0
 
 
 def test_a_picture_too_small_to_tell_is_left_to_the_network(truth):
@@ -85,7 +103,7 @@ def test_mottle_on_a_wall_is_no_mover(truth):
     long = truth.copy()
     long[60:220, 180:380] = 0.5
     mottled = long + cv2.GaussianBlur(_noisy(np.full_like(long, 0.5), 0.1, 2) - 0.5, (0, 0), 3)
-    share = share_of_long(_noisy(long, 0.1, 1), long, mottled.clip(0, 1), noise=0.0)
+    share = share_of_long(_noisy(long, 0.1, 1), long, mottled.clip(0, 1), noise=0.0, doubt=0.0)
     assert share[100:180, 230:330].min() > 0.9
 
 

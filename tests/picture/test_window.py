@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from twinshot.picture.window import window
+from twinshot.picture.window import Shifts, shifted_window, window
 
 
 def test_mirrored_over_the_edge(photo):
@@ -27,3 +27,23 @@ def test_the_homography_maps_the_frame_not_the_lattice(photo, step):
     matrix = np.array([[1, 0, 7], [0, 1, -3], [0, 0, 1]], np.float64)
     moved = window(photo, 9, 6, (20, 30), matrix, step)
     assert (moved == window(photo, 6, 13, (20, 30), step=step)).all()
+
+
+def test_an_even_shift_is_a_translation(rng):
+    image = rng.random((60, 80, 3), np.float32)
+    shifts = Shifts(np.tile(np.float32([2.0, -1.0]), (5, 7, 1)), (60, 80))
+    moved = shifted_window(image, 10, 20, (30, 40), None, shifts)
+    np.testing.assert_allclose(moved, image[9:39, 22:62], atol=1e-5)
+
+
+def test_shifts_of_a_window_are_those_of_the_whole(rng):
+    shifts = Shifts(rng.random((5, 7, 2), np.float32), (60, 80))
+    np.testing.assert_allclose(shifts.over(10, 20, (30, 40)), shifts.over(0, 0, (60, 80))[10:40, 20:60], atol=1e-5)
+
+
+def test_shifted_coordinates_go_through_the_matrix(rng):
+    image = rng.random((60, 80, 3), np.float32)
+    matrix = np.array([[1.0, 0.1, 3.0], [-0.05, 1.0, 2.0], [1e-4, 0, 1]])
+    none = Shifts(np.zeros((5, 7, 2), np.float32), (60, 80))
+    place = (image, 5, 7, (40, 50), matrix)
+    np.testing.assert_allclose(shifted_window(*place, none), window(*place), atol=0.02)

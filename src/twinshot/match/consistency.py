@@ -32,6 +32,8 @@ _NOISE = (-0.011, -0.007)  # of its noise's sigma, encoded values
 _NOISE_OF_SHARP = (-0.016, -0.010)  # the same, where the short frame says that it is sharp
 _MOVES, _MOVES_WITHIN = (0.5, 2.0), 6.0  # px at a quarter of the size: band in which movers are seen; their area
 _FAINT = (-0.6, -0.2)  # minus what the two differ by there, over the whole long frame's power: mottle, no mover
+_EVEN, _SAME_EDGES = (2.0, 8.0), (0.85, 0.93)  # the band in which an even mover's edges are seen; their correlation
+_OTHER_LIGHT = (0.04, 0.08)  # encoded values that an even mover changes
 _STAYS = (0.3, 0.6)  # correlation with the restored picture there, over that of the whole
 
 
@@ -66,7 +68,7 @@ class _Powers:
         return np.log((self.long + _FLOOR) / np.maximum(self.short_long, 0.02 * self.long + _FLOOR))
 
 
-def share_of_long(short: Image, long: Image, restored: Image, noise: float, doubt: float = 0.0) -> Image:
+def share_of_long(short: Image, long: Image, restored: Image, noise: float, doubt: float) -> Image:
     """How much of the long frame to take, in [0, 1], (H, W).
 
     Args:
@@ -77,13 +79,14 @@ def share_of_long(short: Image, long: Image, restored: Image, noise: float, doub
         doubt: in the tone, as `tone.Tone.doubt` says.
     """
     greys = [np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), np.float32) for frame in (short, long, restored)]
-    agreeing = cv2.resize(_agreeing(greys, noise), greys[0].shape[::-1], interpolation=cv2.INTER_LINEAR)
-    quiet = between(np.array(-noise), _NOISE_OF_SHARP)
-    if not quiet:
-        return np.asarray(agreeing, np.float32)
-    stays = cv2.resize(staying(*map(_quarter, greys[1:])), greys[0].shape[::-1], interpolation=cv2.INTER_LINEAR)
-    sharp = sharp_share(greys[0], greys[1], greys[2], noise, doubt) * stays * np.float32(quiet)
-    return np.asarray(np.maximum(agreeing, sharp), np.float32)
+    small = [_quarter(grey) for grey in greys[1:]]
+    size, quiet = greys[0].shape[::-1], between(np.array(-noise), _NOISE_OF_SHARP)
+    share = cv2.resize(_agreeing(greys, noise), size, interpolation=cv2.INTER_LINEAR)
+    if quiet:
+        stays = cv2.resize(staying(*small), size, interpolation=cv2.INTER_LINEAR)
+        share = np.maximum(share, sharp_share(greys[0], greys[1], greys[2], noise, doubt) * stays * quiet)
+    moved = cv2.resize(_moved(*small), size, interpolation=cv2.INTER_LINEAR)
+    return np.asarray(share * (1 - (1 - doubt) * moved), np.float32)
 
 
 def _agreeing(greys: list[Image], noise: float) -> Image:
@@ -111,7 +114,7 @@ def staying(long: Image, restored: Image) -> Image:
 
     Returns: (h, w) in [0, 1].
     """
-    first, second = (_coarse_detail(grey) for grey in (long, restored))
+    first, second = (_detail_between(grey, _MOVES) for grey in (long, restored))
     products = (first * second, first * first, second * second)
     both, one, other = (float(product.mean()) for product in products)
     usual = max(both / np.sqrt(one * other + _FLOOR**2), 0.2)
@@ -121,14 +124,25 @@ def staying(long: Image, restored: Image) -> Image:
     return np.asarray(np.maximum(agrees, faint), np.float32)
 
 
+def _moved(long: Image, restored: Image) -> Image:
+    """Where two small pictures have another light, in [0, 1], and edges elsewhere: something even moved.
+
+    A restored picture whose light is wrong has its edges where the long frame has them.
+    """
+    differs = np.abs(cv2.GaussianBlur(long - restored, (0, 0), _MOVES[1]))
+    first, second = (_detail_between(grey, _EVEN) for grey in (long, restored))
+    both, one, other = (_over(product, _EVEN[1]) for product in (first * second, first * first, second * second))
+    alike = between(both / np.sqrt((one + _FLOOR) * (other + _FLOOR)), _SAME_EDGES)
+    return np.asarray(between(differs, _OTHER_LIGHT) * (1 - alike), np.float32)
+
+
 def _quarter(grey: Image) -> Image:
     size = max(1, grey.shape[1] // 4), max(1, grey.shape[0] // 4)
     return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
-def _coarse_detail(small: Image) -> Array:
-    """What is between two sigmas."""
-    fine, smooth = (cv2.GaussianBlur(small, (0, 0), sigma) for sigma in _MOVES)
+def _detail_between(small: Image, sigmas: tuple[float, float]) -> Array:
+    fine, smooth = (cv2.GaussianBlur(small, (0, 0), sigma) for sigma in sigmas)
     return np.asarray(fine - smooth, np.float64)
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..picture.encoding import Image
-from ..picture.pair import Pair
+from ..picture.pair import Pair, as_float
 from ..picture.settings import AS_FOUND, Settings
-from ..picture.window import Matrix, window
-from . import align, bands, framing, lines, swap, tone
+from ..picture.window import Matrix, Shifts, shifted_window, window
+from . import align, bands, flow, framing, lines, swap, tone
 
 _SMALL_SHIFT = 0.02  # of the longer side: what moves in the scene hardly drags the registration less far
 _GAINS: tuple[tone.ToneModel, ...] = ("encoded gain", "gain")
@@ -44,6 +44,7 @@ class Prepared:
         alignment: how the long frame is read at the short one's pixels.
         bands: of the short frame's light, where lamps flickered.
         lines: errors that the short frame's rows or columns were read with.
+        shifts: of the short frame's pixels, before `alignment` says where the long one is read; None: none.
         shown: how much of the short frame the long one shows.
         swapped: a sentence that says why the frames changed places; empty where they did not.
         notes: sentences on how the long frame was turned, scaled or cropped, and what it does not show.
@@ -56,6 +57,7 @@ class Prepared:
     shown: framing.Shown
     bands: bands.Bands = bands.NONE
     lines: lines.Lines = lines.NONE
+    shifts: Shifts | None = None
     swapped: str = ""
     notes: tuple[str, ...] = ()
     cautions: tuple[Caution, ...] = ()
@@ -78,7 +80,12 @@ class Prepared:
     @property
     def long(self) -> Image:
         """The whole long frame at the short one's pixels, float32 (H, W, 3) in [0, 1]."""
-        return align.warped(self.pair.blurry.pixels, self.alignment)
+        return self.long_part(0, 0, self.pair.noisy.size)
+
+    def long_part(self, top: int, left: int, size: tuple[int, int]) -> Image:
+        """A window of `long`, as `short_part` gives it of the short frame."""
+        place, where = (self.pair.blurry.pixels, top, left, size), self.alignment.where
+        return as_float(shifted_window(*place, where, self.shifts) if self.shifts else window(*place, where)).clip(0, 1)
 
 
 def prepare(pair: Pair | swap.Ordered, settings: Settings = AS_FOUND) -> Prepared:
@@ -108,7 +115,14 @@ def prepare(pair: Pair | swap.Ordered, settings: Settings = AS_FOUND) -> Prepare
     shown = framing.Shown(framed.shown, alignment.matrix, pair.noisy.size)
     flicker, errors = _striped(pair, alignment, found)
     notes = tuple(filter(None, (framed.note, _partly(pair, alignment, shown), *_stripes(pair, flicker, errors))))
-    return Prepared(pair, found, alignment, shown, flicker, errors, ordered.swapped, notes, cautions)
+    shifts = _shifts(pair, alignment, found)
+    return Prepared(pair, found, alignment, shown, flicker, errors, shifts, ordered.swapped, notes, cautions)
+
+
+def _shifts(pair: Pair, alignment: align.Alignment, found: tone.Tone) -> Shifts | None:
+    if not alignment.same_scene or found.lost:
+        return None
+    return flow.found_in(pair.noisy.pixels, pair.blurry.pixels, alignment.where, found)
 
 
 def _striped(pair: Pair, alignment: align.Alignment, found: tone.Tone) -> tuple[bands.Bands, lines.Lines]:

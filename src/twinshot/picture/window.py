@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -10,6 +11,27 @@ from numpy.typing import NDArray
 
 Matrix = NDArray[np.float64]
 Pixels = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Shifts:
+    """A smooth field of shifts over a frame.
+
+    Attributes:
+        field: (rows, columns, 2), px (x, y), at the centres of even cells.
+        size: height and width of the frame.
+    """
+
+    field: NDArray[np.float32]
+    size: tuple[int, int]
+
+    def over(self, top: int, left: int, size: tuple[int, int]) -> NDArray[np.float32]:
+        """(height, width, 2) of a window; beyond the outer cells as at them."""
+        rows, columns = (cells / side for cells, side in zip(self.field.shape, self.size, strict=False))
+        place = np.array([[columns, 0, (left + 0.5) * columns - 0.5], [0, rows, (top + 0.5) * rows - 0.5]])
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        field = cv2.warpAffine(self.field, place, size[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        return np.asarray(field, np.float32)
 
 
 def window(
@@ -35,3 +57,16 @@ def window(
     return np.asarray(
         cv2.warpPerspective(pixels, matrix @ corner, size[::-1], flags=flags, borderMode=cv2.BORDER_REFLECT_101)
     )
+
+
+def shifted_window(
+    pixels: Pixels, top: int, left: int, size: tuple[int, int], matrix: Matrix | None, shifts: Shifts
+) -> Pixels:
+    """As `window`, whose coordinates are shifted before they go through the matrix."""
+    x, y = cv2.split(shifts.over(top, left, size))
+    x += np.arange(left, left + size[1], dtype=np.float32)
+    y += np.arange(top, top + size[0], dtype=np.float32)[:, None]
+    if matrix is not None:
+        u, v, depth = (row[0] * x + row[1] * y + row[2] for row in matrix.astype(np.float32))
+        x, y = u / depth, v / depth
+    return np.asarray(cv2.remap(pixels, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101))

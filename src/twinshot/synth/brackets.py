@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from math import hypot
 from pathlib import Path
@@ -170,9 +170,12 @@ def write_brackets(source: Path, output: Path, plan: BracketPlan) -> int:
 
 
 def registered(pair: RealPair) -> Registered:
-    """Read a pair and lay the long frame on the short one, as `restore` does it."""
+    """Read a pair and lay the long frame on the short one, as `restore` does it but for small shifts.
+
+    Those are fitted to what a restoration is judged by; a truth that they went into would be on their side.
+    """
     short, long = io.read(pair.short), io.read(pair.long)
-    ready = prepare(Pair(short, long), Settings(keep_order=True))
+    ready = replace(prepare(Pair(short, long), Settings(keep_order=True)), shifts=None)
     agreement, truth = agreement_of(ready.short, ready.long), ready.long
     return Registered(
         short, long, truth, hypot(*ready.alignment.shift), _border(ready.alignment, short.size), agreement
