@@ -96,10 +96,24 @@ def test_a_darker_frame_counts_with_its_gain():
     assert swapped(dark, bright) == ""
 
 
-@pytest.mark.parametrize("first", [0, 255])
-def test_black_and_white_frames(first):
-    flat, other = np.full((32, 32, 3), first, np.uint8), grainy(0.5, 0.05, 0)[:32, :32]
-    assert bool(swapped(flat, other)) == (first == 255)
+@pytest.mark.parametrize(("value", "reason"), [(0, "first.jpg is all black"), (255, "times darker than first.jpg")])
+def test_a_black_or_white_frame_is_not_the_short_one(value, reason):
+    """What is restored then is the other."""
+    flat, other = np.full((32, 32, 3), value, np.uint8), grainy(0.5, 0.05, 0)[:32, :32]
+    assert reason in swapped(flat, other)
+    assert swapped(other, flat) == ""
+
+
+def test_a_frame_with_one_light_is_not_black():
+    dark = np.zeros((32, 32, 3), np.uint8)
+    dark[10, 12] = 3
+    assert swapped(dark, grainy(0.5, 0.05, 0)[:32, :32]) == ""
+
+
+def test_a_factor_is_a_number_that_one_can_read():
+    dark = np.zeros((32, 32, 3), np.uint8)
+    dark[10, 12] = 3
+    assert "e+" not in swapped(grainy(0.5, 0.05, 0)[:32, :32], dark)
 
 
 @pytest.mark.parametrize("size", [(16, 16), (17, 33)])

@@ -1,4 +1,4 @@
-"""Which of two frames is the short one? Exposure time tells, then brightness, then noise."""
+"""Which of two frames is the short one? Exposure time tells, then brightness, then noise. A black frame is neither."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..picture.encoding import to_linear
+from ..picture.encoding import Image, to_linear
 from ..picture.pair import Frame, Pair, as_float
 from .grain import fine_detail
 
 _LIGHT_SIDE = 256  # px of the longer side that brightness is measured on
 _LONGER = 1.2  # times the other's exposure time, from which on the times decide
+_BLACK = 1.5 / 255  # encoded: a frame whose every value is less shows nothing
 _DARKER = 1.6  # times darker in linear light: more than two frames differ by whose camera meant them to be alike
 _LEAST_NOISE = 0.004
 NOISIER = 1.5
@@ -47,20 +48,31 @@ def order(pair: Pair, keep: bool = False) -> Ordered:
 
 def _reason(first: Frame, second: Frame) -> str:
     """What says that the second frame is the short one, as the beginning of a sentence; empty where nothing does."""
+    if _black(first.pixels) or _black(second.pixels):
+        return "" if _black(second.pixels) else f"{first.name} is all black"
     times = first.metadata.seconds, second.metadata.seconds
     if times[0] and times[1] and max(times) > _LONGER * min(times):  # type: ignore[type-var, operator]
         longer = times[0] > times[1]
         return f"{first.name} was exposed longer ({times[0]:.3g} s against {times[1]:.3g} s)" if longer else ""
     brighter = _light(first.pixels) / max(_light(second.pixels), 1e-6)
     if max(brighter, 1 / max(brighter, 1e-6)) > _DARKER:
-        return f"{second.name} is {brighter:.2g} times darker than {first.name}" if brighter > 1 else ""
+        times_darker = f"{brighter:.2g}" if brighter < 10 else f"{brighter:,.0f}"
+        return f"{second.name} is {times_darker} times darker than {first.name}" if brighter > 1 else ""
     # A gain in linear light raises noise by about its square root in the mid-tones.
     one, other = fine_detail(first.pixels), fine_detail(second.pixels) * brighter**0.5
     noisier = other > _LEAST_NOISE and other > NOISIER * one
     return f"{second.name} has more noise and fine detail than {first.name}" if noisier else ""
 
 
+def _black(pixels: NDArray[Any]) -> bool:
+    return float(_lattice(pixels).max()) < _BLACK
+
+
 def _light(pixels: NDArray[Any]) -> float:
     """Mean of a lattice of pixels in linear light, where noise does not change it."""
+    return float(to_linear(_lattice(pixels)).mean())
+
+
+def _lattice(pixels: NDArray[Any]) -> Image:
     step = max(1, max(pixels.shape[:2]) // _LIGHT_SIDE)
-    return float(to_linear(as_float(np.ascontiguousarray(pixels[::step, ::step]))).mean())
+    return as_float(np.ascontiguousarray(pixels[::step, ::step]))
