@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from helpers import MAIN, outcome, save, save_pairs, start
 
-from twinshot import watch
+from twinshot import batch, watch
 from twinshot.watch import PATIENCE, QUIET, arrivals
 
 
@@ -140,6 +140,22 @@ def test_a_file_is_looked_at_once(scene, folder, monkeypatch):
     clock = Clock(now_of(folder))
     assert len(handed_over(folder, clock, 20)) == 2
     assert sorted(looked) == ["l1.png", "l2.png", "s1.png", "s2.png"]
+
+
+def test_a_pair_that_only_noise_tells_apart_is_read_once(scene, folder, photo, rng, monkeypatch):
+    """Whatever comes after it."""
+    noise = rng.normal(0, 12, photo.shape)
+    save(folder / "y.png", photo)
+    save(folder / "z.png", (photo + noise).clip(0, 255).astype(np.uint8))
+    pairs = []
+    read_pair = batch.read_pair
+    monkeypatch.setattr(batch, "read_pair", lambda *pair: pairs.append(pair) or read_pair(*pair))
+    clock = Clock(now_of(folder))
+    clock.at = {
+        clock.now + second: lambda name=name: put(scene, folder, name) for second, name in ((20, "s1"), (40, "s2"))
+    }
+    assert [name for name, _ in handed_over(folder, clock, 60)] == ["z"]
+    assert len(pairs) == 1
 
 
 def test_the_command_restores_what_arrives_and_ends_with_the_table(command, scene, folder, monkeypatch):

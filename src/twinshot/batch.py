@@ -77,11 +77,20 @@ class Plan:
     unreadable: tuple[tuple[Path, str], ...] = ()
 
 
+def is_swapped(short: Path, long: Path, settings: Settings) -> bool:
+    """Whether the noise of two frames says that the second is the short one; for that they are read.
+
+    Raises InputError or MismatchError where they cannot be.
+    """
+    return bool(swap.order(read_pair(short, long, settings.accept_damaged)).swapped)
+
+
 def plan(
     sources: Sequence[Path],
     output: str | None = None,
     settings: Settings = AS_FOUND,
     look: Callable[[Path], Shot] = glance,
+    ask: Callable[[Path, Path, Settings], bool] = is_swapped,
 ) -> Plan:
     """Which of the pictures in folders go together, and what will be made of them.
 
@@ -90,6 +99,7 @@ def plan(
         output: folder for the results; None: each beside its short frame.
         settings: the order of two frames is insisted on or not.
         look: what tells of a file; one that remembers saves a second look.
+        ask: whether two frames are swapped, where nothing but their noise tells; likewise.
 
     Raises:
         InputError: a folder cannot be listed.
@@ -100,7 +110,7 @@ def plan(
     jobs: list[Job] = []
     for scene in groups:
         try:
-            short, long = _frames_of(scene, settings)
+            short, long = _frames_of(scene, settings, ask)
         except TwinshotError as error:
             unreadable += [(shot.path, str(error)) for shot in scene.short]
             continue
@@ -120,13 +130,13 @@ def _looked_at(paths: Iterable[Path], look: Callable[[Path], Shot]) -> tuple[lis
     return shots, unreadable
 
 
-def _frames_of(scene: Scene, settings: Settings) -> tuple[tuple[Path, ...], Path | None]:
+def _frames_of(
+    scene: Scene, settings: Settings, ask: Callable[[Path, Path, Settings], bool]
+) -> tuple[tuple[Path, ...], Path | None]:
     """The files of a scene; where only their noise tells which is the short one, it is looked at."""
     short, long = tuple(shot.path for shot in scene.short), scene.long.path if scene.long else None
-    if scene.unsure and long and not settings.keep_order:
-        pair = read_pair(short[0], long, settings.accept_damaged)
-        if swap.order(pair).swapped:
-            return (long,), short[0]
+    if scene.unsure and long and not settings.keep_order and ask(short[0], long, settings):
+        return (long,), short[0]
     return short, long
 
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .batch import Job, Plan, plan
+from .batch import Job, Plan, is_swapped, plan
 from .files.glance import Shot, glance, pictures_in
 from .groups import LONGEST_PAUSE
 from .picture.settings import AS_FOUND, Settings
@@ -25,6 +25,8 @@ _PAUSE = 1.0  # s between two looks
 
 Stamp = tuple[int, int]
 """Size and time of the last change, by which a file is known to be the same."""
+Key = tuple[tuple[Path, Stamp], ...]
+"""Files, each as it was."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,8 @@ class _Memory:
     def __init__(self) -> None:
         self.files: dict[Path, _File] = {}
         self.shots: dict[Path, tuple[Stamp, Shot]] = {}
-        self.handed_over: set[tuple[tuple[Path, Stamp], ...]] = set()
+        self.swapped: dict[Key, bool] = {}
+        self.handed_over: set[Key] = set()
 
     def shot(self, path: Path) -> Shot:
         """A glance at a file, which is remembered until the file changes."""
@@ -49,6 +52,13 @@ class _Memory:
         if path not in self.shots or self.shots[path][0] != stamp:
             self.shots[path] = stamp, glance(path)
         return self.shots[path][1]
+
+    def is_swapped(self, short: Path, long: Path, settings: Settings) -> bool:
+        """As `batch.is_swapped`, but the frames are read once alone."""
+        key = self._key(short, long)
+        if key not in self.swapped:
+            self.swapped[key] = is_swapped(short, long, settings)
+        return self.swapped[key]
 
     def settled(self, now: float) -> list[tuple[Path, Stamp]]:
         """The files that have not changed for `PATIENCE`, or all of them once none has for `QUIET`."""
@@ -61,11 +71,14 @@ class _Memory:
 
     def is_new(self, *paths: Path) -> bool:
         """Whether these files were not handed over as they are; from now on they were."""
-        key = tuple((path, self.files[path].stamp) for path in paths)
+        key = self._key(*paths)
         if key in self.handed_over:
             return False
         self.handed_over.add(key)
         return True
+
+    def _key(self, *paths: Path) -> Key:
+        return tuple((path, self.files[path].stamp) for path in paths)
 
 
 def arrivals(
@@ -96,7 +109,8 @@ def arrivals(
         settled = memory.settled(now)
         changed = settled != planned
         if changed:
-            current, planned = plan([path for path, _ in settled], output, settings, memory.shot), settled
+            paths, planned = [path for path, _ in settled], settled
+            current = plan(paths, output, settings, memory.shot, memory.is_swapped)
         jobs = tuple(job for job in current.jobs if memory.is_ready(job, now) and memory.is_new(*_files_of(job)))
         unreadable = tuple((path, why) for path, why in current.unreadable if memory.is_new(path))
         if jobs or changed:
