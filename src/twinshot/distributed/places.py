@@ -19,11 +19,11 @@ def place(name: str) -> Path:
     from upath import UPath
 
     try:
-        found = UPath(name)
-        assert found.fs  # loads the package that the scheme needs; the file is not looked at
+        address = UPath(name)
+        assert address.fs  # loads the package that the scheme needs; the file is not looked at
     except (ImportError, ValueError) as error:
         raise InputError(f"{name}: such an address cannot be opened ({error}); install what it needs") from error
-    return cast(Path, found)
+    return cast(Path, address)
 
 
 def is_remote(path: Path) -> bool:

@@ -48,17 +48,17 @@ def row_of(outcome: Outcome) -> dict[str, Any]:
 
 def forget(folder: Path, outputs: set[str]) -> set[str]:
     """Remove the rows of pictures that will be made again; returns the outputs of those that stay."""
-    known: set[str] = set()
+    kept: set[str] = set()
     for part in sorted(folder.glob("*.parquet")):
         with part.open("rb") as file:
             table = pq.read_table(file)
         stays = [output not in outputs for output in table["output"].to_pylist()]
-        known.update(output for output in table["output"].to_pylist() if output not in outputs)
+        kept.update(output for output in table["output"].to_pylist() if output not in outputs)
         if not any(stays):
             part.unlink()
         elif not all(stays):
             write_table(part, table.filter(pa.array(stays)))
-    return known
+    return kept
 
 
 @contextmanager

@@ -78,10 +78,10 @@ def run(jobs: Sequence[Job], folder: Path, order: Order, on: str, force: bool = 
     clashes, jobs = _clashes([_absolute(job) for job in jobs])
     done, missing = batch.divided(jobs, force, Listing().has)
     with locked(folder):
-        known = report.forget(folder / REPORT, {str(job.output) for job in (*missing, *clashes)})
+        recorded = report.forget(folder / REPORT, {str(job.output) for job in (*missing, *clashes)})
         with report.written(folder / REPORT) as add:
             for outcome in (*map(Outcome, done), *map(_clash, clashes)):
-                if str(outcome.job.output) not in known:
+                if str(outcome.job.output) not in recorded:
                     add(outcome)
                 yield outcome
             for outcome in _restored(missing, order, on):

@@ -145,8 +145,8 @@ class Synthesiser:
         with opencv_threads(1):
             data, rows = self._made(shard)
         write_bytes(shard.tar(self.output), data)
-        known = {"shard": shard.tar(self.output).name, "sha256": hashlib.sha256(data).hexdigest()}
-        table = pa.Table.from_pylist([{**row, **known, "meta": json.dumps(row)} for row in rows], SCHEMA)
+        tar = {"shard": shard.tar(self.output).name, "sha256": hashlib.sha256(data).hexdigest()}
+        table = pa.Table.from_pylist([{**row, **tar, "meta": json.dumps(row)} for row in rows], SCHEMA)
         write_table(shard.part(self.output), table)
 
     def _made(self, shard: Shard) -> tuple[bytes, list[dict[str, Any]]]:

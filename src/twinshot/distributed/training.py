@@ -59,27 +59,27 @@ def train(
         import ray
         from ray.util.queue import Queue
 
-        told = Queue(actor_options={"num_cpus": 0})
+        messages = Queue(actor_options={"num_cpus": 0})
         # Ray Train runs within the cluster: a client (ray://) cannot start it.
-        for word in _words(told, ray.remote(num_cpus=0)(_fit).remote(order, told)):
+        for word in _words(messages, ray.remote(num_cpus=0)(_fit).remote(order, messages)):
             if isinstance(word, TwinshotError):
                 raise word
             report(word)
     return [order.folder / recipe.name / loop.CHECKPOINT for recipe in recipes]
 
 
-def _words(told: Any, work: Any) -> Iterator[Any]:
+def _words(messages: Any, work: Any) -> Iterator[Any]:
     """Yield what the workers tell, until the work has ended."""
     import ray
 
     ended = False
     while not ended:
         ended = bool(ray.wait([work], timeout=1)[0])
-        yield from told.get_nowait_batch(told.qsize())
+        yield from messages.get_nowait_batch(messages.qsize())
     ray.get(work)
 
 
-def _fit(order: Order, told: Any) -> None:
+def _fit(order: Order, messages: Any) -> None:
     """Runs on one machine of the cluster; tells errors in the order, and raises those of Ray."""
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
@@ -91,7 +91,7 @@ def _fit(order: Order, told: Any) -> None:
         cores, gpu = _room(order.workers)
         TorchTrainer(
             _work,
-            train_loop_config={"order": order, "told": told},
+            train_loop_config={"order": order, "messages": messages},
             torch_config=TorchConfig(backend="cpu:gloo,cuda:nccl" if gpu else "gloo", timeout_s=ranks.PATIENCE.seconds),
             scaling_config=ScalingConfig(
                 num_workers=order.workers, use_gpu=gpu, resources_per_worker={"CPU": cores, "GPU": int(gpu)}
@@ -101,7 +101,7 @@ def _fit(order: Order, told: Any) -> None:
             ),
         ).fit()
     except TwinshotError as error:
-        told.put(error)
+        messages.put(error)
     finally:
         shutil.rmtree(notes, ignore_errors=True)
 
@@ -128,13 +128,13 @@ def _work(config: dict[str, Any]) -> None:
     import torch
     from ray.train.torch import get_device
 
-    order, told, device = config["order"], config["told"], get_device()
+    order, messages, device = config["order"], config["messages"], get_device()
     if device.type == "cuda":
         torch.cuda.set_device(device)
     try:
-        loop.train(order.recipes, order.root, order.folder, True, told.put, device)
+        loop.train(order.recipes, order.root, order.folder, True, messages.put, device)
     except ranks.RankLostError:
         raise
     except TwinshotError as error:
-        told.put(error)
+        messages.put(error)
         raise

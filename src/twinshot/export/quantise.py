@@ -79,8 +79,8 @@ def rounding(graph: onnx.ModelProto, exact: onnx.ModelProto, pairs: Sequence[Fra
         onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
         for model in (graph, exact)
     ]
-    found = []
+    squares = []
     for noisy, blurry in pairs:
         ours, wanted = (session.run(None, {"noisy": noisy, "blurry": blurry})[0] for session in sessions)
-        found.append(float(np.mean((ours - wanted) ** 2)))
-    return float(np.sqrt(np.mean(found)))
+        squares.append(float(np.mean((ours - wanted) ** 2)))
+    return float(np.sqrt(np.mean(squares)))

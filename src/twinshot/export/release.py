@@ -60,10 +60,10 @@ def _check_name(name: str, weights: Path) -> None:
         raise TwinshotError(
             f"name {name!r}: a bundled model already has this name and would take precedence; choose another"
         )
-    known = read_manifest(weights)
+    entries = read_manifest(weights)
     graph = weights / f"{name}.onnx"
     for path in (graph, integers_beside(graph)):
-        if path.exists() and name not in known:
+        if path.exists() and name not in entries:
             raise TwinshotError(
                 f"{path}: exists, but the manifest there does not list it; remove it or choose another name"
             )

@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
-from msgspec import convert
+from msgspec import convert, structs
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
@@ -55,23 +55,28 @@ def export(checkpoint: Path, output: Path, calibration: Sequence[Frames] = ()) -
         )
     output.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(output, data)
-    if integers:
-        write_bytes(integers_beside(output), integers)
+    card = _card(net, table, output.name, data, difference)
+    if not integers:
+        return card
+    write_bytes(integers_beside(output), integers)
+    return structs.replace(card, int8=_integer_graph(integers_beside(output).name, integers, moved))
+
+
+def _card(net: nn.Module, table: dict[str, Any], file: str, data: bytes, difference: float) -> Card:
     recipe = table["recipe"]
-    net_table = recipe["net"]
-    what, source = about(net_table["kind"])
+    kind, settings = recipe["net"]["kind"], recipe["net"]["settings"]
+    what, source = about(kind)
     return Card(
-        file=output.name,
+        file=file,
         sha256=hashlib.sha256(data).hexdigest(),
         about=", ".join(filter(None, (what, recipe.get("about")))),
         source=source,
-        takes=takes_of(net_table["kind"], net_table["settings"]),
+        takes=takes_of(kind, settings),
         multiple=int(net.multiple),  # type: ignore[arg-type]
         parameters=sum(p.numel() for p in net.parameters()),
         flops_per_pixel=flops_per_pixel(net),
         half_precision_error=round(difference, 6),
         training=_training(table),
-        int8=_integer_graph(integers_beside(output).name, integers, moved) if integers else None,
         trained_on="",
         licence="",
         quality={},

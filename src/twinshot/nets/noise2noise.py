@@ -70,8 +70,8 @@ class Noise2Noise(nn.Module):
 def _convs(*channels: int) -> nn.Sequential:
     """Convolutions from each width to the next, a LeakyReLU after each."""
     layers: list[nn.Module] = []
-    for taken, given in pairwise(channels):
-        layers += [_conv(taken, given), nn.LeakyReLU(0.1)]
+    for inputs, outputs in pairwise(channels):
+        layers += [_conv(inputs, outputs), nn.LeakyReLU(0.1)]
     return nn.Sequential(*layers)
 
 

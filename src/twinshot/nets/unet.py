@@ -72,8 +72,8 @@ class UNet(nn.Module):
 def _convs(*channels: int) -> nn.Sequential:
     """3x3 convolutions from each width to the next, a ReLU after each, weights as He et al. scale them."""
     layers: list[nn.Module] = []
-    for taken, given in pairwise(channels):
-        conv = nn.Conv2d(taken, given, 3, padding=1)
+    for inputs, outputs in pairwise(channels):
+        conv = nn.Conv2d(inputs, outputs, 3, padding=1)
         nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
         layers += [conv, nn.ReLU()]
     return nn.Sequential(*layers)

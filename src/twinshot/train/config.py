@@ -183,9 +183,9 @@ def recipe_from(table: Mapping[str, Any], where: str = "recipe") -> Recipe:
     try:
         return msgspec.convert(table, Recipe)
     except msgspec.ValidationError as error:
-        said, _, path = str(error).partition(" - at `$")
+        problem, _, path = str(error).partition(" - at `$")
         keys = re.findall(r"[.](\w+)", path)
-        raise TwinshotError(f"{where}: {_complaint(said, keys, table)}") from error
+        raise TwinshotError(f"{where}: {_complaint(problem, keys, table)}") from error
 
 
 def as_table(recipe: Recipe) -> dict[str, Any]:
@@ -219,18 +219,18 @@ def _merge(base: dict[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _complaint(said: str, keys: Sequence[str], table: Mapping[str, Any]) -> str:
+def _complaint(problem: str, keys: Sequence[str], table: Mapping[str, Any]) -> str:
     """What msgspec said of the setting that these keys lead to, in the words of recipes, and what it could be."""
-    if said.startswith("Object missing"):
+    if problem.startswith("Object missing"):
         return 'has no name; give the run one, as in name = "mine"'
     kind = reduce(lambda kind, key: get_type_hints(kind)[key], keys, Recipe)
-    if unknown := re.fullmatch(r"Object contains unknown field `(.*)`", said):
+    if unknown := re.fullmatch(r"Object contains unknown field `(.*)`", problem):
         place = "".join(f"{key}: " for key in keys)
         return f"{place}unknown setting {unknown[1]!r}; choose from {', '.join(sorted(kind.__struct_fields__))}"
-    if not said.startswith(("Expected", "Invalid")):
-        return said  # a check of our own
+    if not problem.startswith(("Expected", "Invalid")):
+        return problem  # a check of our own
     value = reduce(lambda table, key: table[key], keys, table)
-    wanted = said.replace("`object`", "a table").replace("`", "").removeprefix("Expected ")
+    wanted = problem.replace("`object`", "a table").replace("`", "").removeprefix("Expected ")
     if get_origin(kind) is Literal:
         wanted = f"one of {', '.join(get_args(kind))}"
     return f"{'.'.join(keys)} = {value!r}; give {wanted}"

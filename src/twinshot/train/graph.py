@@ -33,8 +33,8 @@ class CudaGraphed:
             with torch.cuda.graph(graph, stream=self.stream, capture_error_mode="thread_local"):
                 self.results = self.work(*self.inputs)
             self.graph = graph
-        for kept, x in zip(self.inputs, inputs, strict=True):
-            kept.copy_(x)
+        for place, x in zip(self.inputs, inputs, strict=True):
+            place.copy_(x)
         self.graph.replay()
         return self.results
 

@@ -69,8 +69,8 @@ def train(
             stack.enter_context(atomic.locked(folder / recipe.name))
         reports = [report] if len(recipes) == 1 else [_named(recipe.name, report) for recipe in recipes]
         runs = [
-            Run(recipe, folder / recipe.name, resume, told, device or fastest())
-            for recipe, told in zip(recipes, reports, strict=True)
+            Run(recipe, folder / recipe.name, resume, tell, device or fastest())
+            for recipe, tell in zip(recipes, reports, strict=True)
         ]
         _train(runs, root, folder)
         return [run.checkpoint for run in runs] if ranks.rank() == 0 else []

@@ -64,11 +64,11 @@ class Pool:
     def _crops(self, number: int) -> Triple:
         """A batch from the pictures that are there once refill `number` is; the same whenever it is asked for."""
         rng, data = np.random.default_rng([self.seed, number, ranks.rank()]), self.data  # a last 0 changes nothing
-        there = min(number + 1, KEPT) * self.refill
+        filled = min(number + 1, KEPT) * self.refill
         top, left = rng.integers(data.side - data.crop + 1, size=(2, self.batch, 1)) + np.arange(data.crop)
-        places = (rng.integers(there, size=(self.batch, 1, 1)), top[:, :, None], left[:, None, :])
-        chosen = self.pictures[tuple(torch.from_numpy(place).to(self.device, non_blocking=True) for place in places)]
-        noisy, blurry, sharp = torch.split(chosen.float().permute(0, 3, 1, 2), 3, dim=1)
+        places = (rng.integers(filled, size=(self.batch, 1, 1)), top[:, :, None], left[:, None, :])
+        crops = self.pictures[tuple(torch.from_numpy(place).to(self.device, non_blocking=True) for place in places)]
+        noisy, blurry, sharp = torch.split(crops.float().permute(0, 3, 1, 2), 3, dim=1)
         return noisy, blurry, sharp
 
 

@@ -82,8 +82,8 @@ def _begun(gradients: Tensor) -> dict[str, Any]:
 
 def _eigenvectors(grams: Tensor) -> Tensor:
     """In double precision: where a net has dead channels, LAPACK's answer in single precision may be NaN."""
-    found: Tensor = torch.linalg.eigh(grams.double()).eigenvectors
-    return found.to(grams.dtype)
+    vectors: Tensor = torch.linalg.eigh(grams.double()).eigenvectors
+    return vectors.to(grams.dtype)
 
 
 def _directions(gradients: Tensor, state: dict[str, Any], beta: float) -> Tensor:
@@ -92,8 +92,8 @@ def _directions(gradients: Tensor, state: dict[str, Any], beta: float) -> Tensor
     state["seen"].lerp_(torch.ones_like(state["seen"]), 1 - beta)
     average.lerp_(gradients, 1 - beta)
     squares.lerp_(_rotated(gradients, bases).square(), 1 - beta)
-    for gram, seen in zip(state["grams"], _grams(gradients), strict=True):
-        gram.lerp_(seen, 1 - beta)
+    for gram, latest in zip(state["grams"], _grams(gradients), strict=True):
+        gram.lerp_(latest, 1 - beta)
     steps = _rotated(average, bases) / (squares.sqrt() + _EPSILON)
     directions: Tensor = _rotated(steps, [basis.mT for basis in bases]) * state["seen"].rsqrt()
     return directions
@@ -139,5 +139,5 @@ def _orthonormal(x: Tensor, otherwise: Tensor) -> Tensor:
     """
     x = x / torch.linalg.vector_norm(x, dim=1, keepdim=True)
     factors, failed = torch.linalg.cholesky_ex(x.mT @ x, upper=True)
-    found = torch.linalg.solve_triangular(factors, x, upper=True, left=False)
-    return torch.where(failed[:, None, None] == 0, found, otherwise)
+    q = torch.linalg.solve_triangular(factors, x, upper=True, left=False)
+    return torch.where(failed[:, None, None] == 0, q, otherwise)

@@ -336,9 +336,9 @@ def part_of(net: nn.Module, optim: OptimConfig) -> Part:
     rate = torch.tensor(optim.lr, device=weights[0].device) if gpu else optim.lr  # what is recorded reads it anew
     if optim.name == "soap":
         return Part(weights, [Soap(weights, lr=rate, weight_decay=optim.weight_decay)], optim.lr)
-    inner = [p for p in weights if optim.name == "muon" and _is_inner(p)]
-    taken = {id(p) for p in inner}
-    rest = [p for p in weights if id(p) not in taken]
+    muons = optim.name == "muon"
+    inner = [weight for weight in weights if muons and _is_inner(weight)]
+    rest = [weight for weight in weights if not (muons and _is_inner(weight))]
     decay = optim.weight_decay
     plain = torch.optim.AdamW(rest, lr=rate, betas=optim.betas, weight_decay=decay, fused=True, capturable=gpu)
     muon = [Muon(inner, lr=rate, weight_decay=decay)] if inner else []
@@ -379,9 +379,9 @@ def update_average(state: State, recipe: Recipe, noisy: Tensor, blurry: Tensor) 
     torch._foreach_lerp_(list(state.average.parameters()), list(state.net.parameters()), 1 - decay)
     norms = [module for module in state.average.modules() if isinstance(module, nn.BatchNorm2d)]
     measured = {id(buffer) for module in norms for buffer in module.buffers()}
-    for kept, buffer in zip(state.average.buffers(), state.net.buffers(), strict=True):
-        if id(kept) not in measured:
-            kept.copy_(buffer)
+    for average, buffer in zip(state.average.buffers(), state.net.buffers(), strict=True):
+        if id(average) not in measured:
+            average.copy_(buffer)
     if norms and state.step % _MEASURE_EVERY == 0:
         _measure(state.average, norms, recipe, noisy, blurry)
 
