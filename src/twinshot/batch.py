@@ -196,9 +196,14 @@ def target(short: Path, output: str | None = None, place: Callable[[str], Path] 
     name = f"{short.stem}{RESULT}{suffix}"
     if output is None:
         return short.with_name(name)
-    if output.endswith(("/", os.sep)) or os.path.isdir(output):  # noqa: PTH112  # a name may be too long for a Path's
+    if names_a_folder(output):
         return place(output) / name
     return Path(output) if Path(output).suffix else Path(output + suffix)
+
+
+def names_a_folder(output: str) -> bool:
+    """Whether a name ends as a folder's, or a folder has it."""
+    return output.endswith(("/", os.sep)) or os.path.isdir(output)  # noqa: PTH112  # it may be too long for a Path's
 
 
 def listed(path: Path, output: str | None = None) -> Plan:

@@ -161,7 +161,7 @@ def synth(
     burst: Annotated[int, typer.Option(min=1, help="Short frames per triple; with 2 or more they go to burst/.")] = 1,
     on: Annotated[
         str | None,
-        typer.Option(help="Make them by Ray: local, auto or ray://HOST:PORT, as for restore."),
+        typer.Option(help="Make them with Ray: local, auto or ray://HOST:PORT, as for restore."),
     ] = None,
 ) -> None:
     """Make training or test triples from sharp photographs. An interrupted call resumes where it stopped."""
@@ -194,7 +194,7 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Resume from the last checkpoint, if there is one.")] = False,
     on: Annotated[
         str | None,
-        typer.Option(help="Train by Ray, on this machine (local) or on a cluster (ray://HOST:PORT, or auto)."),
+        typer.Option(help="Train with Ray, on this machine (local) or on a cluster (ray://HOST:PORT, or auto)."),
     ] = None,
     workers: Annotated[
         int, typer.Option(min=1, help="How many processes train together with --on; they share out each batch.")

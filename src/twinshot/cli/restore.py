@@ -136,7 +136,7 @@ _PairsFile = Annotated[
 _On = Annotated[
     str | None,
     typer.Option(
-        help="Restore folders or a list by Ray, on all cores of this machine (local) or of a cluster "
+        help="Restore folders or a list with Ray, on all cores of this machine (local) or of a cluster "
         "(ray://HOST:PORT, or auto from one of its machines)."
     ),
 ]
@@ -250,11 +250,11 @@ def _known_output(frames: Sequence[Path], wish: _Wish) -> Path | None:
 
 def _checked(short: Path, frames: Sequence[Path], wish: _Wish) -> Path:
     """The output for a short frame, which can be written. Raises OutputError where it cannot."""
-    from ..batch import target
+    from ..batch import names_a_folder, target
     from ..files import io
 
     output = target(short, wish.output)
-    if wish.output and wish.output.endswith("/"):
+    if wish.output and names_a_folder(wish.output):
         output.parent.mkdir(parents=True, exist_ok=True)
     io.check_output(output, tuple(frames), wish.force, wish.bits)
     _check_beside(output, frames, wish)
