@@ -269,7 +269,7 @@ def test_unknown_addresses_and_methods(site):
         answer = site.client.get(path)
         assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json"), path
     assert site.client.put("/v1/restorations").status_code == 405
-    assert site.client.put("/v1/restorations/x").headers["allow"].split(", ").sort() is None
+    assert set(site.client.put("/v1/restorations/x").headers["allow"].split(", ")) == {"GET", "HEAD", "DELETE"}
 
 
 def test_cancel_in_the_middle(site, large_pair, pair):
