@@ -269,7 +269,9 @@ def _level(request: Request, size: tuple[int, int], box: tuple[int, int, int, in
 
 def _check_side(*sides: int) -> None:
     if max(sides) > layers.LARGEST_PART:
-        raise Problem("invalid-input", f"A part may have {layers.LARGEST_PART} px a side. Ask for less, or shrink it.")
+        raise Problem(
+            "invalid-input", f"A part may have at most {layers.LARGEST_PART} px a side. Ask for less, or shrink it."
+        )
 
 
 @asynccontextmanager

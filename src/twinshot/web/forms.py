@@ -71,8 +71,8 @@ def _check_names(form: FormData, fields: dict[str, str]) -> None:
     """Refuse fields that nobody reads: a typing error would pass for a choice."""
     known = {"model", *_KNOBS} | ({"of", "long_is"} if "of" in fields else {*_FILES})
     if unknown := form.keys() - known:
-        names = ", ".join(sorted(known))
-        raise Problem("invalid-input", f"{len(unknown)} field(s) have no meaning here. Known are: {names}.")
+        names, count = ", ".join(sorted(known)), len(unknown)
+        raise Problem("invalid-input", f"{count} unknown field{'s' * (count > 1)}. The fields are: {names}.")
     if fields.get("trust_map", "true") not in ("true", "false"):
         raise Problem("invalid-input", "trust_map must be one of: true, false.")
 

@@ -185,7 +185,7 @@ class Desk:
         self._check_open()
         if len(self._waiting) + self._uploads >= self.settings.queue:
             seconds = min(max(round(self._pace * len(self._waiting)), 1), 120)
-            raise _full(f"{self.settings.queue} restorations wait already.", seconds)
+            raise _full(f"{self.settings.queue} restorations are waiting already.", seconds)
         self._uploads += 1
         self._count()
         try:
@@ -200,7 +200,7 @@ class Desk:
         """The same for a photograph that is only looked at, which takes no place in the queue."""
         self._check_open()
         if self._looks >= _MOST_LOOKS:
-            raise _full(f"{_MOST_LOOKS} photographs are looked at already.", 1)
+            raise _full(f"{_MOST_LOOKS} photographs are being looked at already.", 1)
         self._looks += 1
         try:
             await self._make_room(size)

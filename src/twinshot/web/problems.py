@@ -31,7 +31,7 @@ TYPES = {
 
 
 class Problem(Exception):  # noqa: N818  # the word of RFC 9457
-    """Something that a client is told of.
+    """What went wrong, as a client is told.
 
     Args:
         kind: a key of TYPES.

@@ -113,7 +113,7 @@ class Worker:
         async for event in _events(self._process):
             if event["event"] == "ready":
                 return self._process
-        raise Problem("worker-failed", "The worker process does not start. See that twinshot is installed whole.")
+        raise Problem("worker-failed", "The worker process does not start. Install twinshot again.")
 
     async def _end(self, process: Process) -> None:
         with suppress(ProcessLookupError):

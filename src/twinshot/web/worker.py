@@ -172,7 +172,7 @@ def _restore(task: Task, report: Report, say: Say) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Photographs:
-    """What was read: the frames in their order, matched if that had to be; each photograph's role; the time it took."""
+    """What was read: the frames in their order, matched if they had to be; each photograph's role; the time it took."""
 
     frames: Ordered | Prepared | Frame
     roles: list[str]

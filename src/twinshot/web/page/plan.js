@@ -14,7 +14,7 @@ const many = (count, what) => `${count} ${what}${count === 1 ? "" : "s"}`;
 
 export function showPlan({ pictures, alone, unreadable }, files) {
   const left = [
-    ...pictures.flatMap((one) => one.unused.map((file) => [file.name, "has another exposure than the frames that are used"])),
+    ...pictures.flatMap((one) => one.unused.map((file) => [file.name, "has a different exposure from the frames that are used"])),
     ...alone.map((file) => [file.name, "has no partner: no other photograph here shows the same scene"]),
     ...unreadable.map(([file, reason]) => [file.name, reason.replace(`${file.name}: `, "")]),
   ];
@@ -36,7 +36,7 @@ function planned({ files, roles }) {
   const names = files.map((file) => file.name);
   const long = roles?.at(-1) === "long" ? names.at(-1) : null;
   const short = long ? names.slice(0, -1) : names;
-  if (!roles) return entry(names.join(" + "), "which one is short shows when they are read");
+  if (!roles) return entry(names.join(" + "), "their noise will tell which one is short");
   const first = short.length > 1 ? `${short.length} short ones, merged, ` : "a short one ";
   return entry(names.join(" + "), first + (long ? "and a long one" : "without a long one"));
 }
