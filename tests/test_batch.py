@@ -121,6 +121,8 @@ def test_things_pass_in_order_and_failures_with_them():
     def work(thing):
         if thing == 4:
             raise InputError("four")
+        if thing == 6:
+            raise IndexError("six")  # a bug
         return 10 * thing
 
     def write(thing, made):
@@ -128,10 +130,10 @@ def test_things_pass_in_order_and_failures_with_them():
             raise OSError("five")
         return made + thing
 
-    found = list(pipelined(range(7), read, work, write))
-    assert [one.thing for one in found] == list(range(7))
-    assert [one.result for one in found] == [0, 11, None, 33, None, None, 66]
-    assert [str(one.error) for one in found if one.error] == ["two", "four", "five"]
+    found = list(pipelined(range(8), read, work, write))
+    assert [one.thing for one in found] == list(range(8))
+    assert [one.result for one in found] == [0, 11, None, 33, None, None, None, 77]
+    assert [str(one.error) for one in found if one.error] == ["two", "four", "five", "six"]
 
 
 def test_the_next_is_read_and_the_last_written_while_one_is_worked_on():

@@ -292,7 +292,7 @@ def pipelined(
         for thing, ahead in _one_ahead(things, lambda thing: reader.submit(read, thing)):
             try:
                 made = work(ahead.result())
-            except (TwinshotError, OSError, MemoryError) as error:
+            except Exception as error:  # a bug that one of many pairs runs into must not stop the others
                 if behind:
                     yield _finished(*behind)
                     behind = None
@@ -325,7 +325,7 @@ def _one_ahead(things: Iterable[Kind], submit: Callable[[Kind], Future[Read]]) -
 def _finished(thing: Kind, future: Future[Written]) -> Stage[Kind, Written]:
     try:
         return Stage(thing, future.result())
-    except (TwinshotError, OSError, MemoryError) as error:
+    except Exception as error:
         return Stage(thing, error=error)
 
 

@@ -24,9 +24,11 @@ class OutputError(TwinshotError):
 
 
 def in_words(error: Exception) -> str:
-    """One line: the rooms' own words, or else the system's."""
+    """One line: the rooms' own words, or else the system's; of what should not have happened, what it was."""
     if isinstance(error, MemoryError):
         return "not enough memory; close other programs, or crop the pictures"
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: cannot be used ({error.strerror}); check the path and its permissions"
+    if not isinstance(error, TwinshotError | OSError):
+        return f"twinshot met a bug ({type(error).__name__}: {error}); please report it"
     return str(error)
