@@ -80,6 +80,16 @@ def test_the_long_frame_is_turned(picture):
     assert np.abs(undone - truth)[inner].mean() < 0.4 * np.abs(shot.blurry - truth)[inner].mean()
 
 
+def test_parallax_moves_parts_as_far_as_asked(picture):
+    """The field, as it is found from noiseless frames."""
+    shot, truth = simulated(picture, replace(EASY, parallax=4), [0, 0])
+    greys = [(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) * 255).astype(np.uint8) for frame in (truth, shot.blurry)]
+    flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(*greys, None)
+    lengths = np.linalg.norm(flow, axis=-1)[16:-16, 16:-16]
+    assert 3 < np.quantile(lengths, 0.98) < 5
+    assert np.quantile(lengths, 0.1) < 1
+
+
 @pytest.mark.parametrize("share", [0, 0.1, 0.4])
 def test_as_much_is_clipped_as_asked(picture, share):
     shot, truth = simulated(picture, replace(EASY, clipped=share), [0, 0])

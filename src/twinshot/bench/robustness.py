@@ -28,6 +28,7 @@ from .datasets import shot_of
 SIDE = 192
 _MARGIN = 48  # px around the view, so that a moved long frame still covers it
 _USUAL_RATIO = 8.0
+_WAVE = 160.0  # px from one thing that is near to the next
 _BRIGHTEST = 0.9  # of what a frame can hold, in linear light, where nothing is to be clipped
 _BILINEAR = np.array([[0.25, 0.5, 0.25], [0.5, 1, 0.5], [0.25, 0.5, 0.25]])
 _INNER = np.s_[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
@@ -42,6 +43,7 @@ class Conditions:
         blur: extent of the camera's blur, px.
         shift: of the long frame against the short one, px.
         turn: the same in degrees.
+        parallax: px that parts of the long frame are moved by at most, along one direction, in waves of `_WAVE` px.
         noise: level of the `camera` profile at a ratio of 8, 0 (light) to 1 (night).
         clipped: share of the long frame's pixels with a channel at its limit: the scene is brightened until it is.
         gain: what brings the short file to the long one's light at a ratio of 8; its noise, then, is the same.
@@ -55,6 +57,7 @@ class Conditions:
     blur: float = 8.0
     shift: float = 0.0
     turn: float = 0.0
+    parallax: float = 0.0
     noise: float = 0.5
     clipped: float = 0.0
     gain: float = _USUAL_RATIO
@@ -102,6 +105,7 @@ AXES = (
     Axis("blur", "blur length", "px", (0, 2, 5, 10, 20, 40, 60)),
     Axis("shift", "misregistration", "px", (0, 5, 10, 20, 40)),
     Axis("turn", "misregistration", "degrees", (0, 0.5, 1, 2, 3)),
+    Axis("parallax", "parallax", "px at most", (0, 1, 2, 4)),
     Axis("noise", "noise level", "of the profile camera", (0, 0.25, 0.5, 0.75, 1)),
     Axis("clipped", "brightening", "until this share of the long frame is clipped", (0, 0.05, 0.1, 0.2, 0.4)),
     Axis("gain", "gain", "times, noise the same after it", (2, 8, 20, 50, 100)),
@@ -196,12 +200,22 @@ def _pair(noisy: Image, blurry: Image, conditions: Conditions) -> Pair:
 
 
 def _moved(frame: Image, conditions: Conditions, rng: np.random.Generator) -> Image:
-    """The frame shifted in a direction of its own and turned about its middle."""
+    """The frame shifted in a direction of its own, turned about its middle, with parallax along that direction."""
     angle, middle = rng.uniform(0, 2 * np.pi), ((frame.shape[1] - 1) / 2, (frame.shape[0] - 1) / 2)
     move = conditions.shift * np.array([[0, 0, np.cos(angle)], [0, 0, np.sin(angle)]])
     matrix = cv2.getRotationMatrix2D(middle, conditions.turn, 1.0) + move
     size = (frame.shape[1], frame.shape[0])
     moved = cv2.warpAffine(frame, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
+    return _with_parallax(np.asarray(moved, np.float32).clip(0, 1), conditions.parallax, angle)
+
+
+def _with_parallax(frame: Image, most: float, angle: float) -> Image:
+    if not most:
+        return frame
+    y, x = np.indices(frame.shape[:2], np.float32)
+    shift = most * np.sin(2 * np.pi * x / _WAVE) * np.cos(2 * np.pi * y / _WAVE)
+    across, down = ((at + shift * along).astype(np.float32) for at, along in ((x, np.cos(angle)), (y, np.sin(angle))))
+    moved = cv2.remap(frame, across, down, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
     return np.asarray(moved, np.float32).clip(0, 1)
 
 
