@@ -11,10 +11,11 @@ import pytest
 from helpers import save
 from PIL import ExifTags, Image
 
-from twinshot.files import exif
+from twinshot.files import exif, io
 from twinshot.files.glance import glance, pictures_in
 from twinshot.picture.encoding import to_linear, to_srgb
 from twinshot.picture.errors import InputError
+from twinshot.picture.pair import Metadata
 
 
 def told(path, **tags):
@@ -66,6 +67,14 @@ def test_without_exif(tmp_path, photo):
     shot = glance(save(tmp_path / "a.png", photo))
     assert (shot.camera, shot.taken, shot.seconds, shot.exposure) == ("", None, None, None)
     assert shot.light == pytest.approx(float(to_linear(photo.astype(np.float32) / 255).mean()), rel=0.02)
+
+
+@pytest.mark.parametrize("suffix", io.SUFFIXES)
+def test_a_result_of_frames_without_exif_is_known(tmp_path, photo, suffix):
+    pixels = photo.astype(np.uint16) * 257 if suffix == ".dng" else photo
+    for software in ("twinshot 1.0", "twinshots"):
+        io.write(tmp_path / f"a{suffix}", pixels, Metadata(bits=8, software=software))
+        assert glance(tmp_path / f"a{suffix}").result == (software == "twinshot 1.0")
 
 
 def test_orientation(tmp_path, photo):

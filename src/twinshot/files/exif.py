@@ -256,6 +256,11 @@ def orientation_of(exif: Exif) -> int:
     return int(first) if first in range(1, 9) else 1
 
 
+def by_twinshot(exif: Exif) -> bool:
+    """Whether EXIF says that twinshot made the picture."""
+    return words(exif.main.get(SOFTWARE)).startswith("twinshot ")
+
+
 def of_raw(exif: Exif) -> Exif:
     """A raw file's EXIF with all that is the camera's in the camera's directory, where readers of pictures look."""
     stray = {tag: value for tag, value in exif.main.items() if tag in _OF_CAMERA}

@@ -24,8 +24,7 @@ GRID = 24
 """Cells a side of a look."""
 _SMALL = 384  # px of the longer side that a look is taken from
 _DIRECTLY = ("JPEG", "MPO", "PNG", "WEBP")
-_MAKE, _MODEL, _SOFTWARE, _CHANGED = 0x010F, 0x0110, 0x0131, 0x0132
-_TAKEN, _FRACTION, _SERIAL = 0x9003, 0x9291, 0xA431
+_MAKE, _MODEL, _CHANGED, _TAKEN, _FRACTION, _SERIAL = 0x010F, 0x0110, 0x0132, 0x9003, 0x9291, 0xA431
 RESULT = "-restored"
 """What a result's name ends with, before its suffix."""
 READABLE = {*io.SUFFIXES, *raw.SUFFIXES, ".heic", ".heif", ".hif", ".avif", ".jxl"}
@@ -95,7 +94,7 @@ def _shot(path: Path, size: tuple[int, int], small: Pixels, block: exif.Exif) ->
     exposure, seconds = exif.exposure_of(block)
     light = float(encoding.to_linear(as_float(small)).mean())
     words = (exif.words(tag) for tag in (block.main.get(_MAKE), block.main.get(_MODEL), block.camera.get(_SERIAL)))
-    camera, ours = " ".join(filter(None, words)), exif.words(block.main.get(_SOFTWARE)).startswith("twinshot ")
+    camera, ours = " ".join(filter(None, words)), exif.by_twinshot(block)
     return Shot(path, size, look(small), light, camera, _taken(block), seconds, exposure, ours)
 
 

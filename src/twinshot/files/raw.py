@@ -187,7 +187,7 @@ def _exif(raw: rawpy.RawPy, data: bytes, preview: bytes) -> exif.Exif:
     """The file's own EXIF, else its preview's, else what LibRaw read of the exposure."""
     own = cr3.exif_of(data) if cr3.is_cr3(data) else exif.parse(data)
     for block in (own, exif.parse(preview)):
-        if block.camera or exif.exposure_of(block)[1]:
+        if block.camera or exif.exposure_of(block)[1] or exif.by_twinshot(block):
             return exif.upright(exif.of_raw(block), raw.sizes.width, raw.sizes.height)
     return exif.of_exposure(raw.other.shutter_speed, raw.other.iso_speed, raw.other.aperture)
 
