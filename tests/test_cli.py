@@ -180,6 +180,17 @@ def test_debug_shows_where_an_error_came_from(command, files, tmp_path):
     assert "Traceback" not in command(*arguments).err
 
 
+def test_debug_shows_where_the_error_of_one_of_many_came_from(command, files, tmp_path, monkeypatch):
+    def broken(*_, **__):
+        raise IndexError("a bug")
+
+    monkeypatch.setattr("twinshot.batch._restored", broken)
+    plain, debugged = command("restore", tmp_path), command("--debug", "restore", tmp_path)
+    assert (plain.code, debugged.code) == (1, 1)
+    assert "failed: twinshot met a bug (IndexError: a bug)" in plain.err
+    assert (plain.err.count("Traceback"), debugged.err.count("Traceback")) == (0, 1)
+
+
 def test_a_warning_is_said_once(command, files, tmp_path, rng):
     save(tmp_path / "other.png", rng.integers(0, 256, (160, 224, 3), np.uint8))
     result = outcome(start(MAIN, "restore", files[0], tmp_path / "other.png", "-o", tmp_path / "out.png"))

@@ -87,14 +87,19 @@ def main() -> None:
 
         app()
     except (TwinshotError, OSError, MemoryError) as error:
-        if _settings.debug:
-            traceback.print_exc()
+        show_traceback(error)
         err.print(f"twinshot: {words_of(error)}", style="red", markup=False)
         sys.exit(2)
     except SystemExit as stop:
         if stop.code in (130, *(128 + number for number in _ENDINGS)):
             err.print("twinshot: stopped; no half-written file was left behind", markup=False)
         raise
+
+
+def show_traceback(error: Exception) -> None:
+    """Where an error came from, if that was asked for."""
+    if _settings.debug:
+        traceback.print_exception(error)
 
 
 def words_of(error: Exception) -> str:

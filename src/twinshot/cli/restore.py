@@ -437,6 +437,7 @@ def _told(outcomes: Iterable[Outcome], total: int, wish: _Wish) -> Iterator[Outc
             for warning in outcome.report["warnings"] if outcome.report else ():
                 shared.err.print(f"warning: {outcome.job.output.name}: {warning}", style="yellow", markup=False)
             if outcome.error:
+                shared.show_traceback(outcome.error)
                 shared.err.print(f"failed: {shared.words_of(outcome.error)}", style="red", markup=False)
             yield outcome
 
