@@ -291,6 +291,23 @@ def test_a_preview_that_comes_late_is_not_laid_on_another_picture(opened, holida
     assert page.inner_text("#tag-after") == "Result"
 
 
+def test_a_preview_that_comes_late_is_not_laid_on_the_next_result(opened, pair):
+    page, asked = opened(), []
+    page.route(re.compile("layer=quick"), lambda route: asked.append(route))
+    _give(page, *pair)
+    _finished(page)
+    page.click("#adjust summary")
+    page.click("#try")
+    page.click("#again")
+    page.wait_for_selector("#done", state="hidden", timeout=SOON)
+    _finished(page)
+    preview = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(preview, "JPEG")
+    asked[0].fulfill(content_type="image/jpeg", body=preview.getvalue())
+    _until(page, "!document.querySelector('#try').disabled")
+    assert page.inner_text("#tag-after") == "Result"
+
+
 def test_photographs_of_nothing_alike_can_be_merged_all_the_same(opened, pair, photo, tmp_path):
     others = [save(tmp_path / f"{top}.png", photo[top : top + 160, 20:244]) for top in (0, 140)]
     page = opened()

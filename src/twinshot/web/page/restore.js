@@ -58,17 +58,21 @@ export function options() {
 
 export async function quick(button, chosen) {
   const { current, compare } = state;
+  const { id } = current.job;
+  const done = isDone(current);
+  // Another picture is on view, or this one was finished or is made again.
+  const gone = () => state.current !== current || current.job?.id !== id || isDone(current) !== done;
   const text = button.textContent;
   button.disabled = true;
   button.textContent = "Restoring this part…";
   const box = compare.visible(QUICK);
   try {
-    const part = await api.quick(current.job.id, box, chosen);
-    if (state.current !== current) return; // it belongs to another picture than the one on view
+    const part = await api.quick(id, box, chosen);
+    if (gone()) return;
     compare.overlay("after", part, box);
     $("tag-after").textContent = "Preview in the middle";
   } catch (refusal) {
-    if (state.current !== current) return;
+    if (gone()) return;
     say(refusal.message);
     $("left").textContent = refusal.message;
   } finally {
