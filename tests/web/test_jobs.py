@@ -210,6 +210,14 @@ def test_the_private_folder(serving, pair):
     _until(lambda: not folder.exists())
 
 
+def test_a_private_folder_that_was_removed_is_told_of(serving, pair):
+    """By a system that clears old temporary folders: sending the files again would not help."""
+    site = serving()
+    shutil.rmtree(site.desk.folder)
+    answer = site.send(*pair)
+    assert (answer.status_code, "Start the server again" in answer.json()["detail"]) == (507, True)
+
+
 def test_folders_of_killed_servers_are_cleared(serving, tmp_path):
     """A server that lives is known by its lock, as its number means nothing in another container."""
     left, others = tmp_path / "twinshot-web-left", tmp_path / "twinshot-web-others"

@@ -211,6 +211,8 @@ class Desk:
     def _check_open(self) -> None:
         if self._stopping:
             raise Problem("stopping", "The server is shutting down. Send the photographs again once it runs.")
+        if not self.folder.is_dir():  # as some systems clear old temporary folders; a new one could be somebody else's
+            raise Problem("storage-full", "The server's private folder was removed. Start the server again.")
 
     def new_folder(self) -> Path:
         """An empty folder whose name, the id, nobody can guess."""
