@@ -104,10 +104,13 @@ def test_a_black_or_white_frame_is_not_the_short_one(value, reason):
     assert swapped(other, flat) == ""
 
 
-def test_a_frame_with_one_light_is_not_black():
-    dark = np.zeros((32, 32, 3), np.uint8)
-    dark[10, 12] = 3
-    assert swapped(dark, grainy(0.5, 0.05, 0)[:32, :32]) == ""
+@pytest.mark.parametrize(("dtype", "value"), [(np.uint8, 3), (np.uint16, 300), (np.float32, 0.005)])
+def test_a_frame_with_one_light_is_not_black(dtype, value):
+    """Wherever it is: a night's short frame may show a lamp and no more."""
+    dark, bright = np.zeros((600, 700, 3), dtype), np.full((600, 700, 3), 128, np.uint8)
+    dark[301, 503] = value
+    assert swapped(dark, bright) == ""
+    assert "is all black" in swapped(np.zeros_like(dark), bright)
 
 
 def test_a_factor_is_a_number_that_one_can_read():

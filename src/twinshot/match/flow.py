@@ -175,6 +175,7 @@ def _proven(frames: _Frames, fields: list[Image], black: NDArray[np.bool_]) -> I
     still, *moved = (frames.moved(field)[0] for field in (np.zeros_like(fields[0]), *fields))
     proof = np.where(black[::_STEP, ::_STEP], moved[1], moved[0])
     before, after = (_pooled(frames.seen * long, frames.cells, _SETTLED) for long in (still, proof))
-    rise = float((after.sum() - before.sum()) / max(after.sum(), _TINY))
+    agreement = float(after.sum())
+    rise = (agreement - float(before.sum())) / agreement if agreement > 0 else 0.0
     here = (after - before) / np.maximum(np.maximum(after, before), _TINY)
     return np.asarray(between(np.array(rise), _RISES) * between(here, _WORSE), np.float32)

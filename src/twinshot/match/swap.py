@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..picture.encoding import Image, to_linear
+from ..picture.encoding import to_linear
 from ..picture.pair import Frame, Pair, as_float
 from .grain import fine_detail
 
 _LIGHT_SIDE = 256  # px of the longer side that brightness is measured on
 _LONGER = 1.2  # times the other's exposure time, from which on the times decide
-_BLACK = 1.5 / 255  # encoded: a frame whose every value is less shows nothing
+_BLACK = 1.5  # levels of 8 bits, or of 16: a frame whose every value is less shows nothing
 _DARKER = 1.6  # times darker in linear light: more than two frames differ by whose camera meant them to be alike
 _LEAST_NOISE = 0.004
 NOISIER = 1.5
@@ -65,14 +65,12 @@ def _reason(first: Frame, second: Frame) -> str:
 
 
 def _black(pixels: NDArray[Any]) -> bool:
-    return float(_lattice(pixels).max()) < _BLACK
+    """Whether it shows nothing at all: a lamp in the night is enough."""
+    levels = 255 if pixels.dtype == np.uint8 else 65535
+    return float(as_float(pixels.max(keepdims=True)).max()) * levels < _BLACK
 
 
 def _light(pixels: NDArray[Any]) -> float:
     """Mean of a lattice of pixels in linear light, where noise does not change it."""
-    return float(to_linear(_lattice(pixels)).mean())
-
-
-def _lattice(pixels: NDArray[Any]) -> Image:
     step = max(1, max(pixels.shape[:2]) // _LIGHT_SIDE)
-    return as_float(np.ascontiguousarray(pixels[::step, ::step]))
+    return float(to_linear(as_float(np.ascontiguousarray(pixels[::step, ::step]))).mean())
