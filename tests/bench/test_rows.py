@@ -93,6 +93,12 @@ def test_keys():
     assert key_of("no such system") == RowKey()
 
 
+def test_a_networks_figures_hang_on_the_check_after_it_and_not_on_what_it_is_shown():
+    behind = rows.modules_behind(systems.restoration, without=systems._SHOWING)
+    assert {f"twinshot.match.{name}" for name in ("consistency", "coarse", "sharpness", "spectrum", "grain")} < behind
+    assert not {f"twinshot.match.{name}" for name in ("tone", "prepare", "flow", "lines", "bands", "framing")} & behind
+
+
 @pytest.mark.parametrize("change", [{"sha256": "0" * 64}, {"fallback": None}])
 def test_another_network_or_fallback_has_another_key(monkeypatch, change):
     before, models = key_of("twin"), manifest()

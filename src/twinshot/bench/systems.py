@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 
-from .. import files, match, restoration
+from .. import files, restoration
 from ..baselines.system import Shot, System
 from ..engines.loading import Model, load_model
 from ..engines.models import manifest
+from ..match import borders, prepare, swap, tone
 from ..picture import errors, levels, pair
 from ..picture.encoding import Image
 from ..picture.errors import TwinshotError
@@ -17,6 +18,9 @@ from ..restoration import over_tiles, restore_pair
 from . import classical, datasets
 from .classical import CLASSICAL, Plain
 from .rows import RowKey, code_checksum, own_checksum
+
+_SHOWING = (borders, prepare, swap, tone, files, pair, errors)
+"""What a system is shown comes of these; of matching, the check that comes after a network is not among them."""
 
 
 def system(name: str, engine: str = "onnx") -> System:
@@ -59,8 +63,7 @@ def key_of(name: str, engine: str = "onnx", *, whole: bool = False) -> RowKey:
     card, fallback = models[name], models.get(models[name].fallback or "")
     graph = card.int8.sha256[:12] if engine == "int8" and card.int8 else engine
     parts = [card.sha256[:12], *([fallback.sha256[:12]] if fallback else []), *([graph] if engine != "onnx" else [])]
-    seen = () if whole else (match, files, pair, errors)
-    code = f"{own_checksum(sys.modules[__name__])} {code_checksum(restoration, without=seen)}"
+    code = f"{own_checksum(sys.modules[__name__])} {code_checksum(restoration, without=() if whole else _SHOWING)}"
     return RowKey(" ".join(parts), code)
 
 
