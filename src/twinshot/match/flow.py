@@ -34,19 +34,21 @@ _CELL = 8  # px a side of what has one shift
 _REACH = 1.75  # cells: sigma of a neighbourhood
 _NEIGHBOURHOOD = 4 * np.pi * (_REACH * _CELL) ** 2  # px
 _ALIKE = 6.0  # px of detail that speak with one voice
-_KNOWN = 1 / 1.5**2  # 1 / px^2: variance of shifts, before anything is seen
+_KNOWN = 1 / 1.5**2  # 1 / variance of shifts, px, before anything is seen
 _LARGEST_STEP = 2.0  # px: further than that the gradient says nothing
 _SETTLED = 2.5  # cells: sigma of where a field has to prove itself
-_RISES = (0.004, 0.012)  # of the product, on cells not fitted to: from where on the field is right, and where it is
-_WORSE = (-0.03, 0.0)  # the same of a neighbourhood, where the field is left out if it does harm
-_BLOCK = 16  # px a side of a field of the chessboard
+_RISES = (0.004, 0.012)  # of the product, on pixels not fitted to: from where on the field is right, and where it is
+_WORSE = (-0.03, 0.0)  # the same of a neighbourhood: where the product falls, the field is left out
+_BLOCK = 16  # px a side of a square of the chessboard
 _TINY = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
 class _Frames:
-    """Detail of both at one size, (h, w), and the long one's slopes across and down; they are smooth, so that every
-    second pixel tells enough."""
+    """Detail of both at one size, (h, w), and the long one's slopes across and down.
+
+    All are smooth, so that every second pixel tells enough.
+    """
 
     short: Image
     long: Image
