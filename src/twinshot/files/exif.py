@@ -40,8 +40,14 @@ HEADERS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _PREFIX = b"Exif\0\0"
 # Notes that begin with a header of their own and count from there may be moved.
 _MOVABLE = (
-    *(b"Nikon\0\2", b"OLYMPUS\0", b"OM SYSTEM\0", b"FUJIFILM"),
-    *(b"Apple iOS\0", b"PENTAX \0", b"SIGMA\0", b"FOVEON\0"),
+    b"Nikon\0\2",
+    b"OLYMPUS\0",
+    b"OM SYSTEM\0",
+    b"FUJIFILM",
+    b"Apple iOS\0",
+    b"PENTAX \0",
+    b"SIGMA\0",
+    b"FOVEON\0",
 )
 
 Order = Literal["<", ">"]

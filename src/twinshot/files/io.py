@@ -31,8 +31,15 @@ _DEPTHS = {"PNG": 16, "TIFF": 32, "DNG": 16}
 _LARGEST_SIDES = {"WEBP": ("WebP", 16_383), "JPEG": ("JPEG", 65_500)}
 # What parsers of foreign bytes stumble over.
 _DAMAGE = (
-    *(OSError, EOFError, SyntaxError, ValueError, LookupError, ArithmeticError, RuntimeError),
-    *(struct.error, zlib.error),
+    OSError,
+    EOFError,
+    SyntaxError,
+    ValueError,
+    LookupError,
+    ArithmeticError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
 )
 
 for _name in ("imagecodecs", "tifffile"):  # what they warn of is no business of a terminal

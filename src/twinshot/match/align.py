@@ -65,7 +65,7 @@ class Alignment:
 def estimate(noisy: Pixels, blurry: Pixels) -> Alignment:
     """Register two frames of one size, uint8, uint16 or float32, however dark either is."""
     scale = _working_scale(noisy.shape)
-    frames = _grey(_small(noisy, scale)), _grey(_small(blurry, scale))
+    frames = grey(_small(noisy, scale)), grey(_small(blurry, scale))
     half = 0.5 if min(frames[0].shape) >= _LEAST_TO_HALVE else 1.0  # what is so smooth loses nothing by it
     before, found_at, confidence = _search(*(_halved(frame, half) for frame in _prepared(*frames, _FINE)))
     best = _at_full_size(found_at, half)
@@ -87,8 +87,8 @@ def refined(noisy: Pixels, blurry: Pixels, found: Alignment, tone: Tone) -> Alig
     every warp costs some sharpness.
     """
     scale = _working_scale(noisy.shape)
-    frames = _grey(tone_match.apply(_small(noisy, scale), tone)), _grey(_small(blurry, scale))
-    fixed, moving = (_band(frame, _FINEST) for frame in frames)
+    frames = grey(tone_match.apply(_small(noisy, scale), tone)), grey(_small(blurry, scale))
+    fixed, moving = (detail(frame, _FINEST) for frame in frames)
     start = _at_working_size(found.matrix, scale)
     matrix = _ecc(fixed, moving, start, cv2.MOTION_HOMOGRAPHY, _FEW_STEPS)
     options = [(_correlation(fixed, moving, each), each) for each in (np.eye(3), start, matrix)]
@@ -134,7 +134,8 @@ def _small(pixels: Pixels, scale: float) -> Image:
     return as_float(cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
 
 
-def _grey(image: Image) -> Image:
+def grey(image: Image) -> Image:
+    """One channel of three, (H, W)."""
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.float32)
 
 
@@ -144,10 +145,10 @@ def _halved(grey: Image, scale: float) -> Image:
     return np.asarray(cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.float32)
 
 
-def _band(grey: Image, band: tuple[float, float]) -> Image:
-    """Detail between two sigmas."""
-    flat: Image = cv2.GaussianBlur(grey, (0, 0), band[0]) - cv2.GaussianBlur(grey, (0, 0), band[1])
-    return flat
+def detail(grey: Image, band: tuple[float, float]) -> Image:
+    """What is between two Gaussians, whose sigmas `band` has, px."""
+    fine, smooth = (cv2.GaussianBlur(grey, (0, 0), sigma) for sigma in band)
+    return np.asarray(fine - smooth, np.float32)
 
 
 def _prepared(noisy: Image, blurry: Image, band: tuple[float, float]) -> tuple[Image, Image]:

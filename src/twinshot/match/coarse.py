@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..picture.encoding import Image, to_linear, to_srgb
+from . import align
 from .consistency import staying
 from .sharpness import between
 from .spectrum import Array, sectors
@@ -85,7 +86,7 @@ class Gathered:
             place[: small.shape[0], : small.shape[1]] = small[: place.shape[0], : place.shape[1]]
         for y, x in product(_starts(short.shape[0]), _starts(short.shape[1])):
             cut = (tile[y : y + _WINDOW, x : x + _WINDOW] for tile in (short, long, restored))
-            self.powers += _powers(*(np.asarray(cv2.cvtColor(each, cv2.COLOR_RGB2GRAY), np.float32) for each in cut))
+            self.powers += _powers(*map(align.grey, cut))
 
     def light(self, doubt: float) -> tuple[Image, float]:
         """What to add to the picture, (H / STEP, W / STEP, 3), rounded up, and the share of the long frame in it.
@@ -123,7 +124,7 @@ def light(long: Image, restored: Image, reach: float) -> tuple[Image, float]:
 
     Returns: (h, w, 3) and the mean over pixels and bands.
     """
-    grey, other = (np.asarray(cv2.cvtColor(each, cv2.COLOR_RGB2GRAY), np.float32) for each in (long, restored))
+    grey, other = map(align.grey, (long, restored))
     sigma = max(_SPREAD * np.sqrt(reach) / STEP, 0.1)
     blurred = np.asarray(cv2.GaussianBlur(to_linear(grey), (0, 0), sigma), np.float32)
     again = to_srgb(blurred).clip(0, 1)  # a blur once more shows what one does

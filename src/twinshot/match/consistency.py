@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..picture.encoding import Image
+from .align import detail, grey
 from .sharpness import between, sharp_share
 
 Array = NDArray[np.float64]
@@ -78,8 +79,8 @@ def share_of_long(short: Image, long: Image, restored: Image, noise: float, doub
         noise: of the whole long frame, as `grain.flat_noise` says.
         doubt: in the tone, as `tone.Tone.doubt` says.
     """
-    greys = [np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), np.float32) for frame in (short, long, restored)]
-    small = [_quarter(grey) for grey in greys[1:]]
+    greys = [grey(frame) for frame in (short, long, restored)]
+    small = [_quarter(each) for each in greys[1:]]
     size, quiet = greys[0].shape[::-1], between(np.array(-noise), _NOISE_OF_SHARP)
     share = cv2.resize(_agreeing(greys, noise), size, interpolation=cv2.INTER_LINEAR)
     if quiet:
@@ -114,7 +115,7 @@ def staying(long: Image, restored: Image) -> Image:
 
     Returns: (h, w) in [0, 1].
     """
-    first, second = (_detail_between(grey, _MOVES) for grey in (long, restored))
+    first, second = (detail(each, _MOVES).astype(np.float64) for each in (long, restored))
     products = (first * second, first * first, second * second)
     both, one, other = (float(product.mean()) for product in products)
     usual = max(both / np.sqrt(one * other + _FLOOR**2), 0.2)
@@ -130,7 +131,7 @@ def _moved(long: Image, restored: Image) -> Image:
     A restored picture whose light is wrong has its edges where the long frame has them.
     """
     differs = np.abs(cv2.GaussianBlur(long - restored, (0, 0), _MOVES[1]))
-    first, second = (_detail_between(grey, _EVEN) for grey in (long, restored))
+    first, second = (detail(each, _EVEN).astype(np.float64) for each in (long, restored))
     both, one, other = (_over(product, _EVEN[1]) for product in (first * second, first * first, second * second))
     alike = between(both / np.sqrt((one + _FLOOR) * (other + _FLOOR)), _SAME_EDGES)
     return np.asarray(between(differs, _OTHER_LIGHT) * (1 - alike), np.float32)
@@ -139,11 +140,6 @@ def _moved(long: Image, restored: Image) -> Image:
 def _quarter(grey: Image) -> Image:
     size = max(1, grey.shape[1] // 4), max(1, grey.shape[0] // 4)
     return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.float32)
-
-
-def _detail_between(small: Image, sigmas: tuple[float, float]) -> Array:
-    fine, smooth = (cv2.GaussianBlur(small, (0, 0), sigma) for sigma in sigmas)
-    return np.asarray(fine - smooth, np.float64)
 
 
 def _octave(greys: list[Image], size: tuple[int, int]) -> tuple[_Powers, list[Image]]:

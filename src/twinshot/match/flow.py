@@ -21,6 +21,7 @@ from ..picture.encoding import Image
 from ..picture.pair import as_float
 from ..picture.window import Matrix, Pixels, Shifts, window
 from . import tone as tone_match
+from .align import detail, grey
 from .sharpness import between
 from .tone import Tone
 
@@ -96,7 +97,7 @@ def found_in(noisy: Pixels, blurry: Pixels, matrix: Matrix | None, tone: Tone) -
     long = window(
         _resized(blurry, size), 0, 0, size, None if matrix is None else _shrunk(matrix, (height, width), size)
     )
-    levels = _levels(_grey(short), _grey(long))
+    levels = _levels(grey(short), grey(long))
     black = (np.indices(size) // _BLOCK).sum(0) % 2 == 0
     fields = [_fitted(levels, fold.astype(np.float32)) for fold in (black, ~black)]
     share = _proven(levels[-1], fields, black)
@@ -116,10 +117,6 @@ def _resized(pixels: Pixels, size: tuple[int, int]) -> Image:
     return as_float(cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_AREA))
 
 
-def _grey(image: Image) -> Image:
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.float32)
-
-
 def _levels(short: Image, long: Image) -> list[_Frames]:
     """From the coarsest to the finest."""
     sizes = [(short.shape[0] // halving, short.shape[1] // halving) for halving in _HALVINGS]
@@ -127,14 +124,9 @@ def _levels(short: Image, long: Image) -> list[_Frames]:
 
 
 def _frames(short: Image, long: Image, size: tuple[int, int]) -> _Frames:
-    first, second = (_detail(_resized(grey, size)) for grey in (short, long))
+    first, second = (detail(_resized(frame, size), _BAND) for frame in (short, long))
     across, down = (cv2.Sobel(second, cv2.CV_32F, *order, scale=1 / 8) for order in ((1, 0), (0, 1)))
     return _Frames(first, second, np.asarray(across, np.float32), np.asarray(down, np.float32))
-
-
-def _detail(grey: Image) -> Image:
-    first, second = (cv2.GaussianBlur(grey, (0, 0), sigma) for sigma in _BAND)
-    return np.asarray(first - second, np.float32)
 
 
 def _fitted(levels: list[_Frames], counted: Image) -> Image:

@@ -48,8 +48,10 @@ def order(pair: Pair, keep: bool = False) -> Ordered:
 
 def _reason(first: Frame, second: Frame) -> str:
     """What says that the second frame is the short one, as the beginning of a sentence; empty where nothing does."""
-    if _black(first.pixels) or _black(second.pixels):
-        return "" if _black(second.pixels) else f"{first.name} is all black"
+    if _black(second.pixels):
+        return ""
+    if _black(first.pixels):
+        return f"{first.name} is all black"
     times = first.metadata.seconds, second.metadata.seconds
     if times[0] and times[1] and max(times) > _LONGER * min(times):  # type: ignore[type-var, operator]
         longer = times[0] > times[1]
