@@ -375,6 +375,22 @@ def test_changing_something(opened, pair):
     _until(page, "document.querySelector('#warnings').children.length > 0")
 
 
+@pytest.mark.parametrize(
+    ("moved", "said"),
+    [(3.42, "nearly all by 3.4 pixels or less."), (17.6, "nearly all by 18 pixels or less."), (0, "")],
+)
+def test_parts_that_moved_unlike_the_rest_are_told_of(opened, moved, said):
+    report = {
+        **{"blurry": "long.jpg", "tone": "gain", "gain": [4, 4, 4], "registered": True, "shift": [2, 1]},
+        **{"confidence": 0.9, "local_shift": moved, "size": [64, 48], "model": "twin", "seconds": {}},
+    }
+    told = opened().evaluate(
+        "async (report) => (await import('/page/words.js')).sentences(report).map(([text]) => text)", report
+    )
+    assert any(said and text.endswith(said) for text in told) == bool(said)
+    assert any("by different amounts" in text for text in told) == bool(said)
+
+
 def test_by_keyboard_alone(opened):
     page = opened()
     page.focus("#example")

@@ -20,7 +20,7 @@ export function timeLeft(job) {
 /** Sentences on a report, each with how sure it is: "sure", "unsure" or "". `options` are those of the job. */
 export function sentences(report, options = {}) {
   const notes = (report.notes ?? []).map((note) => [sentence(note), ""]);
-  const matched = report.blurry ? [options.light === "short" ? asShort(report) : light(report), place(report)] : [alone()];
+  const matched = report.blurry ? [options.light === "short" ? asShort(report) : light(report), place(report), parts(report)] : [alone()];
   return [swapped(report), merged(report), ...matched, kept(report), ...notes, made(report)].filter(Boolean);
 }
 
@@ -67,6 +67,13 @@ function place(report) {
   const how = confidence >= 0.8 ? "They fit well" : sure ? "They fit" : "They do not fit well";
   const what = moved < 0.5 ? "The camera hardly moved" : `The camera moved by ${moved.toFixed(moved < 10 ? 1 : 0)} pixels`;
   return [`${what}; the long one was laid over the short one. ${how} (${Math.round(100 * confidence)} %).`, sure ? "sure" : "unsure"];
+}
+
+/** What moved unlike the rest. */
+function parts(report) {
+  if (!(report.local_shift >= 0.05)) return null; // px; what is less is written as 0
+  const most = report.local_shift.toFixed(report.local_shift < 10 ? 1 : 0);
+  return [`Near and far things had moved by different amounts; parts of the long one were moved on their own, nearly all by ${most} pixels or less.`, ""];
 }
 
 /** Where the result could have been worse than the long photograph, that one was kept. */
