@@ -301,11 +301,61 @@ def test_a_preview_that_comes_late_is_not_laid_on_the_next_result(opened, pair):
     page.click("#again")
     page.wait_for_selector("#done", state="hidden", timeout=SOON)
     _finished(page)
-    preview = io.BytesIO()
-    Image.new("RGB", (64, 64)).save(preview, "JPEG")
-    asked[0].fulfill(content_type="image/jpeg", body=preview.getvalue())
+    asked[0].fulfill(content_type="image/jpeg", body=_jpeg())
     _until(page, "!document.querySelector('#try').disabled")
     assert page.inner_text("#tag-after") == "Result"
+
+
+_COUNT_URLS = """
+    window.urls = new Set();
+    const {createObjectURL, revokeObjectURL} = URL;
+    URL.createObjectURL = (blob) => { const url = createObjectURL(blob); urls.add(url); return url; };
+    URL.revokeObjectURL = (url) => { urls.delete(url); revokeObjectURL(url); };
+"""
+
+
+def _preview(page):
+    page.click("#try")
+    _until(page, "document.querySelector('#tag-after').textContent.startsWith('Preview')")
+    _until(page, "!document.querySelector('#try').disabled")
+
+
+def test_a_preview_goes_with_the_picture_that_it_lies_on(opened, pair):
+    page = opened()
+    page.evaluate(_COUNT_URLS)
+    _give(page, *pair)
+    _finished(page)
+    page.click("#adjust summary")
+    _preview(page)
+    _preview(page)
+    assert page.evaluate("urls.size") == 2
+    page.click("#again")
+    page.wait_for_selector("#done", state="hidden", timeout=SOON)
+    _finished(page)
+    _until(page, "urls.size === 0", SOON)
+    _preview(page)
+    page.click("#new")
+    _until(page, "urls.size === 0", SOON)
+
+
+def test_a_preview_that_comes_too_late_is_not_kept(opened, pair):
+    page, asked = opened(), []
+    page.evaluate(_COUNT_URLS)
+    page.route(re.compile("layer=quick"), lambda route: asked.append(route))
+    _give(page, *pair)
+    _finished(page)
+    page.click("#adjust summary")
+    page.click("#try")
+    page.click("#new")
+    asked[0].fulfill(content_type="image/jpeg", body=_jpeg())
+    _until(page, "!document.querySelector('#try').disabled")
+    assert page.evaluate("urls.size") == 0
+
+
+def _jpeg():
+    preview = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(preview, "JPEG")
+    return preview.getvalue()
 
 
 def test_photographs_of_nothing_alike_can_be_merged_all_the_same(opened, pair, photo, tmp_path):

@@ -68,7 +68,10 @@ export async function quick(button, chosen) {
   const box = compare.visible(QUICK);
   try {
     const part = await api.quick(id, box, chosen);
-    if (gone()) return;
+    if (gone()) {
+      URL.revokeObjectURL(part);
+      return;
+    }
     compare.overlay("after", part, box);
     $("tag-after").textContent = "Preview in the middle";
   } catch (refusal) {

@@ -57,6 +57,7 @@ function leave(pair) {
 export function restart() {
   for (const pair of state.pairs) leave(pair);
   Object.assign(state, { pairs: [], current: null, sorting: null });
+  state.compare?.clear();
   $("files").value = $("folder").value = "";
   view("start");
   $("choose").focus();

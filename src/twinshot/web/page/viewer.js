@@ -47,6 +47,7 @@ export class Compare {
     for (const [name, one] of Object.entries(this.views)) {
       one.canvas.setAttribute("role", "img");
       one.canvas.setAttribute("aria-label", `${labels[name]}; arrow keys move it, plus and minus zoom`);
+      one.world.addHandler("remove-item", ({ item }) => URL.revokeObjectURL(item.source.url)); // of other addresses, nothing comes of it
       const other = name === "before" ? this.views.after : this.views.before;
       for (const touch of ["press", "scroll", "pinch", "key", "double-click"]) {
         one.addHandler(`canvas-${touch}`, () => (this.leader = one));
@@ -98,7 +99,15 @@ export class Compare {
     }
   }
 
-  /** Lay a small picture over a part of one side. */
+  /** Show nothing any more. */
+  clear() {
+    for (const one of Object.values(this.views)) {
+      one.world.removeAll();
+      one.shown = null;
+    }
+  }
+
+  /** Lay a small picture over a part of one side; its object URL is revoked when it goes. */
   overlay(side, url, box) {
     const width = this.size[0];
     this.views[side].addSimpleImage({ url, x: box.x / width, y: box.y / width, width: box.w / width });
