@@ -18,6 +18,8 @@ import pytest
 from helpers import save
 from PIL import Image
 
+from twinshot.web.problems import Problem
+
 playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no chromium; `make test-web` installs it")
@@ -423,6 +425,61 @@ def test_changing_something(opened, pair):
     page.select_option("#long-is", "1")
     page.click("#again")
     _until(page, "document.querySelector('#warnings').children.length > 0")
+
+
+def _fail_the_next(site, monkeypatch):
+    """Has the next restoration die once it was accepted, as a worker that runs out of memory does."""
+    run = site.desk.restorer.run
+
+    async def dies(*arguments):
+        monkeypatch.setattr(site.desk.restorer, "run", run)
+        raise Problem("worker-failed", "It ran out of memory.")
+
+    monkeypatch.setattr(site.desk.restorer, "run", dies)
+
+
+def test_what_was_there_before_it_failed_to_be_made_again(opened, site, pair, monkeypatch):
+    page = opened()
+    _give(page, *pair)
+    _finished(page)
+    first = page.get_attribute("#save-8", "href").split("/")[3]
+    page.click("#adjust summary")
+    page.select_option("#model", "twin-large")
+    _fail_the_next(site, monkeypatch)
+    page.click("#again")
+    page.wait_for_selector("#problem:not([hidden])", timeout=LATER)
+    page.click("#back")
+    _finished(page)
+    assert page.get_attribute("#save-8", "href").split("/")[3] == first
+    assert "“twin”" in page.inner_text("#words")
+    with page.expect_download() as saved:
+        page.click("#save-8")
+    assert Path(saved.value.path()).stat().st_size > 1000
+    page.click("#again")
+    _until(page, "document.querySelector('#words').textContent.includes('twin-large')")
+    assert site.client.get(f"/v1/restorations/{first}").status_code == 404  # its place was taken
+
+
+def test_cancelled_while_it_is_made_again(opened, site, large_pair):
+    page = opened()
+    _give(page, *large_pair)
+    _finished(page)
+    first = page.get_attribute("#save-8", "href")
+    page.click("#adjust summary")
+    with _held(site, lambda: page.click("#again")):
+        page.click("#cancel")
+        _finished(page)
+        assert page.get_attribute("#save-8", "href") == first
+
+
+def test_a_bad_file_alone_leads_to_other_photographs(opened, pair, tmp_path):
+    """There is nothing to go back to."""
+    bad = tmp_path / "zebra.jpg"
+    bad.write_bytes(b"not a picture")
+    page = opened()
+    _give(page, pair[0], bad)
+    page.wait_for_selector("#problem:not([hidden])", timeout=LATER)
+    assert (page.is_hidden("#back"), page.is_visible("#restart")) == (True, True)
 
 
 @pytest.mark.parametrize(

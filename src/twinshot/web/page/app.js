@@ -2,7 +2,7 @@
 
 import { dropped } from "/page/files.js";
 import { $, state } from "/page/parts.js";
-import { again, options, quick, saveAll } from "/page/restore.js";
+import { again, back, options, quick, saveAll } from "/page/restore.js";
 import { downloads, draw, refresh } from "/page/show.js";
 import { asOne, begin, cancel, example, pictureOf, restart, take } from "/page/take.js";
 import { signIn, start } from "/page/token.js";
@@ -18,6 +18,7 @@ click("restart", restart);
 click("new", restart);
 click("cancel", cancel);
 click("again", again);
+click("back", back);
 click("retry", () => state.retry());
 click("restore-all", () => begin(state.sorting.plan.pictures.map(pictureOf)));
 click("as-one", asOne);

@@ -8,44 +8,68 @@ import { draw, found, refresh } from "/page/show.js";
 const QUICK = 768; // px a side of a quick preview: about a second
 const MOST_ZIPPED = 250;
 
-/** Send and follow it; a full queue is waited for. */
+/** Send and follow it; a full queue is waited for. What it takes the place of is kept until it is done. */
 export async function run(pair, send) {
-  Object.assign(pair, { refusal: null, retry: () => run(pair, send), job: null });
-  pair.sending = true;
+  const turn = {};
+  const over = () => pair.left || pair.turn !== turn;
+  Object.assign(pair, { refusal: null, retry: () => run(pair, send), job: null, sending: true, turn });
   draw(pair);
   try {
-    const job = await api.patiently(send, () => pair.left);
-    pair.sending = false;
-    if (pair.left) {
-      api.remove(job.id).catch(() => {});
+    const job = await api.patiently(send, over);
+    if (over()) {
+      remove(job);
       return;
     }
-    if (pair.older) api.remove(pair.older).catch(() => {});
-    pair.older = null;
-    pair.job = job;
+    Object.assign(pair, { sending: false, job });
     await api.watch(job.id, (seen) => {
+      if (over()) return;
       pair.job = seen;
       draw(pair);
     });
+    if (over()) return;
     if (pair.job.state === "failed") pair.refusal = new api.Refusal(pair.job.problem.title, pair.job.problem.detail, pair.job.problem.status);
+    else forget(pair);
   } catch (refusal) {
     if (!(refusal instanceof api.Refusal)) throw refusal;
+    if (over()) return;
     pair.refusal = refusal;
   }
   pair.sending = false;
   draw(pair);
 }
 
+const remove = (job) => api.remove(job.id).catch(() => {});
+
+function forget(pair) {
+  if (pair.earlier) remove(pair.earlier.job);
+  pair.earlier = null;
+}
+
+/** Nobody will ask for a picture any more. */
+export function leave(pair) {
+  pair.left = true;
+  forget(pair);
+  if (pair.job) remove(pair.job);
+}
+
 export function again() {
   const { current } = state;
-  const { id } = current.job;
+  const { job, retry } = current;
   const chosen = options();
   if ($("trust-map").checked) chosen.trust_map = "true";
-  if ($("long-is").value !== found(current.job)) chosen.long_is = $("long-is").value;
+  if ($("long-is").value !== found(job)) chosen.long_is = $("long-is").value;
   $("trust").checked = $("trust-map").checked;
-  current.older = id;
-  current.asked = true;
-  run(current, () => api.again(id, chosen));
+  Object.assign(current, { earlier: { job, retry }, asked: true });
+  run(current, () => api.again(job.id, chosen));
+}
+
+/** To the result that was there before the picture was to be made again. */
+export function back() {
+  const { current } = state;
+  if (current.job) remove(current.job);
+  Object.assign(current, { ...current.earlier, earlier: null, refusal: null, turn: null });
+  draw(current);
+  refresh(current);
 }
 
 /** The model, and the knobs that were turned. */

@@ -45,6 +45,8 @@ export function fail(refusal, pair, retry = pair?.retry) {
   document.querySelector(".divider").hidden = $("view").hidden;
   $("problem-title").textContent = refusal.title;
   $("problem-detail").textContent = refusal.message;
+  $("back").hidden = !pair?.earlier;
+  $("restart").hidden = Boolean(pair?.earlier);
   $("retry").hidden = !(retry && ([0, 404, 429].includes(refusal.status) || refusal.status >= 500));
   say(`${refusal.title}. ${refusal.message}`);
 }
@@ -133,8 +135,9 @@ function roles(job) {
 
 export const found = (job) => (job.roles.includes("long") ? String(job.roles.indexOf("long")) : "none");
 
-/** Whether a result is still there; asking keeps it there. */
+/** Whether a result is still there; asking keeps it there, and the one it is to take the place of. */
 export async function refresh(pair) {
+  if (pair.earlier) api.show(pair.earlier.job.id).catch(() => {}); // whoever goes back to it is told
   if (!isDone(pair)) return;
   try {
     await api.show(pair.job.id);

@@ -4,7 +4,7 @@ import * as api from "/page/api.js";
 import { nameOf, photographs, sorted } from "/page/files.js";
 import { $, say, state, view } from "/page/parts.js";
 import { looked, showPlan } from "/page/plan.js";
-import { run } from "/page/restore.js";
+import { back, leave, run } from "/page/restore.js";
 import { complain, fail, look } from "/page/show.js";
 
 export function take(files) {
@@ -49,11 +49,6 @@ export function asOne() {
   begin([pictureOf({ files: state.sorting.files })]);
 }
 
-function leave(pair) {
-  pair.left = true;
-  if (pair.job) api.remove(pair.job.id).catch(() => {});
-}
-
 export function restart() {
   for (const pair of state.pairs) leave(pair);
   Object.assign(state, { pairs: [], current: null, sorting: null });
@@ -77,11 +72,16 @@ export async function example() {
   }
 }
 
-export async function cancel() {
+export function cancel() {
   const pair = state.current;
+  if (pair.earlier) back();
+  else giveUp(pair);
+  say("Cancelled.");
+}
+
+function giveUp(pair) {
   leave(pair);
   state.pairs = state.pairs.filter((one) => one !== pair);
   if (state.pairs.length) look(state.pairs[0]);
   else restart();
-  say("Cancelled.");
 }
