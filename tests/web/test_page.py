@@ -85,6 +85,13 @@ def _parts_on_the_way(page):
     return asked
 
 
+def _all_there(page, on_the_way):
+    """Wait for them: the viewer would complain of each that the server no longer brings."""
+    page.wait_for_timeout(300)
+    while on_the_way:
+        page.wait_for_timeout(50)
+
+
 def _finished(page):
     page.wait_for_selector("#done:not([hidden])", timeout=LATER)
 
@@ -402,9 +409,7 @@ def test_a_server_that_is_lost_in_the_middle(serving, opened, large_pair):
     on_the_way = _parts_on_the_way(page)
     with _held(site, lambda: _give(page, *large_pair)):
         page.wait_for_selector("#quick:not([hidden])", timeout=LATER)
-        page.wait_for_timeout(300)
-        while on_the_way:  # the viewer would complain of each that the server no longer brings
-            page.wait_for_timeout(50)
+        _all_there(page, on_the_way)
         site.running.should_exit = True
         page.wait_for_selector("#problem:not([hidden])", timeout=LATER)
     assert "stopped" in page.inner_text("#problem-detail")
@@ -458,6 +463,22 @@ def test_what_was_there_before_it_failed_to_be_made_again(opened, site, pair, mo
     page.click("#again")
     _until(page, "document.querySelector('#words').textContent.includes('twin-large')")
     assert site.client.get(f"/v1/restorations/{first}").status_code == 404  # its place was taken
+
+
+def test_made_again_after_the_server_has_removed_it(opened, site, pair):
+    """As after a night; and once more, from what was changed by then."""
+    page = opened()
+    on_the_way = _parts_on_the_way(page)
+    _give(page, *pair)
+    _finished(page)
+    page.click("#adjust summary")
+    as_short = "document.querySelector('#words').textContent.includes('colours of the short photograph')"
+    for light, said in (("short", as_short), ("", f"!{as_short}")):
+        _all_there(page, on_the_way)
+        site.client.delete(f"/v1/restorations/{page.get_attribute('#save-8', 'href').split('/')[3]}")
+        page.select_option("#light", light)
+        page.click("#again")
+        _until(page, said, SOON)
 
 
 def test_cancelled_while_it_is_made_again(opened, site, large_pair):

@@ -60,7 +60,22 @@ export function again() {
   if ($("long-is").value !== found(job)) chosen.long_is = $("long-is").value;
   $("trust").checked = $("trust-map").checked;
   Object.assign(current, { earlier: { job, retry }, asked: true });
-  run(current, () => api.again(job.id, chosen));
+  run(current, () => changed(current, job.id, chosen));
+}
+
+/** With the photographs of an earlier restoration; they are sent anew where the server has removed those. */
+async function changed(pair, id, chosen) {
+  try {
+    return await api.again(id, chosen);
+  } catch (refusal) {
+    if (refusal.status !== 404) throw refusal;
+  }
+  const sent = await api.restore(pair.files, pair.roles);
+  try {
+    return await api.again(sent.id, chosen);
+  } finally {
+    remove(sent);
+  }
 }
 
 /** To the result that was there before the picture was to be made again. */
