@@ -12,8 +12,8 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
+from twinshot.bench.results import Results, open_results
 from twinshot.train.config import load_recipe
 
 ROOT = Path(__file__).parent.parent
@@ -53,7 +53,7 @@ def main() -> None:
     names = ",".join(["noisy", "blurry", *(path.stem for path in done)])
     sets = [argument for name in SETS for argument in ("--set", name)]
     twinshot(weights, "benchmark", *sets, "--only", "quality", "--systems", names, "--data", options.data, "--out", out)
-    results = json.loads((out / "results.json").read_text("utf-8"))
+    results = open_results(out)
     page = HEADER + AGED + "\n".join(table(name, results, {path.stem: path for path in done}) for name in SETS)
     (ROOT / "docs" / "ablations.md").write_text(page, "utf-8")
 
@@ -65,19 +65,19 @@ def finished(recipe: Path, runs: Path) -> bool:
     return bool(rows) and "validation" in rows[-1] and rows[-1]["step"] == load_recipe(recipe).steps
 
 
-def table(name: str, results: dict[str, Any], recipes: dict[str, Path]) -> str:
+def table(name: str, results: Results, recipes: dict[str, Path]) -> str:
     """One set's rows as Markdown."""
-    found = results["sets"][name]
-    lines = [f"## {SETS[name]}: {found['pictures']} pictures", ""]
+    found = results.sets[name]
+    lines = [f"## {SETS[name]}: {found.pictures} pictures", ""]
     lines += ["| run | what | steps | hours | PSNR | SSIM | grid |", "| --- | --- | --- | --- | --- | --- | --- |"]
-    for system, row in found["systems"].items():
+    for system, row in found.systems.items():
         said = (
             recipes[system].read_text("utf-8").splitlines()[0].lstrip("# ") if system in recipes else "as it comes in"
         )
-        model = results["models"].get(system, {})
-        cells = [system, said, model.get("steps", ""), model.get("hours", "")]
-        measured = (("psnr", ".2f"), ("ssim_paper", ".4f"), ("checkerboard", ".2f"))
-        cells += [row["error"], "", ""] if "error" in row else [format(row[key], spec) for key, spec in measured]
+        model = results.models.get(system)
+        cells = [system, said, *((model.steps, model.hours or "") if model else ("", ""))]
+        measured = ((row.psnr, ".2f"), (row.ssim_paper, ".4f"), (row.checkerboard, ".2f"))
+        cells += [row.error, "", ""] if row.error else [format(figure, spec) for figure, spec in measured]
         lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join([*lines, ""])
 

@@ -7,11 +7,12 @@ Models of the package go to src/twinshot/weights; with --further, to weights/. R
 """
 
 import argparse
-import json
 import subprocess
 import sys
 from pathlib import Path
 
+from twinshot.bench.results import open_results, quality_of
+from twinshot.engines.models import read_manifest
 from twinshot.export.release import record_quality
 
 ROOT = Path(__file__).parent.parent
@@ -37,7 +38,8 @@ def main() -> None:
     out = ROOT / "docs" / "benchmark"
     sets = [argument for name in SETS for argument in ("--set", name)]
     twinshot("benchmark", *sets, "--only", "quality", "--systems", options.name, "--data", options.data, "--out", out)
-    record_quality(options.name, json.loads((out / "results.json").read_text("utf-8")), weights)
+    sha256 = read_manifest(weights)[options.name].sha256
+    record_quality(options.name, quality_of(open_results(out), options.name, sha256), weights)
 
 
 def twinshot(*arguments: object) -> None:

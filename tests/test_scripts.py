@@ -14,6 +14,7 @@ from types import ModuleType
 import pytest
 from helpers import save
 
+from twinshot.bench.results import ModelFacts, Results, Row, SetResults
 from twinshot.picture.levels import eight_bit
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -85,13 +86,13 @@ def test_what_the_ablations_page_says_is_in_what_writes_it():
 
 def test_the_ablations_table():
     rows = {
-        "noisy": {"psnr": 20.0, "ssim_paper": 0.4, "checkerboard": 0.1},
-        "no-gan": {"psnr": 25.123, "ssim_paper": 0.75, "checkerboard": 1.25},
+        "noisy": Row(psnr=20.0, ssim_paper=0.4, checkerboard=0.1),
+        "no-gan": Row(psnr=25.123, ssim_paper=0.75, checkerboard=1.25),
     }
-    results = {
-        "sets": {"paper": {"pictures": 40, "systems": rows}},
-        "models": {"no-gan": {"steps": 1000, "hours": 0.3}},
-    }
+    facts = ModelFacts(
+        parameters=1, steps=1000, hours=0.3, samples=8000, crop=96, width=32, loss="50 L1", recipe="no-gan", sha256="0"
+    )
+    results = Results(sets={"paper": SetResults(sha256="0", pictures=40, systems=rows)}, models={"no-gan": facts})
     recipe = ROOT / "recipes" / "ablations" / "no-gan.toml"
     text = script("ablations").table("paper", results, {"no-gan": recipe})
     assert "| no-gan | No discriminator and no adversarial loss. | 1000 | 0.3 | 25.12 | 0.7500 | 1.25 |" in text

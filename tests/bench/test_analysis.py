@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from twinshot.bench.analysis import fusion_gain, fusion_gains, harm, ratio
+from twinshot.bench.results import Case, Facts, Row, SetResults, SpeedRow
 
 
-def set_of(gains, blur, sigma):
+def set_of(gains, blur, sigma, photographs=None):
     """A set whose cases gain so much by the second frame."""
-    names = [f"{place}.png" for place in range(len(gains))]
-    cases = {name: {"blur": px, "sigma": noise} for name, px, noise in zip(names, blur, sigma, strict=True)}
-    alone = [{"name": name, "psnr": 30.0} for name in names]
-    pair = [{"name": name, "psnr": 30.0 + gain} for name, gain in zip(names, gains, strict=True)]
-    return {"cases": cases, "systems": {"twin": {"cases": pair}, "twin-noisy": {"cases": alone}}}
+    photographs = photographs or [None] * len(gains)
+    facts = [Facts(noise, 0.0, 0.0, *more) for noise, *more in zip(sigma, blur, photographs, strict=True)]
+    alone = tuple(Case(name=f"{place}.png", psnr=30.0, seconds=0.5) for place in range(len(gains)))
+    pair = tuple(replace(case, psnr=30.0 + gain) for case, gain in zip(alone, gains, strict=True))
+    cases = {case.name: known for case, known in zip(alone, facts, strict=True)}
+    systems = {"twin": Row(cases=pair), "twin-noisy": Row(cases=alone)}
+    return SetResults(sha256="0", pictures=len(gains), cases=cases, systems=systems)
 
 
 def test_a_gain_by_hand():
@@ -37,33 +41,29 @@ def assert_groups(found, wanted):
 
 def test_how_sure_a_gain_is():
     gains = [0.0, 2.0, 1.0, 5.0]
-    results = set_of(gains, [None] * 4, [0.1, 0.2, 0.3, 0.4])
-    assert fusion_gain(results, "twin", "twin-noisy").error is None  # nobody knows what the cases were made of
-    for name, photograph in zip(results["cases"], "abcd", strict=True):
-        results["cases"][name]["source"] = photograph
-    alone = fusion_gain(results, "twin", "twin-noisy")
+
+    def gain_of(photographs):
+        found = set_of(gains, [None] * 4, [0.1, 0.2, 0.3, 0.4], photographs)
+        return fusion_gain(found, "twin", "twin-noisy")
+
+    assert gain_of(None).error is None  # nobody knows what the cases were made of
+    alone = gain_of("abcd")
     assert (alone.mean, alone.median, alone.ahead) == (2, 1.5, 0.75)
     assert alone.error == pytest.approx(np.std(gains, ddof=1) / 2)  # of four photographs, the textbook's
-
-    for name, photograph in zip(results["cases"], "aabb", strict=True):
-        results["cases"][name]["source"] = photograph
-    paired = fusion_gain(results, "twin", "twin-noisy")
-    assert paired.error == pytest.approx(np.std([1, 3], ddof=1) / np.sqrt(2))  # of two: their means are 1 and 3
-
-    for facts in results["cases"].values():
-        facts["source"] = "a"
-    assert fusion_gain(results, "twin", "twin-noisy").error is None
+    # Of two: their means are 1 and 3.
+    assert gain_of("aabb").error == pytest.approx(np.std([1, 3], ddof=1) / np.sqrt(2))
+    assert gain_of("aaaa").error is None
 
 
 def test_harm_by_hand():
-    cases = {"a": {"best_psnr": 30.0, "best_ssim": 0.9}, "b": {"best_psnr": 25.0, "best_ssim": 0.8}}
-    a, b = {"name": "a", "psnr": 28.0, "ssim_paper": 0.896}, {"name": "b", "psnr": 24.95, "ssim_matlab": 0.7}
-    scores = [{"ssim_matlab": 0.1, **a}, b]
-    found = harm({"cases": scores}, cases)
+    cases = {"a": Facts(0.1, 30.0, 0.9), "b": Facts(0.1, 25.0, 0.8)}
+    a = Case(name="a", psnr=28.0, ssim_paper=0.896, ssim_matlab=0.1, seconds=0.5)
+    b = Case(name="b", psnr=24.95, ssim_matlab=0.7, seconds=0.5)
+    found = harm(Row(cases=(a, b)), cases)
     assert found == pytest.approx({"harm_psnr": 0.5, "worst_psnr": 2.0, "harm_ssim": 0.5, "worst_ssim": 0.1})
-    better = {"cases": [{**score, "psnr": 40.0, "ssim_paper": 0.95} for score in scores]}
+    better = Row(cases=tuple(replace(case, psnr=40.0, ssim_paper=0.95) for case in (a, b)))
     assert set(harm(better, cases).values()) == {0}
-    assert harm({"error": "out of luck"}, cases) == {}
+    assert harm(Row(error="out of luck"), cases) == {}
 
 
 def test_cases_of_one_blur_stay_in_their_order():
@@ -78,12 +78,12 @@ def test_too_few_cases_are_not_split():
     assert [group.cases for group in found.noise_thirds] == [2, 2, 2]
 
 
-@pytest.mark.parametrize("row", [None, {"error": "out of luck"}])
+@pytest.mark.parametrize("row", [None, Row(error="out of luck")])
 def test_no_gain_without_both_systems(row):
     results = set_of([1], [1], [1])
-    del results["systems"]["twin-noisy"]
+    del results.systems["twin-noisy"]
     if row:
-        results["systems"]["twin-noisy"] = row
+        results.systems["twin-noisy"] = row
     assert fusion_gain(results, "twin", "twin-noisy") is None
     assert fusion_gains(results) == []
 
@@ -93,7 +93,7 @@ def test_the_pairs_that_were_run():
 
 
 def test_ratios():
-    rows = {"rnn": {"seconds": 4.0}, "twin": {"seconds": 1.0}, "bm3d": {"error": "out of luck"}}
+    rows = {"rnn": SpeedRow(seconds=4.0), "twin": SpeedRow(seconds=1.0), "bm3d": SpeedRow(error="out of luck")}
     assert ratio(rows, "twin", "seconds") == 0.25
     assert ratio(rows, "bm3d", "seconds") is None
     assert ratio({"twin": rows["twin"]}, "twin", "seconds") is None

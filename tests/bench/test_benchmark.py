@@ -62,9 +62,9 @@ def test_a_training_counts_what_came_before_it():
     first = {"name": "first", "net": net, "data": {"batch": 64, "crop": 160}}
     between = Training(recipe, 10, 0.5, before=Training(first, 1000, 0.1, "cuda"))
     facts = benchmark.facts_of(structs.replace(manifest()["twin"], training=Training(recipe, 20, 2.0, before=between)))
-    assert (facts["steps"], facts["samples"]) == (1030, 64000 + 240)
-    assert (facts["hours"], facts["gpu_hours"]) == (2.5, 0.1)
-    assert (facts["recipe"], facts["crop"]) == ("first, taught, taught", 96)
+    assert (facts.steps, facts.samples) == (1030, 64000 + 240)
+    assert (facts.hours, facts.gpu_hours) == (2.5, 0.1)
+    assert (facts.recipe, facts.crop) == ("first, taught, taught", 96)
 
 
 def test_integers_are_timed_where_a_model_has_them(monkeypatch):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from twinshot.bench.fairness import (
     AS_PUBLISHED,
@@ -15,6 +16,7 @@ from twinshot.bench.fairness import (
     trainings,
     width_of,
 )
+from twinshot.bench.results import ModelFacts, Row, SetResults
 from twinshot.train.config import as_table, load_recipe
 
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -50,10 +52,11 @@ def test_networks_compared_by_design_have_all_else_in_common() -> None:
 
 
 def test_trainings_here_and_as_published() -> None:
+    facts = ModelFacts(parameters=1, samples=10, steps=5, crop=96, width=16, loss="PSNR", recipe="twin", sha256="0")
     models = {
-        "rnn": {"width": 22, "samples": 102_900, "steps": 25_725, "loss": "50 L1"},
-        "twin": {"width": 16, "samples": 10, "steps": 5, "loss": "PSNR"},
-        "old": {"samples": 10, "steps": 5},
+        "rnn": replace(facts, width=22, samples=102_900, steps=25_725, loss="50 L1"),
+        "twin": facts,
+        "unknown": replace(facts, loss=""),
     }
     loss = "50 L1 + 50 gradient + 250 dark channel + GAN"
     assert trainings(models) == [
@@ -63,11 +66,9 @@ def test_trainings_here_and_as_published() -> None:
 
 
 def test_compared_on_every_set() -> None:
-    good = {"psnr": 30.0, "ssim_paper": 0.9}
-    sets = {
-        "a": {"systems": {"unet": good, "rnn-pair": {"error": "no"}}},
-        "b": {"systems": {"unet": good, "rnn-pair": {"psnr": 29.0, "ssim_matlab": 0.8}}},
-    }
+    good, other = Row(psnr=30.0, ssim_paper=0.9), Row(psnr=29.0, ssim_matlab=0.8)
+    rows = {"a": {"unet": good, "rnn-pair": Row(error="no")}, "b": {"unet": good, "rnn-pair": other}}
+    sets = {name: SetResults(sha256="0", pictures=1, systems=systems) for name, systems in rows.items()}
     assert compared(sets, BY_DESIGN) == [
         ["unet", "30.00 / 0.9000", "30.00 / 0.9000"],
         ["rnn-pair", "", "29.00 / 0.8000"],

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from math import inf, sqrt
 from operator import attrgetter
 from statistics import fmean, median
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
+
+from .results import Facts, KnownMotion, Row, SetResults, SpeedRow, ssim_of
 
 FUSION_PAIRS = (
     ("twin", "twin-noisy"),
@@ -35,7 +37,7 @@ class Gain:
     decibels: float
     photograph: str | None
     blur: float | None
-    noise: float | None
+    noise: float
 
 
 @dataclass(frozen=True)
@@ -86,11 +88,11 @@ class FusionGain:
     noise_fifths: tuple[Group, ...]
 
 
-def fusion_gain(set_results: Mapping[str, Any], pair: str, alone: str) -> FusionGain | None:
+def fusion_gain(set_results: SetResults, pair: str, alone: str) -> FusionGain | None:
     """What the second frame adds on a set.
 
     Args:
-        set_results: one of results.json's sets.
+        set_results: of the set.
         pair: the system with both frames.
         alone: the one with the noisy frame.
 
@@ -115,7 +117,7 @@ def fusion_gain(set_results: Mapping[str, Any], pair: str, alone: str) -> Fusion
     )
 
 
-def fusion_gains(set_results: Mapping[str, Any]) -> list[FusionGain]:
+def fusion_gains(set_results: SetResults) -> list[FusionGain]:
     """What the second frame adds on a set, for those of `FUSION_PAIRS` that were run."""
     found = (fusion_gain(set_results, *names) for names in FUSION_PAIRS)
     return [gain for gain in found if gain]
@@ -125,26 +127,26 @@ HARM_PSNR, HARM_SSIM = 0.1, 0.005
 """dB, and SSIM: a picture that loses more than that against the better of its inputs has been harmed."""
 
 
-def harm(row: Mapping[str, Any], cases: Mapping[str, Any]) -> dict[str, float]:
+def harm(row: Row, cases: Mapping[str, Facts]) -> dict[str, float]:
     """How often, and by how much at worst, a system's pictures are worse than the better of their inputs.
 
     The inputs are the matched short frame, the long frame as it is, and the long frame laid on the short one.
 
     Args:
         row: of a system, with its cases.
-        cases: of the set, each with `best_psnr` and `best_ssim` of its inputs.
+        cases: of the set, by name.
 
     Returns:
         Shares in [0, 1], `harm_psnr` and `harm_ssim`, and the largest losses, `worst_psnr` in dB and `worst_ssim`,
         at least 0; nothing where the row has no figures. SSIM is that of the convention `paper` or, where the set has
         but that, `matlab`.
     """
-    scored = [(case, cases[case["name"]]) for case in row.get("cases", [])]
+    scored = [(case, cases[case.name]) for case in row.cases]
     if not scored:
         return {}
     losses = {
-        "psnr": [best["best_psnr"] - case["psnr"] for case, best in scored],
-        "ssim": [best["best_ssim"] - case.get("ssim_paper", case["ssim_matlab"]) for case, best in scored],
+        "psnr": [facts.best_psnr - case.psnr for case, facts in scored],
+        "ssim": [facts.best_ssim - (ssim_of(case) or 0) for case, facts in scored],
     }
     found = {}
     for key, least in (("psnr", HARM_PSNR), ("ssim", HARM_SSIM)):
@@ -167,35 +169,30 @@ class KnownMotionRow:
     reference: float
 
 
-def by_blur(reference: Mapping[str, Any]) -> list[KnownMotionRow]:
+def by_blur(reference: KnownMotion | None) -> list[KnownMotionRow]:
     """The known-motion reference (`bench.reference`) beside the networks, by blur; ranges without samples left out."""
     found = []
     for low, high, label in _BLURS:
-        cases = [case for case in reference["cases"] if low <= case["blur"] < high]
+        cases = [case for case in (reference.cases if reference else ()) if low <= case.blur < high]
         if cases:
-            means = (fmean(case[key] for case in cases) for key in ("alone", "pair", "reference"))
+            means = (fmean(getattr(case, key) for case in cases) for key in ("alone", "pair", "reference"))
             found.append(KnownMotionRow(label, len(cases), *means))
     return found
 
 
-def ratio(rows: Mapping[str, Any], name: str, key: str, reference: str = "rnn") -> float | None:
+def ratio(
+    rows: Mapping[str, SpeedRow], name: str, key: Literal["seconds", "memory_mb"], reference: str = "rnn"
+) -> float | None:
     """A system's seconds or memory over the reference's; None where either is not known."""
-    figure, base = (rows.get(row, {}).get(key) for row in (name, reference))
+    figure, base = (getattr(rows.get(row), key, None) for row in (name, reference))
     return None if figure is None or not base else float(figure / base)
 
 
-def _scores(row: Mapping[str, Any]) -> dict[str, float]:
-    return {case["name"]: case["psnr"] for case in row.get("cases", [])}
-
-
-def _gains(set_results: Mapping[str, Any], pair: str, alone: str) -> list[Gain]:
-    both, one = (_scores(set_results["systems"].get(name, {})) for name in (pair, alone))
-    known = {case: set_results.get("cases", {}).get(case, {}) for case in both}
-    return [
-        Gain(both[case] - one[case], facts.get("source"), facts.get("blur"), facts.get("sigma"))
-        for case, facts in known.items()
-        if case in one
-    ]
+def _gains(set_results: SetResults, pair: str, alone: str) -> list[Gain]:
+    both, one = (set_results.systems.get(name, Row()).cases for name in (pair, alone))
+    psnr = {case.name: case.psnr for case in one}
+    known = [(case, set_results.cases[case.name]) for case in both if case.name in psnr]
+    return [Gain(case.psnr - psnr[case.name], facts.source, facts.blur, facts.sigma) for case, facts in known]
 
 
 def _standard_error(gains: Sequence[Gain]) -> float | None:

@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
+
+from msgspec import convert, structs
 
 from ..engines.loading import ENGINES
 from ..engines.models import Card, Training, manifest
@@ -18,8 +20,9 @@ from ..synth.frames import images_in
 from . import peak, robustness, speed
 from .fairness import loss_of, width_of
 from .report import markdown, write_report
+from .results import Curves, KnownMotion, ModelFacts, Origin, Results, Speed, SpeedRow, keep_results, open_results
 from .rows import RowKey, code_checksum, own_checksum
-from .run import Bench, Results, keep_results, machine, open_results, reason, run
+from .run import Bench, machine, reason, run
 from .sets import EXAMPLES, QUICK, SETS, available, examples, label_of, prepare
 from .systems import key_of, known_systems, system
 
@@ -76,7 +79,7 @@ def _run(options: Options, systems: tuple[str, ...], parts: Sequence[Part], say:
     folders = _folders(options) if "quality" in parts else {}
     limit = QUICK if options.quick else None
     results = run(Bench(folders, systems, options.seed, options.out, limit), say)
-    results["models"] = {name: facts_of(card) for name, card in manifest().items()}
+    results.models = {name: facts_of(card) for name, card in manifest().items()}
     work = {"reference": _know_motion, "speed": _measure_speed, "robustness": _draw_curves}
     for part in [part for part in parts if part in work]:
         work[part](results, options, systems, say)
@@ -114,7 +117,7 @@ def _folders(options: Options) -> dict[str, Path]:
     return folders
 
 
-def facts_of(card: Card) -> dict[str, Any]:
+def facts_of(card: Card) -> ModelFacts:
     """What a reader wants to know of a network's training."""
     stages = _stages(card.training)
     last = stages[-1].recipe
@@ -122,19 +125,19 @@ def facts_of(card: Card) -> dict[str, Any]:
     for stage in stages:
         where = "hours" if stage.device == "cpu" else "gpu_hours"
         hours[where] = hours.get(where, 0.0) + stage.hours
-    return {
-        "about": card.about,
-        "source": card.source,
-        "parameters": card.parameters,
-        "steps": sum(stage.steps for stage in stages),
+    return ModelFacts(
+        about=card.about,
+        source=card.source,
+        parameters=card.parameters,
+        steps=sum(stage.steps for stage in stages),
         **hours,
-        "samples": sum(stage.steps * stage.recipe["data"]["batch"] for stage in stages),
-        "crop": last["data"]["crop"],
-        "width": width_of(last["net"]),
-        "loss": loss_of(last),
-        "recipe": ", ".join(stage.recipe["name"] for stage in stages),
-        "sha256": card.sha256,
-    }
+        samples=sum(stage.steps * stage.recipe["data"]["batch"] for stage in stages),
+        crop=last["data"]["crop"],
+        width=width_of(last["net"]),
+        loss=loss_of(last),
+        recipe=", ".join(stage.recipe["name"] for stage in stages),
+        sha256=card.sha256,
+    )
 
 
 def _stages(training: Training) -> list[Training]:
@@ -150,16 +153,13 @@ def _know_motion(results: Results, options: Options, systems: Sequence[str], say
     from . import reference  # scipy
 
     photos = _photographs(options)
-    made = {
-        **_simulated(options, photos),
-        "reference": own_checksum(reference),
-        "versions": [_whole(name) for name in KNOWN_PAIR],
-    }
-    if results.get("reference", {}).get("made") != made:
+    versions = tuple(_whole(name) for name in KNOWN_PAIR)
+    made = structs.replace(_simulated(options, photos), reference=own_checksum(reference), versions=versions)
+    if results.reference is None or results.reference.made != made:
         found = reference.known_motion(photos, *KNOWN_PAIR, _KNOWN_PICTURES, options.seed)
-        results["reference"] = {**reference.table(found, *KNOWN_PAIR), "made": made}
+        results.reference = convert({**reference.table(found, *KNOWN_PAIR), "made": made}, KnownMotion)
         keep_results(results, options.out)
-    say(f"known motion: {results['reference']['means']}")
+    say(f"known motion: {structs.asdict(results.reference.means)}")
 
 
 def _whole(name: str) -> str:
@@ -173,11 +173,11 @@ def _photographs(options: Options) -> Path:
     return held_out if held_out and held_out.is_dir() else examples(options.out / "sets" / "photographs")
 
 
-def _simulated(options: Options, photos: Path) -> dict[str, Any]:
+def _simulated(options: Options, photos: Path) -> Origin:
     """What pairs of photographs depend on: these by name and size, the seed, and the code that makes them."""
     names = "\n".join(f"{path.name} {path.stat().st_size}" for path in images_in(photos))
     listing = hashlib.sha256(names.encode()).hexdigest()[:12]
-    return {"seed": options.seed, "photographs": listing, "code": code_checksum(robustness)}
+    return Origin(options.seed, listing, code_checksum(robustness))
 
 
 def _measure_speed(results: Results, options: Options, systems: Sequence[str], say: Say) -> None:
@@ -185,19 +185,20 @@ def _measure_speed(results: Results, options: Options, systems: Sequence[str], s
 
     Those of a processor of another name are made anew. Machines whose processors share one are not told apart.
     """
-    table = results.setdefault("speed", {"size": list(speed.SIZE), "systems": {}})
+    table = results.speed = results.speed or Speed(speed.SIZE, {})
     photographs = examples(options.out / "sets" / "photographs")
     folder = speed.picture(photographs, options.out / "sets" / "speed", options.seed)
     for name in [name for name in systems if name in manifest() or not options.quick]:
         for engine in ["onnx"] if options.quick else engines_for(name):
             label = name if engine == "onnx" else f"{name} ({engine})"
             version = str(key_of_speed(name, engine))
-            if table["systems"].get(label, {}).get("version") != version:
-                row = speed.measure(name, folder, engine)
-                table["systems"][label] = row if "error" in row else {**row, "version": version, "machine": machine()}
+            row = table.systems.get(label, SpeedRow())
+            if row.version != version:
+                row = convert(speed.measure(name, folder, engine), SpeedRow)
+                row = row if row.error else structs.replace(row, version=version, machine=machine())
+                table.systems[label] = row
                 keep_results(results, options.out)
-            row = table["systems"][label]
-            say(f"speed: {label} {row.get('error') or '{seconds} s'.format(**row)}")
+            say(f"speed: {label} {row.error or f'{row.seconds} s'}")
 
 
 def key_of_speed(name: str, engine: str) -> RowKey:
@@ -219,13 +220,13 @@ def _draw_curves(results: Results, options: Options, systems: Sequence[str], say
     chosen = robustness.large_enough(photos)[:_CURVE_PICTURES]
     made = _simulated(options, photos)
     drawn = [name for name in systems if name not in _SLOW]
-    curves = results.setdefault("robustness", {})
     for axis in robustness.AXES:
-        empty = {**robustness.table(axis, len(chosen)), "made": made}
-        if any(curves.get(axis.key, {}).get(key) != empty[key] for key in ("values", "pictures", "made")):
-            curves[axis.key] = empty
-        found = curves[axis.key]
-        late = [name for name in drawn if found["versions"].get(name) != _whole(name)]
+        empty = Curves(**robustness.table(axis, len(chosen)), made=made)
+        found = results.robustness.get(axis.key, empty)
+        if (found.values, found.pictures, found.made) != (empty.values, empty.pictures, made):
+            found = empty
+        results.robustness[axis.key] = found
+        late = [name for name in drawn if found.versions.get(name) != _whole(name)]
         pairs = robustness.pairs_along(axis, chosen, options.seed) if late else []
         for name in late:
             try:
@@ -233,6 +234,6 @@ def _draw_curves(results: Results, options: Options, systems: Sequence[str], say
             except Exception as error:  # systems are others' code too, and raise what they like
                 say(f"{axis.label}: {name} {reason(error)}")
                 continue
-            found["systems"][name], found["versions"][name] = curve, _whole(name)
+            found.systems[name], found.versions[name] = curve, _whole(name)
             keep_results(results, options.out)
             say(f"{axis.label} ({axis.unit}): {name} {curve}")

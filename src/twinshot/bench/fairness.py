@@ -10,7 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .results import ModelFacts, Row, SetResults, ssim_of
+
 Values = Mapping[str, Any]
+"""A recipe's table, as a model's card has it."""
 
 BY_DESIGN = ("twin-pair", "unet", "merger-pair", "rnn-pair")
 """One loss, optimiser, schedule and data, and about the same hours of a processor."""
@@ -76,35 +79,30 @@ def _weighed(weight: float, name: str) -> str:
     return name if weight == 1 else f"{weight:g} {name}"
 
 
-def trainings(models: Values) -> list[list[str]]:
+def trainings(models: Mapping[str, ModelFacts]) -> list[list[str]]:
     """How each network was trained, here / as published: name, width, crops, updates, loss here, loss as published."""
-    return [_training(name, facts) for name, facts in models.items() if facts.get("loss")]
+    return [_training(name, facts) for name, facts in models.items() if facts.loss]
 
 
-def _training(name: str, facts: Values) -> list[str]:
-    here: list[int | None] = [facts.get("width"), facts["samples"], facts["steps"]]
+def _training(name: str, facts: ModelFacts) -> list[str]:
+    here = [facts.width, facts.samples, facts.steps]
     cells, published = [_count(value) for value in here], PUBLISHED_TRAINING.get(name)
     if published:
         there = [published.width, published.crops, published.updates]
         cells = [f"{cell} / {_count(value)}" for cell, value in zip(cells, there, strict=True)]
-    return [name, *cells, facts["loss"], published.loss if published else ""]
+    return [name, *cells, facts.loss, published.loss if published else ""]
 
 
 def _count(value: int | None) -> str:
     return "?" if value is None else f"{value:,}"
 
 
-def compared(sets: Values, names: Sequence[str]) -> list[list[str]]:
+def compared(sets: Mapping[str, SetResults], names: Sequence[str]) -> list[list[str]]:
     """These systems' PSNR in dB / SSIM on every set, their names first; nothing where fewer than two were run."""
-    there = [name for name in names if any(_scored(found, name) for found in sets.values())]
-    rows = [[name, *(_score(_scored(found, name)) for found in sets.values())] for name in there]
+    scores = {name: [_score(found.systems.get(name, Row())) for found in sets.values()] for name in names}
+    rows = [[name, *cells] for name, cells in scores.items() if any(cells)]
     return rows if len(rows) > 1 else []
 
 
-def _score(row: Values | None) -> str:
-    return f"{row['psnr']:.2f} / {row.get('ssim_paper', row.get('ssim_matlab', 0)):.4f}" if row else ""
-
-
-def _scored(found: Values, name: str) -> Values | None:
-    row: Values = found["systems"].get(name, {})
-    return row if "psnr" in row else None
+def _score(row: Row) -> str:
+    return "" if row.psnr is None else f"{row.psnr:.2f} / {ssim_of(row) or 0:.4f}"

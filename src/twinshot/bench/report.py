@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.resources import files
 from io import BytesIO, StringIO
 from itertools import cycle, product
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+from msgspec import structs
 from PIL import Image
 
 from ..baselines.system import About
@@ -21,15 +23,15 @@ from .analysis import FusionGain, Group, KnownMotionRow, by_blur, fusion_gains, 
 from .classical import CLASSICAL
 from .fairness import AS_PUBLISHED, BY_DESIGN, compared, trainings
 from .published import PAPER, PUBLISHED, PUBLISHED_SECONDS
-from .run import open_results
+from .results import Case, Curves, Facts, ModelFacts, Results, Row, SetResults, Speed, open_results, ssim_of
 from .sets import SETS
 
-Values = Mapping[str, Any]
 Source = tuple[str, tuple[int, int]]
 """A picture's data URL, its width and height."""
 
 TRUTH = "sharp"
 _INPUTS = ("noisy", "blurry", "registered")  # nobody restored them, so they are never the best of a column
+_GIVEN = (*_INPUTS, TRUTH)
 
 MOST_BYTES = 4_000_000  # bytes of all pictures together
 _QUALITIES = (90, 80, 65, 50)  # of WebP: the first at which they are no larger, else the last
@@ -50,7 +52,7 @@ _DRAWING: dict[Any, Any] = dict.fromkeys(_INKED, _INK) | {
 
 @dataclass(frozen=True)
 class Column:
-    """Of a table: the figure's key in a row, its title and format; the best value is the one of least `rank`."""
+    """Of a table: the figure's name in a row, its title and format; the best value is the one of least `rank`."""
 
     key: str
     title: str
@@ -67,7 +69,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Row:
+class Line:
     """One system: its figures, or why it has none, and what was published of it."""
 
     name: str
@@ -83,7 +85,7 @@ class Table:
 
     columns: tuple[Column, ...]
     published: tuple[Column, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[Line, ...]
 
     @property
     def has_takes(self) -> bool:
@@ -102,7 +104,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Case:
+class Comparison:
     """The pictures of one case; `best` is the place of the restored one with the highest PSNR."""
 
     name: str
@@ -120,7 +122,7 @@ class Section:
     facts: str
     table: Table
     gains: list[FusionGain]
-    cases: list[Case]
+    cases: list[Comparison]
 
 
 @dataclass(frozen=True)
@@ -196,35 +198,34 @@ def write_report(out: Path) -> Path:
     return out / "report.html"
 
 
-def markdown(results: Values) -> str:
+def markdown(results: Results) -> str:
     """The results in Markdown: a table a set, how networks were trained, speed, fusion gain and known motion.
 
     Raises TwinshotError for a missing package.
     """
-    speed, models, reference = (results.get(part) or {} for part in ("speed", "models", "reference"))
-    sets = results["sets"]
+    sets, models = results.sets, results.models
     found = {
-        "results": {"twinshot": None, "seed": None, **results},
+        "results": results,
         "machines": machines(results),
         "sets": [_summary(name, found) for name, found in sets.items()],
         "by_design": compared(sets, BY_DESIGN),
         "as_published": compared(sets, AS_PUBLISHED),
         "training": trainings(models),
-        "speed": _table(_speed_rows(speed), _SPEED) if speed else None,
-        "speed_size": _size(speed),
+        "speed": _speed(results.speed),
+        "speed_size": _size(results.speed),
         "gains": [_gain(name, gain, models) for name, found in sets.items() for gain in fusion_gains(found)],
-        "reference": reference,
-        "knowing": [_known_motion(row) for row in by_blur(reference)] if reference else [],
+        "reference": results.reference,
+        "knowing": [_known_motion(row) for row in by_blur(results.reference)],
     }
     text: str = _template("summary.md.j2", autoescape=False).render(found)
     return text
 
 
-def machines(results: Values) -> str:
+def machines(results: Results) -> str:
     """Every machine that some row was measured on; rows of before each said so were all measured on `machine`."""
-    tables = [*results["sets"].values(), results.get("speed", {})]
-    rows = [row for table in tables for row in table.get("systems", {}).values() if "error" not in row]
-    return "; ".join(sorted({row.get("machine") or results.get("machine", "unknown") for row in rows}))
+    tables: list[SetResults | Speed] = [*results.sets.values(), *([results.speed] if results.speed else [])]
+    rows = [row for table in tables for row in table.systems.values() if not row.error]
+    return "; ".join(sorted({row.machine or results.machine or "unknown" for row in rows}))
 
 
 @dataclass(frozen=True)
@@ -236,14 +237,14 @@ class Summary:
     table: Table
 
 
-def _summary(name: str, found: Values) -> Summary:
-    return Summary(name, _facts(found), _table(found["systems"], _IN_SHORT))
+def _summary(name: str, found: SetResults) -> Summary:
+    return Summary(name, _facts(found), _table(found.systems, _IN_SHORT))
 
 
-def _gain(name: str, gain: FusionGain, models: Values) -> list[str]:
+def _gain(name: str, gain: FusionGain, models: Mapping[str, ModelFacts]) -> list[str]:
     parts = [" / ".join(_decibels(group.gain) for group in part) for part in (gain.blur_fifths, gain.noise_thirds)]
     both = [models.get(one) for one in (gain.pair, gain.alone)]
-    size = " / ".join(f"{model['parameters'] / 1e6:.1f} M, {model['samples']:,}" if model else "?" for model in both)
+    size = " / ".join(f"{model.parameters / 1e6:.1f} M, {model.samples:,}" if model else "?" for model in both)
     figures = [str(gain.cases), _give_or_take(gain.mean, gain.error), _decibels(gain.median), f"{gain.ahead:.0%}"]
     return [_plain(name), f"{gain.pair} over {gain.alone}", size, *figures, *parts]
 
@@ -274,23 +275,23 @@ def _template(name: str, autoescape: bool = True) -> Any:
     return env.from_string(source)
 
 
-def _view(results: Values, pictures: Path) -> dict[str, Any]:
+def _view(results: Results, pictures: Path) -> dict[str, object]:
     """What the template is given."""
-    axes, speed, models = (results.get(part) or {} for part in ("robustness", "speed", "models"))
-    drawn = [axis for axis in axes.values() if any(axis["systems"].values())]
-    styles = _styles(axis["systems"] for axis in drawn)
-    elsewhere = {name: found for name, found in PUBLISHED.items() if name not in results["sets"]}
+    drawn = [axis for axis in results.robustness.values() if any(axis.systems.values())]
+    styles = _styles(drawn)
+    elsewhere = {name: found for name, found in PUBLISHED.items() if name not in results.sets}
+    seconds = {name: SimpleNamespace(seconds=seconds) for name, seconds in PUBLISHED_SECONDS.items()}
     return {
         "results": results,
         "machines": machines(results),
-        "sections": _sections(results["sets"], pictures),
-        "elsewhere": {name: _table({}, (), _as_rows(found), _PUBLISHED) for name, found in elsewhere.items()},
-        "speed": _table(_speed_rows(speed), _SPEED, _published_seconds(), _PUBLISHED_SPEED) if speed else None,
-        "speed_size": _size(speed),
-        "models": models,
-        "reference": results.get("reference"),
-        "knowing": by_blur(results["reference"]) if results.get("reference") else [],
-        "training": _table(models, _TRAINING),
+        "sections": _sections(results.sets, pictures),
+        "elsewhere": {name: _table({}, (), found, _PUBLISHED) for name, found in elsewhere.items()},
+        "speed": _speed(results.speed, seconds),
+        "speed_size": _size(results.speed),
+        "models": results.models,
+        "reference": results.reference,
+        "knowing": by_blur(results.reference),
+        "training": _table(results.models, _TRAINING),
         "curves": [_curve(axis, styles) for axis in drawn],
         "styles": styles,
         "systems": _described(results),
@@ -298,65 +299,73 @@ def _view(results: Values, pictures: Path) -> dict[str, Any]:
     }
 
 
-def _sections(sets: Values, folder: Path) -> list[Section]:
+def _sections(sets: Mapping[str, SetResults], folder: Path) -> list[Section]:
     shown = {name: _files(found, folder / name) for name, found in sets.items()}
     sources = _embedded([path for cases in shown.values() for systems in cases.values() for path in systems.values()])
     return [_section(name, found, shown[name], sources) for name, found in sets.items()]
 
 
-def _section(name: str, found: Values, shown: dict[str, dict[str, Path]], sources: dict[Path, Source]) -> Section:
+def _section(name: str, found: SetResults, shown: dict[str, dict[str, Path]], sources: dict[Path, Source]) -> Section:
     known = SETS.get(name.removesuffix(" (quick)"))
     what = known.what if known else "a folder of triples"
-    table = _table(found["systems"], _MEASURED, _as_rows(PUBLISHED.get(name, {})), _PUBLISHED)
-    cases = [_case(case, systems, found, sources) for case, systems in shown.items()]
+    table = _table(found.systems, _MEASURED, PUBLISHED.get(name, {}), _PUBLISHED)
+    cases = [_compared(case, systems, found, sources) for case, systems in shown.items()]
     return Section(name, what, _facts(found), table, fusion_gains(found), cases)
 
 
-def _facts(found: Values) -> str:
+def _facts(found: SetResults) -> str:
     """A set's size, checksum, and range of difficulties."""
-    known = found.get("cases", {}).values()
-    blur, sigma = "{:.1f} to {:.1f} px of blur", "noise sigma {:.3f} to {:.3f}"
-    ranges = [_range(known, "blur", blur), _range(known, "sigma", sigma)]
-    said = [f"{found['pictures']} pictures", *(text for text in ranges if text)]
-    if left_out := len(found.get("left_out", ())):
+    said = [f"{found.pictures} pictures", *_ranges(found.cases.values(), "{:.1f} to {:.1f}", "{:.3f} to {:.3f}")]
+    if left_out := len(found.left_out):
         said.append(f"left out, as they could not be registered: {left_out}")
-    return f"{', '.join(said)}; SHA-256 {found['sha256'][:12]}"
+    return f"{', '.join(said)}; SHA-256 {found.sha256[:12]}"
 
 
-def _range(known: Iterable[Values], key: str, text: str) -> str:
-    values = [case[key] for case in known if case.get(key) is not None]
-    return text.format(min(values), max(values)) if values else ""
+def _ranges(cases: Iterable[Facts], of_blur: str, of_sigma: str) -> list[str]:
+    """Of blur, where it is known, and noise."""
+    cases = list(cases)
+    blurs, sigmas = [case.blur for case in cases if case.blur is not None], [case.sigma for case in cases]
+    said = [f"{of_blur.format(min(blurs), max(blurs))} px of blur"] if blurs else []
+    return [*said, f"noise sigma {of_sigma.format(min(sigmas), max(sigmas))}"] if sigmas else said
 
 
 def _table(
-    rows: Values, columns: Sequence[Column], copied: Values | None = None, beside: Sequence[Column] = ()
+    rows: Mapping[str, object],
+    columns: Sequence[Column],
+    copied: Mapping[str, object] | None = None,
+    beside: Sequence[Column] = (),
 ) -> Table:
     """A table of systems in their order, then of those that are only published.
 
     Args:
-        rows: figures by system.
+        rows: what has the figures, by system.
         columns: of those; where no system has a figure, the column is left out.
-        copied: published figures by system.
+        copied: what has the published figures, by system.
         beside: columns of those; none where there are no such figures.
     """
     copied = copied or {}
     names = [*rows, *(name for name in copied if name not in rows)]
-    ours, others = [rows.get(name, {}) for name in names], [copied.get(name, {}) for name in names]
-    columns = tuple(column for column in columns if any(row.get(column.key) is not None for row in ours))
+    ours, others = [rows.get(name) for name in names], [copied.get(name) for name in names]
+    columns = tuple(column for column in columns if any(_figure(row, column) is not None for row in ours))
     beside = tuple(beside) if copied else ()
     cells = zip(_cells(names, ours, columns), _cells(names, others, beside), strict=True)
-    told = [(name, row.get("takes", ""), _reason(row)) for name, row in zip(names, ours, strict=True)]
-    return Table(columns, beside, tuple(Row(*said, *figures) for said, figures in zip(told, cells, strict=True)))
+    told = [(name, getattr(row, "takes", ""), _reason(row)) for name, row in zip(names, ours, strict=True)]
+    return Table(columns, beside, tuple(Line(*said, *figures) for said, figures in zip(told, cells, strict=True)))
 
 
-def _reason(row: Values) -> str:
+def _reason(row: object) -> str:
     """Why a row has no figures; empty where it has some."""
-    return str(row.get("error", "")) if row else "not run here"
+    return getattr(row, "error", "") if row else "not run here"
 
 
-def _cells(names: Sequence[str], rows: Sequence[Values], columns: Sequence[Column]) -> list[tuple[Cell, ...]]:
-    by_column = [_marked(names, [row.get(column.key) for row in rows], column) for column in columns]
+def _cells(names: Sequence[str], rows: Sequence[object], columns: Sequence[Column]) -> list[tuple[Cell, ...]]:
+    by_column = [_marked(names, [_figure(row, column) for row in rows], column) for column in columns]
     return [tuple(cells[index] for cells in by_column) for index in range(len(rows))]
+
+
+def _figure(row: object, column: Column) -> float | None:
+    figure: float | None = getattr(row, column.key, None)
+    return figure
 
 
 def _marked(names: Sequence[str], values: Sequence[float | None], column: Column) -> list[Cell]:
@@ -388,38 +397,33 @@ def _value(text: str) -> float:
     return float(text.replace(",", "").rstrip("%"))
 
 
-def _as_rows(found: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    return {name: asdict(figures) for name, figures in found.items()}
-
-
-def _published_seconds() -> dict[str, dict[str, float]]:
-    return {name: {"seconds": seconds} for name, seconds in PUBLISHED_SECONDS.items()}
-
-
-def _speed_rows(speed: Values) -> dict[str, dict[str, Any]]:
+def _speed(speed: Speed | None, published: Mapping[str, object] | None = None) -> Table | None:
     """Seconds and memory, and their ratios to DeblurRNN's."""
-    rows = speed["systems"]
-    ratios = {name: {f"{key}_ratio": ratio(rows, name, key) for key in ("seconds", "memory_mb")} for name in rows}
-    return {name: {**row, **ratios[name]} for name, row in rows.items()}
+    if speed is None:
+        return None
+    rows = {name: SimpleNamespace(**structs.asdict(row)) for name, row in speed.systems.items()}
+    for name, row in rows.items():
+        row.seconds_ratio = ratio(speed.systems, name, "seconds")
+        row.memory_mb_ratio = ratio(speed.systems, name, "memory_mb")
+    return _table(rows, _SPEED, published, _PUBLISHED_SPEED)
 
 
-def _size(speed: Values) -> str:
-    return "x".join(map(str, speed.get("size", ())))
+def _size(speed: Speed | None) -> str:
+    return "x".join(map(str, speed.size)) if speed else ""
 
 
-def _described(results: Values) -> list[tuple[str, str, About | None]]:
+def _described(results: Results) -> list[tuple[str, str, About | None]]:
     """Every system once: name, what it takes, what it is."""
     takes: dict[str, str] = {}
-    for found in results["sets"].values():
-        for name, row in found["systems"].items():
-            takes[name] = takes.get(name) or row.get("takes", "")
-    return [(name, taken, _about(name, results.get("models", {}))) for name, taken in takes.items()]
+    for found in results.sets.values():
+        for name, row in found.systems.items():
+            takes[name] = takes.get(name) or row.takes
+    return [(name, taken, _about(name, results.models.get(name))) for name, taken in takes.items()]
 
 
-def _about(name: str, models: Values) -> About | None:
-    facts = models.get(name, {})
-    if facts.get("about"):
-        return About(facts["about"], facts["source"])
+def _about(name: str, facts: ModelFacts | None) -> About | None:
+    if facts and facts.about:
+        return About(facts.about, facts.source)
     return CLASSICAL[name].about if name in CLASSICAL else None
 
 
@@ -427,10 +431,10 @@ def _extent(group: Group, digits: int) -> str:
     return f"{group.low:.{digits}f} to {group.high:.{digits}f}"
 
 
-def _files(found: Values, folder: Path) -> dict[str, dict[str, Path]]:
+def _files(found: SetResults, folder: Path) -> dict[str, dict[str, Path]]:
     """The pictures that are there, by case and system; those of a system without figures are an older run's."""
-    names = [*(name for name, row in found["systems"].items() if "error" not in row), TRUTH]
-    stems = {case: folder / Path(case).stem for case in found.get("cases", {})}
+    names = [*(name for name, row in found.systems.items() if not row.error), TRUTH]
+    stems = {case: folder / Path(case).stem for case in found.cases}
     paths = {case: {name: stem / f"{name}.png" for name in names} for case, stem in stems.items()}
     there = {case: {name: path for name, path in row.items() if path.is_file()} for case, row in paths.items()}
     return {case: row for case, row in there.items() if row.keys() - {TRUTH}}
@@ -454,43 +458,44 @@ def _webp(image: Image.Image, quality: int) -> bytes:
     return file.getvalue()
 
 
-def _case(name: str, shown: dict[str, Path], found: Values, sources: dict[Path, Source]) -> Case:
-    rows = {system: _row_of(found["systems"].get(system, {}), name) for system in shown}
-    pictures = [Picture(system, *sources[path], _figures(rows[system])) for system, path in shown.items()]
-    restored = [place for place, picture in enumerate(pictures) if picture.system not in (*_INPUTS, TRUTH)]
-    best = max(restored, key=lambda place: rows[pictures[place].system].get("psnr", 0.0), default=len(pictures) - 1)
-    known = found["cases"][name]
-    said = [_range([known], "blur", "{:.1f} px of blur"), _range([known], "sigma", "noise sigma {:.3f}")]
-    return Case(name, ", ".join(text for text in said if text), tuple(pictures), best)
+def _compared(name: str, shown: dict[str, Path], found: SetResults, sources: dict[Path, Source]) -> Comparison:
+    scores = {system: _case_of(found.systems.get(system), name) for system in shown}
+    pictures = [Picture(system, *sources[path], _figures(scores[system])) for system, path in shown.items()]
+    restored = {place: scores[picture.system] for place, picture in enumerate(pictures) if picture.system not in _GIVEN}
+    best = max(restored, key=lambda place: getattr(restored[place], "psnr", 0.0), default=len(pictures) - 1)
+    said = _ranges([found.cases[name]], "{:.1f}", "{:.3f}")
+    return Comparison(name, ", ".join(said), tuple(pictures), best)
 
 
-def _row_of(row: Values, case: str) -> Values:
-    rows: list[Values] = row.get("cases", [])
-    return next((found for found in rows if found["name"] == case), {})
+def _case_of(row: Row | None, name: str) -> Case | None:
+    return next((case for case in row.cases if case.name == name), None) if row else None
 
 
-def _figures(row: Values) -> str:
-    """PSNR and SSIM, the latter by the convention `paper` or, where a set has but that, `matlab`."""
-    found = [row.get("psnr"), row.get("ssim_paper", row.get("ssim_matlab"))]
-    return " / ".join(text.format(value) for text, value in zip(("{:.2f} dB", "{:.4f}"), found, strict=True) if value)
+def _figures(case: Case | None) -> str:
+    """PSNR and SSIM."""
+    return f"{case.psnr:.2f} dB / {ssim_of(case):.4f}" if case else ""
 
 
-def _styles(tables: Iterable[Values]) -> dict[str, Style]:
-    names = dict.fromkeys(name for systems in tables for name, scores in systems.items() if scores)
+def _styles(drawn: Iterable[Curves]) -> dict[str, Style]:
+    names = dict.fromkeys(name for axis in drawn for name, scores in axis.systems.items() if scores)
     looks = product(_DASHES, _COLOURS)
     # More systems than looks: the last ones look alike, and their figures stand below.
     return {name: Style(colour, dash) for name, (dash, colour) in zip(names, cycle(looks), strict=False)}
 
 
-def _curve(axis: Values, styles: Mapping[str, Style]) -> Curve:
-    columns = [Column(str(place), f"{value:g}", ".2f", _most) for place, value in enumerate(axis["values"])]
-    lines = {name: scores for name, scores in axis["systems"].items() if scores}
-    rows = {name: {str(place): score for place, score in enumerate(scores)} for name, scores in lines.items()}
-    title = f"{axis['label']}, {axis['unit']}"
-    return Curve(title, axis["pictures"], _svg(title, axis["values"], lines, styles), _table(rows, columns))
+def _curve(axis: Curves, styles: Mapping[str, Style]) -> Curve:
+    columns = [Column(str(place), f"{value:g}", ".2f", _most) for place, value in enumerate(axis.values)]
+    lines = {name: scores for name, scores in axis.systems.items() if scores}
+    rows = {
+        name: SimpleNamespace(**{str(place): s for place, s in enumerate(scores)}) for name, scores in lines.items()
+    }
+    title = f"{axis.label}, {axis.unit}"
+    return Curve(title, axis.pictures, _svg(title, axis.values, lines, styles), _table(rows, columns))
 
 
-def _svg(title: str, values: Sequence[float], lines: Values, styles: Mapping[str, Style]) -> str:
+def _svg(
+    title: str, values: Sequence[float], lines: Mapping[str, Sequence[float | None]], styles: Mapping[str, Style]
+) -> str:
     """Curves as SVG to stand in a page: text as text, in the page's own colour, no background, no legend."""
     try:
         from matplotlib import rc_context

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,10 +10,12 @@ from statistics import fmean, median
 from typing import Any
 
 import numpy as np
+from msgspec import convert
+from msgspec.structs import replace
 
 from .._version import __version__
 from ..baselines.system import Shot, System
-from ..files import atomic, io
+from ..files import io
 from ..machine import opencv_threads, processor, usable_cores
 from ..picture import errors, pair
 from ..picture.encoding import Image
@@ -24,10 +25,9 @@ from . import koehler, metrics
 from .analysis import harm
 from .datasets import Triple, fingerprint, left_out, prepared, triples_in
 from .metrics import CONVENTIONS, checkerboard, colour, detail
+from .results import MEASURES, Case, Facts, Results, Row, SetResults, keep_results, open_results
 from .rows import code_checksum
 from .systems import key_of, system
-
-Results = dict[str, Any]
 
 SHOWN = 3  # cases a set whose pictures are kept for the report
 CROP = 256  # px: side of those pictures
@@ -73,24 +73,24 @@ def run(bench: Bench, say: Callable[[str], None] = lambda line: None) -> Results
 
 def _run(bench: Bench, say: Callable[[str], None]) -> Results:
     results = open_results(bench.out)
-    results |= {"twinshot": __version__, "seed": bench.seed}
+    results.twinshot, results.seed = __version__, bench.seed
     for name, folder in bench.sets.items():
         triples = triples_in(folder)[: bench.limit]
-        found = results["sets"][name] = _same_set(results["sets"].get(name, {}), triples)
-        found["left_out"] = left_out(folder)
-        for source, why in found["left_out"].items():
+        found = replace(_same_set(results.sets.get(name), triples), left_out=left_out(folder))
+        results.sets[name] = found
+        for source, why in found.left_out.items():
             say(f"{name}: {source} is left out: {why}")
         for chosen in bench.systems:
-            row, pictures = found["systems"].get(chosen, {}), bench.out / "pictures" / name
-            if row.get("version") != str(key_of(chosen)):
+            row, pictures = found.systems.get(chosen, Row()), bench.out / "pictures" / name
+            if not row.version or row.version != str(key_of(chosen)):
                 row = row_of(chosen, triples, pictures)
             else:
                 _draw_missing(chosen, _shown(triples), pictures, say)
-            row = {**row, **harm(row, found["cases"])}
-            if row != found["systems"].get(chosen):
-                found["systems"][chosen] = row
+            row = replace(row, **harm(row, found.cases))
+            if row != found.systems.get(chosen):
+                found.systems[chosen] = row
                 keep_results(results, bench.out)
-            say(f"{name}: {chosen} {row.get('error') or '{psnr:.2f} dB'.format(**row)}")
+            say(f"{name}: {chosen} {row.error or f'{row.psnr:.2f} dB'}")
     keep_results(results, bench.out)
     return results
 
@@ -100,18 +100,17 @@ def measures() -> str:
     return code_checksum(metrics, koehler, without=(pair, errors))
 
 
-def _same_set(before: Results, triples: Sequence[Triple]) -> Results:
+def _same_set(before: SetResults | None, triples: Sequence[Triple]) -> SetResults:
     """A set's results so far; none where what it shows, or how pictures are compared, is no longer the same."""
     files = f"{fingerprint(triples)[:16]} {measures()}"
-    known = {triple.name: {"blur": triple.meta.get("blur"), "source": _origin(triple.meta)} for triple in triples}
-    if before.get("files") == files:
-        return {**before, "cases": _with(known, before["cases"])}
+    if before and before.files == files:
+        return replace(before, cases=_with_origins(before.cases, triples))
     found = prepared(triples, _of_inputs)
     checksum = f"{found.sha256[:16]} {measures()}"
-    if before.get("sha256") == checksum:
-        return {**before, "files": files, "cases": _with(known, before["cases"])}
-    cases = _with(known, found.facts)
-    return {"sha256": checksum, "files": files, "pictures": len(triples), "cases": cases, "systems": {}}
+    if before and before.sha256 == checksum:
+        return replace(before, files=files, cases=_with_origins(before.cases, triples))
+    facts = convert(found.facts, dict[str, Facts])
+    return SetResults(sha256=checksum, files=files, pictures=len(triples), cases=_with_origins(facts, triples))
 
 
 def _of_inputs(triple: Triple, shot: Shot) -> dict[str, float]:
@@ -121,9 +120,9 @@ def _of_inputs(triple: Triple, shot: Shot) -> dict[str, float]:
     return {"sigma": round(shot.sigma, 5), "best_psnr": max(psnrs), "best_ssim": max(ssims)}
 
 
-def _with(known: dict[str, Results], cases: dict[str, Results]) -> dict[str, Results]:
-    """What a report groups cases by: blur in px, what they were made of, and the noisy frame's error."""
-    return {name: {**cases[name], **facts} for name, facts in known.items()}
+def _with_origins(cases: dict[str, Facts], triples: Sequence[Triple]) -> dict[str, Facts]:
+    """The same, with what the triples' meta.jsonl says now."""
+    return {t.name: replace(cases[t.name], blur=t.meta.get("blur"), source=_origin(t.meta)) for t in triples}
 
 
 def _origin(meta: dict[str, Any]) -> str | None:
@@ -132,38 +131,14 @@ def _origin(meta: dict[str, Any]) -> str | None:
     return source.rpartition("/")[0] or source if source and meta.get("blur") is None else source
 
 
-def open_results(out: Path) -> Results:
-    """What is in `out`/results.json; empty where there is none. Raises TwinshotError for a file of another kind."""
-    path = out / "results.json"
-    if not path.exists():
-        if foreign := [out / name for name in ("report.html", "summary.md") if (out / name).exists()]:
-            raise TwinshotError(f"{foreign[0]}: exists, but there is no results.json beside it; name another folder")
-        return {"sets": {}}
-    try:
-        results: Results = json.loads(path.read_text("utf-8"))
-        if not all(isinstance(found["systems"], dict) for found in results["sets"].values()):
-            raise ValueError("no table of systems")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise TwinshotError(
-            f"{path}: does not hold results of a benchmark; remove it, or name another folder"
-        ) from error
-    return results
-
-
-def keep_results(results: Results, out: Path) -> None:
-    """Write results.json, whole or not at all."""
-    out.mkdir(parents=True, exist_ok=True)
-    atomic.write_bytes(out / "results.json", json.dumps(results, indent=1).encode())
-
-
 def machine() -> str:
     """Processor and cores, as far as the system tells."""
     return f"{processor()}, {usable_cores()} cores"
 
 
-def row_of(name: str, triples: Sequence[Triple], pictures: Path) -> dict[str, Any]:
-    """One system's figures on a set, or {"error": why not}."""
-    cases: list[dict[str, Any]] = []
+def row_of(name: str, triples: Sequence[Triple], pictures: Path) -> Row:
+    """One system's figures on a set, or why there are none."""
+    cases: list[Case] = []
     try:
         chosen = system(name)
         shown = _shown(triples)
@@ -171,13 +146,13 @@ def row_of(name: str, triples: Sequence[Triple], pictures: Path) -> dict[str, An
             cases.append(_case(chosen, triple, pictures if triple in shown else None))
     except Exception as error:  # systems are others' code too, and raise what they like
         where = "" if isinstance(error, TwinshotError) else f"{triples[len(cases)].name}: "
-        return {"error": f"{where}{reason(error)}"}
-    shared = [key for key in cases[0] if key not in ("name", "seconds") and all(key in case for case in cases)]
-    means = {key: round(fmean(case[key] for case in cases), 4) for key in shared}
-    means["psnr_p5"] = round(float(np.percentile([case["psnr"] for case in cases], 5)), 4)
-    seconds = median(case["seconds"] for case in cases)
-    made = {"version": str(key_of(name)), "machine": machine()}
-    return {"takes": chosen.takes, **made, **means, "seconds": seconds, "cases": cases}
+        return Row(error=f"{where}{reason(error)}")
+    figures = {key: [getattr(case, key) for case in cases] for key in MEASURES}
+    means = {key: round(fmean(values), 4) for key, values in figures.items() if None not in values}
+    means["psnr_p5"] = round(float(np.percentile(figures["psnr"], 5)), 4)
+    means["seconds"] = median(case.seconds for case in cases)
+    row = Row(takes=chosen.takes, version=str(key_of(name)), machine=machine(), cases=tuple(cases))
+    return replace(row, **means)
 
 
 def reason(error: Exception) -> str:
@@ -186,16 +161,18 @@ def reason(error: Exception) -> str:
     return " ".join(said.split())
 
 
-def _case(chosen: System, triple: Triple, pictures: Path | None) -> dict[str, Any]:
+def _case(chosen: System, triple: Triple, pictures: Path | None) -> Case:
     shot, truth = triple.shot(burst=chosen.takes == "burst"), triple.truth()
     began = time.perf_counter()
     picture = chosen.restore(shot)
     seconds = time.perf_counter() - began
     if picture.shape != truth.shape:
         raise TwinshotError(f"{triple.name}: the result has shape {picture.shape}, but the true picture {truth.shape}")
+    if not np.isfinite(picture).all():
+        raise TwinshotError(f"{triple.name}: the result has values that are not finite")
     if pictures:
         _draw(picture, chosen, triple, pictures)
-    return {"name": triple.name, **score(picture, triple, truth), "seconds": round(seconds, 4)}
+    return Case(name=triple.name, **score(picture, triple, truth), seconds=round(seconds, 4))
 
 
 def _picture(pictures: Path, triple: Triple, name: str) -> Path:

@@ -29,6 +29,7 @@ from rich.table import Table
 from ..picture.errors import TwinshotError, in_words
 
 if TYPE_CHECKING:
+    from ..bench.results import SetResults
     from ..export.quantise import Frames
     from ..restoration import Progress, Stage
 
@@ -275,18 +276,18 @@ def benchmark(
     with out.status("benchmark") as status:
         options = Options(tuple(sets or ()), names, data, output, seed, quick, parts)
         results = benchmark(options, lambda line: status.update(escape(line)))
-    for name, scores in results["sets"].items():
+    for name, scores in results.sets.items():
         out.print(_scores(name, scores))
     out.print(f"{output / 'report.html'}: the full report", markup=False, highlight=False, soft_wrap=True)
 
 
-def _scores(name: str, results: dict[str, Any]) -> Table:
+def _scores(name: str, results: SetResults) -> Table:
     """One set's results, convention `paper`."""
-    table = Table("system", "PSNR", "SSIM", "s / picture", title=escape(f"{name}: {results['pictures']} pictures"))
-    for system, row in results["systems"].items():
-        columns = {"psnr": ".2f", "ssim_paper": ".4f", "seconds": ".2f"}
-        cells = [f"{row[key]:{form}}" if key in row else "" for key, form in columns.items()]
-        table.add_row(escape(system), *([escape(row["error"])] if "error" in row else cells))
+    table = Table("system", "PSNR", "SSIM", "s / picture", title=escape(f"{name}: {results.pictures} pictures"))
+    for system, row in results.systems.items():
+        figures = ((row.psnr, ".2f"), (row.ssim_paper, ".4f"), (row.seconds, ".2f"))
+        cells = ["" if figure is None else format(figure, form) for figure, form in figures]
+        table.add_row(escape(system), *([escape(row.error)] if row.error else cells))
     return table
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from msgspec.structs import replace
 
@@ -69,14 +68,10 @@ def _check_name(name: str, weights: Path) -> None:
             )
 
 
-def record_quality(name: str, results: dict[str, Any], weights: Path) -> None:
-    """Enter the model's PSNR and SSIM on each set of a benchmark's results; rows of other weights are passed over."""
+def record_quality(name: str, quality: Mapping[str, str], weights: Path) -> None:
+    """Enter what a benchmark found of a model's quality, by set; what is there of other sets stays."""
     card = read_manifest(weights)[name]
-    for set_name, result in results["sets"].items():
-        row = result["systems"].get(name, {})
-        if "ssim_paper" in row and row["version"].startswith(card.sha256[:12]):
-            card.quality[set_name] = f"{row['psnr']:.2f} dB / {row['ssim_paper']:.4f}"
-    _update(weights, name, card)
+    _update(weights, name, replace(card, quality={**card.quality, **quality}))
 
 
 def _update(weights: Path, name: str, card: Card) -> None:
