@@ -6,10 +6,11 @@ import os
 import resource
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from helpers import SRC, outcome, start
+from helpers import SRC, Outcome, outcome, start
 
 HEAVY = ("cv2", "onnxruntime", "torch", "PIL")
 SHOW = f"; import sys; print('loaded:', *(name for name in {HEAVY!r} if name in sys.modules))"
@@ -84,6 +85,22 @@ def test_the_network_is_not_asked_for_anything(tmp_path: Path) -> None:
     )
     subprocess.run([sys.executable, "-c", script], check=True, env=home)
     assert [path for path in tmp_path.rglob("*") if "onnxruntime" in path.name or "Microsoft" in path.name] == []
+
+
+@pytest.mark.skipif(find_spec("openvino_telemetry") is None, reason="OpenVINO is not installed")
+def test_openvino_tells_nobody_either(tmp_path: Path) -> None:
+    """Nor does it keep at home by which number it would tell of the machine, nor is its sender missing afterwards."""
+    script = (
+        "import os, sys\n"
+        "os.register_at_fork(before=lambda: print('forked'))\n"
+        "import twinshot\n"
+        "twinshot.load_model('twin', 'openvino').loaded\n"
+        "assert 'openvino.tools.ovc' in sys.modules, 'that is what tells'\n"
+        "assert 'openvino_telemetry' not in sys.modules\n"
+        "import openvino_telemetry"
+    )
+    assert outcome(start(script, env_more={"HOME": str(tmp_path)})) == Outcome(0, "", "")
+    assert not (tmp_path / "intel").exists()
 
 
 @pytest.mark.parametrize(("script", "seconds"), [("import twinshot", 0.8), (QUIETLY, 2.0)])
