@@ -229,6 +229,15 @@ def test_folders_of_killed_servers_are_cleared(serving, tmp_path):
         assert (left.exists(), others.exists()) == (False, True)
 
 
+def test_the_folder_of_a_server_that_starts_in_the_same_moment_stays(serving, tmp_path):
+    """Its lock is there, but not yet held."""
+    starting = tmp_path / "twinshot-web-starting"
+    starting.mkdir()
+    (starting / ".lock").touch()
+    serving(folder=tmp_path)
+    assert (starting / ".lock").exists()
+
+
 def test_a_signal_fails_what_runs_and_says_so(large_pair, pair, tmp_path):
     process = start(MAIN, "serve", "--port", "0", env_more={"TMPDIR": str(tmp_path)})
     url = process.stdout.readline().split()[0]

@@ -29,6 +29,7 @@ State = Literal["queued", "running", "done", "failed", "cancelled"]
 Roles = tuple[Literal["short", "long"], ...]
 """Which exposure each photograph is: one long at most."""
 _PREFIX = "twinshot-web-"
+_FILES = "files"  # made once the private folder is locked
 _RESERVE = 64 << 20  # bytes of the disk that are left to others
 _SWEEP_SECONDS = 5.0
 _MOST_LOOKS = 4  # photographs in upload to be looked at
@@ -149,7 +150,7 @@ class Desk:
         _clear_after_the_dead(base)
         self._private = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
         self._lock.enter_context(atomic.locked(self._private))
-        self.folder = self._private / "files"
+        self.folder = self._private / _FILES
         self.folder.mkdir(mode=0o700)
         for endless in (self._work(), self._sweep()):
             self._begin(endless)
@@ -403,10 +404,13 @@ def _heard(job: Job, event: Event) -> None:
 
 
 def _clear_after_the_dead(base: Path) -> None:
-    """Remove the folders of servers that were killed before they could: nobody holds their locks any more."""
+    """Remove the folders of servers that were killed before they could: nobody holds their locks any more.
+
+    One that starts in this moment holds no lock yet; it is known by having no place for files.
+    """
     for folder in base.glob(f"{_PREFIX}*"):
         with suppress(OSError, OutputError):
-            if _is_own(folder) and (folder / atomic.LOCK).exists():
+            if _is_own(folder) and (folder / _FILES).is_dir():
                 with atomic.locked(folder):
                     pass
                 shutil.rmtree(folder, ignore_errors=True)
