@@ -19,9 +19,9 @@ import torch
 from msgspec.structs import replace
 
 from twinshot.bench.benchmark import Options, benchmark
+from twinshot.export.checkpoint import read_checkpoint
 from twinshot.export.release import add_to_manifest
 from twinshot.machine import usable_cores
-from twinshot.nets.checkpoint import read_checkpoint
 from twinshot.picture.pair import TwinshotError
 from twinshot.train.config import SHARDS, Recipe, load_recipe
 from twinshot.train.data import batches, prepare_shards
@@ -51,7 +51,7 @@ def main() -> None:
 def steps_within(recipe: Recipe, root: Path, runs: Path, last: float) -> int:
     """What an earlier call chose, or as many steps as fit before `last`, at most the recipe's."""
     if (checkpoint := runs / recipe.name / "checkpoint.pt").exists():
-        return int(read_checkpoint(checkpoint)["recipe"]["steps"])
+        return int(read_checkpoint(checkpoint).recipe["steps"])
     shards = prepare_shards(recipe, root, runs / SHARDS, usable_cores())
     seconds = seconds_a_step(recipe, shards)
     steps = min(recipe.steps, max(1, int((last - time.monotonic()) / seconds)))

@@ -11,12 +11,12 @@ from typing import Any
 
 import torch
 
-from twinshot.nets.checkpoint import read_checkpoint
+from twinshot.export.checkpoint import read_checkpoint
 
 
 def main(checkpoint: Path, packed: Path) -> None:
     """Write the packed checkpoint and say how large it is."""
-    table = packed_value(read_checkpoint(checkpoint))
+    table = packed_value(read_checkpoint(checkpoint).as_table())
     packed.parent.mkdir(parents=True, exist_ok=True)
     torch.save(table, packed)
     print(f"{packed}: step {table['step']}, {packed.stat().st_size / 1e6:.1f} MB")

@@ -135,12 +135,15 @@ def test_foreign_files_are_left_alone(checkpoint: Path, tmp_path: Path) -> None:
         add_to_manifest(checkpoint, "new", tmp_path)
 
 
-@pytest.mark.parametrize("kind", ["empty", "junk", "cut short", "another table", "a list", "other weights"])
+@pytest.mark.parametrize(
+    "kind", ["empty", "junk", "cut short", "another table", "a list", "other weights", "no recipe"]
+)
 def test_what_is_no_checkpoint(checkpoint: Path, tmp_path: Path, kind: str) -> None:
     table = torch.load(checkpoint, weights_only=True)
     data = checkpoint.read_bytes()
     files = {"empty": b"", "junk": b"something else", "cut short": data[: len(data) // 2]}
     tables = {"another table": {"a": 1}, "a list": [1], "other weights": {**table, "average": {}}}
+    tables["no recipe"] = {**table, "recipe": {"name": "mine"}}
     checkpoint.write_bytes(files[kind]) if kind in files else torch.save(tables[kind], checkpoint)
     with pytest.raises(TwinshotError, match=r"checkpoint\.pt: "):
         add_to_manifest(checkpoint, "new", tmp_path / "models")

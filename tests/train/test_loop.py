@@ -15,7 +15,6 @@ import pytest
 import skimage.data
 import torch
 from laboratory import Lab, as_toml, kill_at, rows_of, some_batch, tiny, tiny_table, without_seconds, workplace
-from msgspec import to_builtins
 from msgspec.structs import replace
 
 from twinshot.engines.loading import load_model
@@ -152,8 +151,8 @@ def stepped(recipe: Recipe, state: State, steps: range) -> list[dict[str, float]
 
 
 def test_a_run_goes_on_without_the_model_it_began_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shipped = to_builtins(load_model("twin").card.training)
-    recipe = recipe_from({"name": "a", "net": {**shipped["recipe"]["net"], "start": "twin"}})
+    shipped = load_model("twin").card.training
+    recipe = recipe_from({"name": "a", "net": {**shipped.recipe["net"], "start": "twin"}})
     state = new_state(recipe)
     save(state, recipe, tmp_path / "checkpoint.pt")
     monkeypatch.setattr("twinshot.train.step.load_model", lambda name: pytest.fail(f"{name} was read"))

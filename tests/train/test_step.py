@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import torch
 from laboratory import ADAM, NETS, some_batch, tiny
-from msgspec import to_builtins
 from torch import Tensor, nn
 
 from twinshot.engines.loading import load_model
@@ -295,7 +294,7 @@ def test_a_network_may_start_from_a_model() -> None:
     for net in (state.net, state.average):
         for found, expected in zip(net.parameters(), network_of(shipped.path, shipped.card).parameters(), strict=True):
             assert torch.equal(found, expected)
-    assert state.before == to_builtins(shipped.card.training)
+    assert state.before == shipped.card.training
 
 
 def test_a_teacher_is_asked_and_not_taught() -> None:

@@ -17,7 +17,7 @@ from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 from rich.console import Console
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ..bench.results import SetResults
     from ..export.quantise import Frames
     from ..restoration import Progress, Stage
+    from ..train.loop import Row
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -239,13 +240,13 @@ def export(
     """Export a trained network to ONNX and add it to a manifest, so that `restore --model NAME` finds it."""
     _need("torch", "train")
     from ..engines.models import as_table
+    from ..export.checkpoint import read_checkpoint
     from ..export.release import add_to_manifest
-    from ..nets.checkpoint import read_checkpoint
     from ..train.data import calibration
 
     pairs: Sequence[Frames] = ()
     if calibrate:
-        pairs = calibration(_data_root(data), read_checkpoint(checkpoint)["recipe"]["data"]["profiles"])
+        pairs = calibration(_data_root(data), read_checkpoint(checkpoint).recipe["data"]["profiles"])
     card = add_to_manifest(checkpoint, name, weights, trained_on, licence, fallback, pairs)
     out.print_json(json.dumps({key: value for key, value in as_table(card).items() if key != "training"}))
 
@@ -311,12 +312,12 @@ def bar(quiet: bool) -> Iterator[Progress | None]:
         yield update
 
 
-def _print_row(row: dict[str, Any]) -> None:
+def _print_row(row: Row) -> None:
     cells = (f"{key} {_cell(value)}" for key, value in row.items())
     out.print("  ".join(cells), markup=False, highlight=False, soft_wrap=True)
 
 
-def _cell(value: Any) -> str:
+def _cell(value: float | str | dict[str, float]) -> str:
     """A value of a training's log, which for a validation is the PSNR on each set."""
     if isinstance(value, dict):
         return ", ".join(f"{name} {psnr:.2f} dB" for name, psnr in value.items())

@@ -14,18 +14,18 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
-from msgspec import convert, structs
+from msgspec import structs
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from ..engines.models import Card, IntegerGraph, Training
+from ..engines.models import Card, IntegerGraph
 from ..engines.precision import TOLERANCE
 from ..files.atomic import write_bytes
 from ..nets import about, build, takes_of
 from ..nets.blocks import remove_spectral_norm
-from ..nets.checkpoint import read_checkpoint
 from ..picture.pair import TwinshotError
+from .checkpoint import Checkpoint, read_checkpoint
 from .quantise import Frames, quantised, rounding, wide_convolutions
 
 OPSET = 18
@@ -43,7 +43,7 @@ def export(checkpoint: Path, output: Path, calibration: Sequence[Frames] = ()) -
         TwinshotError: no such checkpoint, or the stored graph differs from the network by 1/255 or more, or its
             output is not finite, or what `in_integers` says.
     """
-    net, table = averaged(checkpoint)
+    net, kept = averaged(checkpoint)
     graph = to_onnx(net)
     integers, moved = in_integers(graph, calibration, checkpoint) if calibration else (b"", 0.0)
     # After the integers: halving changes the graph itself.
@@ -55,15 +55,15 @@ def export(checkpoint: Path, output: Path, calibration: Sequence[Frames] = ()) -
         )
     output.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(output, data)
-    card = _card(net, table, output.name, data, difference)
+    card = _card(net, kept, output.name, data, difference)
     if not integers:
         return card
     write_bytes(integers_beside(output), integers)
     return structs.replace(card, int8=_integer_graph(integers_beside(output).name, integers, moved))
 
 
-def _card(net: nn.Module, table: dict[str, Any], file: str, data: bytes, difference: float) -> Card:
-    recipe = table["recipe"]
+def _card(net: nn.Module, checkpoint: Checkpoint, file: str, data: bytes, difference: float) -> Card:
+    recipe = checkpoint.recipe
     kind, settings = recipe["net"]["kind"], recipe["net"]["settings"]
     what, source = about(kind)
     return Card(
@@ -76,18 +76,10 @@ def _card(net: nn.Module, table: dict[str, Any], file: str, data: bytes, differe
         parameters=sum(p.numel() for p in net.parameters()),
         flops_per_pixel=flops_per_pixel(net),
         half_precision_error=round(difference, 6),
-        training=_training(table),
+        training=checkpoint.training,
         trained_on="",
         licence="",
         quality={},
-    )
-
-
-def _training(table: dict[str, Any]) -> Training:
-    """How a checkpoint's network was trained; older checkpoints do not say on what device."""
-    before = convert(table["before"], Training) if "before" in table else None
-    return Training(
-        table["recipe"], table["step"], round(table["seconds"] / 3600, 2), table.get("device", "cpu"), before
     )
 
 
@@ -115,21 +107,21 @@ def in_integers(graph: onnx.ModelProto, calibration: Sequence[Frames], source: P
     return stored.SerializeToString(), moved
 
 
-def averaged(checkpoint: Path) -> tuple[nn.Module, dict[str, Any]]:
-    """The network of a checkpoint with its averaged weights, spectral norm written out, and the checkpoint's table.
+def averaged(checkpoint: Path) -> tuple[nn.Module, Checkpoint]:
+    """The network of a checkpoint with its averaged weights, spectral norm written out, and the checkpoint.
 
     Raises:
         TwinshotError: no such checkpoint, or one of a network that has changed since.
     """
-    table = read_checkpoint(checkpoint)
-    net = build(table["recipe"]["net"]["kind"], table["recipe"]["net"]["settings"])
+    kept = read_checkpoint(checkpoint)
+    net = build(kept.recipe["net"]["kind"], kept.recipe["net"]["settings"])
     try:
-        net.load_state_dict(table["average"])
+        net.load_state_dict(kept.average)
     except RuntimeError as error:
         raise TwinshotError(
             f"{checkpoint}: its weights no longer fit the network in its recipe; train it again"
         ) from error
-    return remove_spectral_norm(net.eval()), table
+    return remove_spectral_norm(net.eval()), kept
 
 
 def to_onnx(net: nn.Module) -> onnx.ModelProto:

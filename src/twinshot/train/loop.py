@@ -18,9 +18,9 @@ import torch
 from msgspec.structs import replace
 from torch import Tensor
 
+from ..export.checkpoint import Checkpoint, read_checkpoint
 from ..files import atomic, io
 from ..machine import usable_cores
-from ..nets.checkpoint import read_checkpoint
 from ..picture.encoding import Image
 from ..picture.levels import eight_bit, psnr
 from ..picture.pair import Metadata, TwinshotError
@@ -32,7 +32,9 @@ from .step import STEPS, State, fastest, fingerprint, new_state
 
 CHECKPOINT = "checkpoint.pt"
 """A run's state, in its folder."""
-Report = Callable[[dict[str, Any]], None]
+Row = dict[str, float | str | dict[str, float]]
+"""Of metrics.jsonl: a step's numbers, or the PSNR in dB on each validation set; the run's name where several train."""
+Report = Callable[[Row], None]
 
 
 def train(
@@ -170,15 +172,16 @@ class Log:
         atomic.write_bytes(path, "".join(f"{line}\n" for line in lines if _step_of(line) <= step).encode())
         self.path, self.report, self.board = path, report, _tensorboard(path.parent, step)
 
-    def write(self, row: dict[str, Any]) -> None:
+    def write(self, row: Row) -> None:
         """Append one row."""
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
         self.report(row)
         if self.board:
-            for name, value in {**row, **row.get("validation", {})}.items():
-                if isinstance(value, float):
-                    self.board.add_scalar(name, value, row["step"])
+            for name, value in row.items():
+                for each, number in (value if isinstance(value, dict) else {name: value}).items():
+                    if isinstance(number, float):
+                        self.board.add_scalar(each, number, row["step"])
 
 
 def _tensorboard(run: Path, step: int) -> Any:
@@ -218,25 +221,22 @@ def check_new(run: Path) -> None:
 
 def save(state: State, recipe: Recipe, path: Path) -> None:
     """Write a checkpoint; a kill leaves the old one or the new one."""
-    table = {
-        "recipe": as_table(recipe),
-        "step": state.step,
-        "seconds": state.seconds,
-        "device": state.device.type,
-        "net": state.net.state_dict(),
-        "average": state.average.state_dict(),
-        "optimisers": [optimiser.state_dict() for optimiser in state.optimisers],
-        "generator": torch.get_rng_state(),
-    }
-    if state.before is not None:
-        table["before"] = state.before
-    if state.teacher is not None:
-        table["teacher"] = fingerprint(state.teacher)
-    if state.device.type == "cuda":
-        table["generator_cuda"] = torch.cuda.get_rng_state(state.device)
-    if state.discriminator is not None:
-        table["discriminator"] = state.discriminator.state_dict()
-    atomic.write_atomically(path, partial(torch.save, table))
+    gpu = state.device.type == "cuda"
+    checkpoint = Checkpoint(
+        recipe=as_table(recipe),
+        step=state.step,
+        seconds=state.seconds,
+        net=state.net.state_dict(),
+        average=state.average.state_dict(),
+        optimisers=[optimiser.state_dict() for optimiser in state.optimisers],
+        generator=torch.get_rng_state(),
+        device=state.device.type,
+        before=state.before,
+        teacher=None if state.teacher is None else fingerprint(state.teacher),
+        generator_cuda=torch.cuda.get_rng_state(state.device) if gpu else None,
+        discriminator=None if state.discriminator is None else state.discriminator.state_dict(),
+    )
+    atomic.write_atomically(path, partial(torch.save, checkpoint.as_table()))
 
 
 def load_into(state: State, recipe: Recipe, path: Path) -> State:
@@ -245,31 +245,32 @@ def load_into(state: State, recipe: Recipe, path: Path) -> State:
     Raises:
         TwinshotError: another seed, network, method, optimiser, teacher or data stream than the checkpoint's.
     """
-    table = read_checkpoint(path)
-    before = recipe_from(table["recipe"])
+    checkpoint = read_checkpoint(path)
+    before = recipe_from(checkpoint.recipe)
     fixed = ("method", "seed", "net", "data", "loss", "paper", "discriminator", "wgan")
     changed = [key for key in fixed if getattr(before, key) != getattr(recipe, key)]
     changed += ["optim.name"] if before.optim.name != recipe.optim.name else []
     if changed:
         raise TwinshotError(f"{path}: was trained with other settings of {', '.join(changed)}; give the run a new name")
-    if state.teacher is not None and table.get("teacher") not in (None, fingerprint(state.teacher)):
+    if state.teacher is not None and checkpoint.teacher not in (None, fingerprint(state.teacher)):
         raise TwinshotError(
             f"{path}: its teacher {recipe.loss.teacher!r} has changed since; put the old weights back, or give the "
             "run a new name"
         )
-    state.net.load_state_dict(table["net"])
-    state.average.load_state_dict(table["average"])
+    state.net.load_state_dict(checkpoint.net)
+    state.average.load_state_dict(checkpoint.average)
     if state.discriminator is not None:
-        state.discriminator.load_state_dict(table["discriminator"])
-    for optimiser, saved in zip(state.optimisers, table["optimisers"], strict=True):
+        assert checkpoint.discriminator is not None
+        state.discriminator.load_state_dict(checkpoint.discriminator)
+    for optimiser, saved in zip(state.optimisers, checkpoint.optimisers, strict=True):
         groups = [{key: value for key, value in group.items() if key != "params"} for group in optimiser.param_groups]
         optimiser.load_state_dict(saved)
         for group, settings in zip(optimiser.param_groups, groups, strict=True):
             group |= settings  # the recipe's, not those it was saved with
-    state.step, state.seconds, state.before = table["step"], table["seconds"], table.get("before")
-    torch.set_rng_state(table["generator"])
-    if state.device.type == "cuda" and "generator_cuda" in table:
-        torch.cuda.set_rng_state(table["generator_cuda"], state.device)
+    state.step, state.seconds, state.before = checkpoint.step, checkpoint.seconds, checkpoint.before
+    torch.set_rng_state(checkpoint.generator)
+    if state.device.type == "cuda" and checkpoint.generator_cuda is not None:
+        torch.cuda.set_rng_state(checkpoint.generator_cuda, state.device)
     return state
 
 

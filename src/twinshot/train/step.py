@@ -11,7 +11,6 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from math import cos, inf, pi
-from typing import Any
 from zlib import crc32
 
 import msgspec
@@ -19,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from ..engines.loading import load_model
+from ..engines.models import Training
 from ..engines.torch import network_of
 from ..nets import build
 from ..nets.deblurgan import Critic
@@ -66,7 +66,7 @@ class State:
     discriminator: nn.Module | None = None
     teacher: nn.Module | None = None
     recorded: CudaGraphed | None = None  # `learn`, where a GPU repeats it
-    before: dict[str, Any] | None = None  # the training of the model it began with, as that one's card tells of it
+    before: Training | None = None  # of the model it began with
     step: int = 0
     seconds: float = 0.0
 
@@ -262,7 +262,7 @@ def _optim_of(part: str, recipe: Recipe) -> OptimConfig:
     return recipe.optim
 
 
-def _at_first(config: NetConfig) -> tuple[nn.Module, dict[str, Any] | None]:
+def _at_first(config: NetConfig) -> tuple[nn.Module, Training | None]:
     """The network with random weights, or with those of the model that it starts from, and how that was trained."""
     net = build(config.kind, config.settings)
     if not config.start:
@@ -274,7 +274,7 @@ def _at_first(config: NetConfig) -> tuple[nn.Module, dict[str, Any] | None]:
         raise TwinshotError(
             f"start = {config.start!r}: is a different network from the recipe's; give that model's kind and settings"
         ) from error
-    return net, msgspec.to_builtins(model.card.training)
+    return net, model.card.training
 
 
 def _for_training(net: nn.Module, device: torch.device) -> nn.Module:
