@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -16,7 +17,7 @@ from twinshot.engines.loading import load_model
 from twinshot.engines.torch import network_of
 from twinshot.nets import build
 from twinshot.picture.pair import TwinshotError
-from twinshot.train.config import OptimConfig, PaperWeights, recipe_from
+from twinshot.train.config import OptimConfig, PaperWeights, Recipe, recipe_from
 from twinshot.train.losses import (
     content_loss,
     deblurring_loss,
@@ -99,27 +100,28 @@ def paper_step_by_hand(state: State, noisy: Tensor, blurry: Tensor, sharp: Tenso
     adams[2].step()
 
 
+def both_ways(recipe: Recipe, by_hand: Callable[..., None]) -> tuple[State, State]:
+    """A step as training makes it, and the same by hand: both end with the same weights and statistics."""
+    state, hand = new_state(recipe), new_state(recipe)
+    torch.manual_seed(5)  # dropout, and the shares of the gradient penalty
+    STEPS[recipe.method](state, some_batch(), recipe)
+    torch.manual_seed(5)
+    by_hand(hand, *some_batch(), lr=0.01)
+    for ours, theirs in ((state.net, hand.net), (state.discriminator, hand.discriminator)):
+        assert ours is not None
+        assert theirs is not None
+        torch.testing.assert_close(dict(ours.state_dict()), dict(theirs.state_dict()), rtol=0, atol=1e-6)
+    return state, hand
+
+
 def test_the_papers_step_by_hand() -> None:
     recipe = tiny("rnn", bf16=False, optim={**ADAM, "lr": 0.01}, paper={"adversarial": 100.0}, discriminator=SAME)
-    state, hand = new_state(recipe), new_state(recipe)
-    torch.manual_seed(5)  # dropout
-    STEPS["paper"](state, some_batch(), recipe)
-    torch.manual_seed(5)
-    paper_step_by_hand(hand, *some_batch(), lr=0.01)
-    assert_alike(state, hand)
+    state, hand = both_ways(recipe, paper_step_by_hand)
     for ours, theirs in ((state.net, hand.net), (state.discriminator, hand.discriminator)):
         assert ours is not None
         assert theirs is not None
         for p, expected in zip(ours.parameters(), theirs.parameters(), strict=True):
             torch.testing.assert_close(p.grad, expected.grad, rtol=1e-4, atol=1e-5)
-
-
-def assert_alike(state: State, hand: State) -> None:
-    """The same weights and statistics, whoever made the step."""
-    for ours, theirs in ((state.net, hand.net), (state.discriminator, hand.discriminator)):
-        assert ours is not None
-        assert theirs is not None
-        torch.testing.assert_close(dict(ours.state_dict()), dict(theirs.state_dict()), rtol=0, atol=1e-6)
 
 
 def two_steps_of_the_generator_by_hand(state: State, noisy: Tensor, blurry: Tensor, sharp: Tensor, lr: float) -> None:
@@ -142,12 +144,7 @@ def two_steps_of_the_generator_by_hand(state: State, noisy: Tensor, blurry: Tens
 def test_two_steps_of_the_generator_by_hand() -> None:
     weights = {"adversarial": 100.0, "generator_steps": 2}
     recipe = tiny("dcdeblurgan", bf16=False, optim={**ADAM, "lr": 0.01}, paper=weights, discriminator=SAME)
-    state, hand = new_state(recipe), new_state(recipe)
-    torch.manual_seed(5)  # dropout
-    STEPS["paper"](state, some_batch(), recipe)
-    torch.manual_seed(5)
-    two_steps_of_the_generator_by_hand(hand, *some_batch(), lr=0.01)
-    assert_alike(state, hand)
+    both_ways(recipe, two_steps_of_the_generator_by_hand)
 
 
 def wgan_step_by_hand(state: State, noisy: Tensor, blurry: Tensor, sharp: Tensor, lr: float) -> None:
@@ -167,12 +164,7 @@ def wgan_step_by_hand(state: State, noisy: Tensor, blurry: Tensor, sharp: Tensor
 
 def test_the_wgan_step_by_hand() -> None:
     recipe = tiny("deblurgan", bf16=False, optim={**ADAM, "lr": 0.01})
-    state, hand = new_state(recipe), new_state(recipe)
-    torch.manual_seed(5)  # dropout and the penalty's shares
-    STEPS["wgan"](state, some_batch(), recipe)
-    torch.manual_seed(5)
-    wgan_step_by_hand(hand, *some_batch(), lr=0.01)
-    assert_alike(state, hand)
+    state, _ = both_ways(recipe, wgan_step_by_hand)
     assert list(state.parts) == ["discriminator", "generator"]
     assert all(p.grad is not None for p in state.net.parameters())
 
