@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
 import time
+import weakref
 from contextlib import suppress
 from functools import partial
 
@@ -14,6 +16,7 @@ import pytest
 from helpers import MAIN, outcome, save, save_pairs, start
 
 from twinshot import batch, watch
+from twinshot.picture.errors import InputError
 from twinshot.watch import PATIENCE, QUIET, arrivals
 
 
@@ -156,6 +159,56 @@ def test_a_pair_that_only_noise_tells_apart_is_read_once(scene, folder, photo, r
     }
     assert [name for name, _ in handed_over(folder, clock, 60)] == ["z"]
     assert len(pairs) == 1
+
+
+def test_a_pair_that_cannot_be_read_is_read_once(scene, folder, photo, rng, monkeypatch):
+    """Whatever comes after it, and again when it has changed."""
+    save(folder / "y.png", photo)
+    save(folder / "z.png", (photo + rng.normal(0, 12, photo.shape)).clip(0, 255).astype(np.uint8))
+    pairs = []
+
+    def damaged(*pair):
+        pairs.append(pair)
+        raise InputError("y.png: is damaged")
+
+    monkeypatch.setattr(batch, "read_pair", damaged)
+    clock = Clock(now_of(folder))
+    began = clock.now
+    clock.at = {began + second: partial(put, scene, folder, name) for second, name in ((20, "s1"), (40, "s2"))}
+    assert [name for name, _ in handed_over(folder, clock, 60)] == ["y.png"]
+    assert len(pairs) == 1
+    clock.at = {clock.now + 20: lambda: os.utime(folder / "y.png", (1, 1))}
+    handed_over(folder, clock, 60)
+    assert len(pairs) == 3
+
+
+def test_what_files_showed_goes_with_them(scene, folder, monkeypatch):
+    shown = []
+    glance = watch.glance
+
+    def noted(path):
+        shot = glance(path)
+        shown.append(weakref.ref(shot))
+        return shot
+
+    monkeypatch.setattr(watch, "glance", noted)
+    put(scene, folder, "s1", "l1", "s2")
+    (folder / "x.png").write_bytes(b"broken")
+    clock = Clock(now_of(folder))
+    began = clock.now
+
+    def gone():
+        for name in ("s1", "l1"):
+            (folder / f"{name}.png").unlink()
+
+    def count():
+        gc.collect()
+        left.append(sum(shot() is not None for shot in shown))
+
+    left = []
+    clock.at = {began + 20: gone, began + 40: count}
+    handed_over(folder, clock, 50)
+    assert (len(shown), left) == (3, [1])
 
 
 def test_the_command_restores_what_arrives_and_ends_with_the_table(command, scene, folder, monkeypatch):

@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from .batch import Job, Plan, is_swapped, plan
 from .files.glance import Shot, glance, pictures_in
 from .groups import LONGEST_PAUSE
+from .picture.errors import TwinshotError
 from .picture.settings import AS_FOUND, Settings
 
 QUIET = 5.0
@@ -27,6 +29,7 @@ Stamp = tuple[int, int]
 """Size and time of the last change, by which a file is known to be the same."""
 Key = tuple[tuple[Path, Stamp], ...]
 """Files, each as it was."""
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -42,23 +45,23 @@ class _Memory:
 
     def __init__(self) -> None:
         self.files: dict[Path, _File] = {}
-        self.shots: dict[Path, tuple[Stamp, Shot]] = {}
-        self.swapped: dict[Key, bool] = {}
+        self.shots: dict[Key, Shot | str] = {}
+        self.swapped: dict[Key, bool | str] = {}
         self.handed_over: set[Key] = set()
 
+    def look(self, folders: Sequence[Path], now: float) -> None:
+        """See which files are there; what others showed, which are gone or have changed, is forgotten."""
+        self.files = _files_in(folders, self.files, now)
+        self.shots = {key: shot for key, shot in self.shots.items() if self._is_there(key)}
+        self.swapped = {key: told for key, told in self.swapped.items() if self._is_there(key)}
+
     def shot(self, path: Path) -> Shot:
-        """A glance at a file, which is remembered until the file changes."""
-        stamp = self.files[path].stamp
-        if path not in self.shots or self.shots[path][0] != stamp:
-            self.shots[path] = stamp, glance(path)
-        return self.shots[path][1]
+        """A glance at a file, which is remembered until the file changes, as is that there is nothing to see."""
+        return _remembered(self.shots, self._key(path), lambda: glance(path))
 
     def is_swapped(self, short: Path, long: Path, settings: Settings) -> bool:
-        """As `batch.is_swapped`, but the frames are read once alone."""
-        key = self._key(short, long)
-        if key not in self.swapped:
-            self.swapped[key] = is_swapped(short, long, settings)
-        return self.swapped[key]
+        """As `batch.is_swapped`, but the frames are read once alone, even where they cannot be."""
+        return _remembered(self.swapped, self._key(short, long), lambda: is_swapped(short, long, settings))
 
     def settled(self, now: float) -> list[tuple[Path, Stamp]]:
         """The files that have not changed for `PATIENCE`, or all of them once none has for `QUIET`."""
@@ -79,6 +82,22 @@ class _Memory:
 
     def _key(self, *paths: Path) -> Key:
         return tuple((path, self.files[path].stamp) for path in paths)
+
+    def _is_there(self, key: Key) -> bool:
+        return all(path in self.files and self.files[path].stamp == stamp for path, stamp in key)
+
+
+def _remembered(known: dict[Key, Found | str], key: Key, find: Callable[[], Found]) -> Found:
+    """What was found out once; of an error its words, as with it all would be kept that its calls held."""
+    if key not in known:
+        try:
+            known[key] = find()
+        except TwinshotError as error:
+            known[key] = str(error)
+    found = known[key]
+    if isinstance(found, str):
+        raise TwinshotError(found)
+    return found
 
 
 def arrivals(
@@ -105,7 +124,7 @@ def arrivals(
     memory, current, planned = _Memory(), Plan(()), list[tuple[Path, Stamp]]()
     while True:
         now = clock()
-        memory.files = _files_in(folders, memory.files, now)
+        memory.look(folders, now)
         settled = memory.settled(now)
         changed = settled != planned
         if changed:
