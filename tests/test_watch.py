@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 import shutil
 import signal
@@ -234,8 +235,10 @@ def test_the_command_restores_what_arrives_and_ends_with_the_table(command, scen
     assert sorted(path.name for path in (folder / "out").iterdir()) == ["s1-restored.png", "s2-restored.png"]
 
 
-@pytest.mark.parametrize("busy", [False, True])
-def test_ctrl_c(scene, folder, frames, busy):
+@pytest.mark.parametrize(
+    ("ending", "busy"), [(signal.SIGINT, False), (signal.SIGINT, True), (signal.SIGTERM, False), (signal.SIGTERM, True)]
+)
+def test_whoever_ends_it_gets_the_table(scene, folder, frames, ending, busy):
     """What was done by then is there and in the table; what was worked on leaves nothing behind."""
     put(scene, folder, "s1", "l1")
     if busy:
@@ -243,16 +246,38 @@ def test_ctrl_c(scene, folder, frames, busy):
             save(folder / f"{name}.png", np.tile(frame, (6, 10, 1)))
     obeying = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # also under `nohup`
     process = start(f"{obeying}; {MAIN}", "restore", folder, "--watch", "-o", folder / "out")
-    deadline = time.monotonic() + 100
-    while not (folder / "out" / "s1-restored.png").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
+    _first_is_done(folder)
     time.sleep(0 if busy else 1)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(ending)
     ended = outcome(process)
     assert (ended.code, ended.err) == (0, "")
     assert "1 restored, 0 existed, 0 skipped, 0 failed" in ended.out
     assert ("x_short.png + x_long.png" in ended.out) == busy
     assert [path.name for path in (folder / "out").iterdir()] == ["s1-restored.png"]
+
+
+def _first_is_done(folder):
+    deadline = time.monotonic() + 100
+    while not (folder / "out" / "s1-restored.png").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def test_what_a_script_starts_in_the_background_is_told_how_to_end(scene, folder):
+    """Its shell has it ignore Ctrl-C, which is meant for what runs in the foreground."""
+    put(scene, folder, "s1", "l1")
+    (folder / "x.png").write_bytes(b"broken")
+    ignoring = partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
+    report = folder / "report.json"
+    process = start(MAIN, "restore", folder, "--watch", "-o", folder / "out", "--report", report, preexec_fn=ignoring)
+    _first_is_done(folder)
+    process.send_signal(signal.SIGINT)
+    time.sleep(1)
+    assert process.poll() is None
+    process.terminate()
+    ended = outcome(process)
+    assert (ended.code, f"`kill {process.pid}` ends it." in ended.out) == (1, True), ended  # x.png failed
+    assert "1 restored, 0 existed, 0 skipped, 1 failed" in ended.out
+    assert len(json.loads(report.read_text())) == 1
 
 
 def test_what_cannot_be_watched(command, files, folder):

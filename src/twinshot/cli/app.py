@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import signal
 import sys
@@ -125,6 +126,25 @@ def _clean_up_when_ended() -> None:
     for number in _ENDINGS:
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, end)
+
+
+@contextmanager
+def ended_as_interrupted() -> Iterator[None]:
+    """For what goes on until somebody ends it: SIGTERM, by which services are ended, is taken as Ctrl-C is."""
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) == signal.SIG_IGN:
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def way_to_end() -> str:
+    """What ends this process, in words: a script's shell has those that it starts with `&` ignore Ctrl-C."""
+    ignored = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    return f"`kill {os.getpid()}` ends it." if ignored else "Press Ctrl-C to end."
 
 
 @app.callback(invoke_without_command=True)

@@ -354,10 +354,10 @@ def _follow(folders: Sequence[Path], more: bool, wish: _Wish) -> None:
     if more or not folders or not all(os.path.isdir(path) for path in folders):  # noqa: PTH112  # as above
         raise InputError("--watch is for folders; name them, without --plan, --pairs and --on")
     if not wish.quiet:
-        wish.says(f"Watching {', '.join(map(str, folders))}. Press Ctrl-C to end.")
+        wish.says(f"Watching {', '.join(map(str, folders))}. {shared.way_to_end()}")
     outcomes: list[Outcome] = []
     last, unreadable = Plan(()), list[tuple[Path, str]]()
-    with suppress(KeyboardInterrupt):
+    with suppress(KeyboardInterrupt), shared.ended_as_interrupted():
         for last in arrivals(folders, _folder(wish), wish.settings):
             unreadable += last.unreadable
             if not wish.quiet:
