@@ -125,13 +125,28 @@ def test_without_the_plug_in_the_message_says_what_to_install(tmp_path, photo, m
         io.read(tmp_path / f"a.{suffix}")
 
 
+def header_of_jxl(*fields: tuple[int, int]) -> bytes:
+    """A bare codestream that begins with these values of so many bits each, least bit first."""
+    bits = "".join(f"{value:0{count}b}"[::-1] for value, count in fields)
+    return b"\xff\x0a" + int(bits[::-1], 2).to_bytes(40, "little")
+
+
 def test_a_huge_jpeg_xl_is_refused_by_its_header(tmp_path, monkeypatch):
     """A small file may stand for a picture that fills all memory."""
     monkeypatch.setattr(imagecodecs, "jpegxl_decode", lambda *_: pytest.fail("decoded"))
-    bits = [0, *f"{3:02b}"[::-1], *f"{59_999:030b}"[::-1], 1, 0, 0]  # not small; 30 bits of height; square
-    value = int("".join(map(str, bits[::-1])), 2)
-    (tmp_path / "a.jxl").write_bytes(b"\xff\x0a" + value.to_bytes(40, "little"))
+    huge = header_of_jxl((0, 1), (3, 2), (59_999, 30), (1, 3))  # not small; 30 bits of height; square
+    (tmp_path / "a.jxl").write_bytes(huge)
     with pytest.raises(TwinshotError, match="60000x60000 is too large"):
+        io.read(tmp_path / "a.jxl")
+
+
+def test_a_moving_jpeg_xl_is_refused(tmp_path):
+    moving = header_of_jxl((1, 1), (3, 5), (1, 3), (0, 1), (1, 1), (0, 3), (0, 1), (2, 2))  # small, square; more fields
+    (tmp_path / "a.jxl").write_bytes(moving)
+    with pytest.raises(TwinshotError, match=r"a\.jxl: .*it has a preview or is an animation"):
+        io.read(tmp_path / "a.jxl")
+    (tmp_path / "a.jxl").write_bytes(moving[:3])
+    with pytest.raises(TwinshotError, match=r"a\.jxl: .*its header is cut short"):
         io.read(tmp_path / "a.jxl")
 
 
@@ -140,6 +155,18 @@ def test_hdr_avif_is_refused(tmp_path, photo):
     at = data.index(b"colrnclx") + 8
     (tmp_path / "a.avif").write_bytes(data[:at] + bytes([0, 9, 0, 16]) + data[at + 4 :])
     with pytest.raises(TwinshotError, match="HDR"):
+        io.read(tmp_path / "a.avif")
+
+
+@pytest.mark.parametrize(
+    ("codes", "said"),
+    [((1, 12), r"transfer curve that twinshot does not know \(H\.273 code 12\)"), ((3, 13), r"primaries .*code 3\)")],
+)
+def test_an_avif_of_rare_colours_is_refused(tmp_path, photo, codes, said):
+    data = imagecodecs.avif_encode(photo, level=95, speed=10)
+    at = data.index(b"colrnclx") + 8
+    (tmp_path / "a.avif").write_bytes(data[:at] + bytes([0, codes[0], 0, codes[1]]) + data[at + 4 :])
+    with pytest.raises(TwinshotError, match=rf"a\.avif: .*{said}"):
         io.read(tmp_path / "a.avif")
 
 

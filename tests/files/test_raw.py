@@ -241,6 +241,15 @@ def test_a_raw_file_cut_short_is_refused(tmp_path, scene):
             io.read(tmp_path / "cut.dng")
 
 
+def test_a_raw_file_whose_end_was_never_written_is_refused(tmp_path, scene):
+    """As long as it should be, with nothing in its last rows."""
+    path = write_dng(tmp_path / "a.dng", mosaic(scene), 0.1)
+    unwritten = 40 * scene.shape[1] * 2
+    path.write_bytes(path.read_bytes()[:-unwritten] + bytes(unwritten))
+    with pytest.raises(TwinshotError, match=r"a\.dng: the file is damaged or cut short \(its last rows are missing\)"):
+        developed(path)
+
+
 def test_a_raw_file_that_lacks_tiles_is_refused(tmp_path, scene):
     """LibRaw would leave whatever was in memory where they belong."""
     whole = write_dng(tmp_path / "a.dng", mosaic(scene), 0.1, tile=(80, 80))

@@ -185,3 +185,17 @@ def test_exif_of_big_tiff_is_kept(tmp_path, pixels, order, pointer):
     with Image.open(tmp_path / "b.jpg") as file:
         kept = exif.parse(file.info["exif"])
     assert (exif.words(kept.main[271]), exif.exposure_of(kept)[1]) == ("Maker", 1 / 8)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (np.zeros((20, 24, 3), np.int16), "has int16 samples"),
+        (np.zeros((20, 24, 3), np.complex64), "has complex64 samples"),
+        (np.zeros((20, 24, 9), np.uint8), "has 9 channels"),
+    ],
+)
+def test_samples_that_are_no_colours_are_named(tmp_path, values, said):
+    tifffile.imwrite(tmp_path / "a.tif", values, photometric="minisblack", planarconfig="contig")
+    with pytest.raises(TwinshotError, match=rf"a\.tif: {said}"):
+        io.read(tmp_path / "a.tif")
