@@ -87,17 +87,16 @@ def test_the_network_is_not_asked_for_anything(tmp_path: Path) -> None:
     assert [path for path in tmp_path.rglob("*") if "onnxruntime" in path.name or "Microsoft" in path.name] == []
 
 
-@pytest.mark.skipif(find_spec("openvino_telemetry") is None, reason="OpenVINO is not installed")
+@pytest.mark.skipif(find_spec("openvino") is None, reason="OpenVINO is not installed")
 def test_openvino_tells_nobody_either(tmp_path: Path) -> None:
-    """Nor does it keep at home by which number it would tell of the machine, nor is its sender missing afterwards."""
+    """Nor does it keep at home by which number it would tell of the machine."""
     script = (
         "import os, sys\n"
         "os.register_at_fork(before=lambda: print('forked'))\n"
         "import twinshot\n"
         "twinshot.load_model('twin', 'openvino').loaded\n"
         "assert 'openvino.tools.ovc' in sys.modules, 'that is what tells'\n"
-        "assert 'openvino_telemetry' not in sys.modules\n"
-        "import openvino_telemetry"
+        "assert sys.modules['openvino_telemetry'] is None"
     )
     assert outcome(start(script, env_more={"HOME": str(tmp_path)})) == Outcome(0, "", "")
     assert not (tmp_path / "intel").exists()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from ..machine import usable_cores
 from ..picture.errors import ModelError
@@ -17,7 +15,7 @@ from .precision import best_precision, cache_key
 def load(path: Path, card: Card) -> Loaded:
     """In bf16 where the processor has it, gains by it and stays as good as exact."""
     try:
-        openvino = _without_telemetry()
+        import openvino
     except ImportError as error:
         raise ModelError("engine 'openvino' needs its packages; run pip install 'twinshot[openvino]'") from error
     core = openvino.Core()
@@ -43,23 +41,3 @@ def load(path: Path, card: Card) -> Loaded:
     key = cache_key(card.sha256, f"openvino {openvino.__version__}", core.get_property("CPU", "FULL_DEVICE_NAME"))
     hint = best_precision(key, {hint: partial(compiled, hint) for hint in hints})
     return Loaded(compiled(hint), hint)
-
-
-_TELEMETRY = "openvino_telemetry"
-
-
-def _without_telemetry() -> Any:
-    """OpenVINO, imported as if its telemetry were not installed, which its maker allows for.
-
-    It has no other switch for one program alone. It would tell of every import, from a process that it forks and that
-    keeps a killed worker's pipes open.
-    """
-    missing = _TELEMETRY not in sys.modules
-    if missing:
-        sys.modules[_TELEMETRY] = None  # type: ignore[assignment]
-    try:
-        import openvino
-    finally:
-        if missing:
-            del sys.modules[_TELEMETRY]  # a program that uses both may want it
-    return openvino
