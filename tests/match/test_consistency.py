@@ -24,7 +24,7 @@ def _noisy(truth, sigma, seed):
 def _sharp(short, long):
     """The share that is sharp, of colour frames."""
     greys = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (short, long)]
-    return sharp_share(*greys, greys[1], noise=0.0, doubt=0.0)
+    return sharp_share(*greys, greys[1], noise=0.0, doubt=0.0)[0]
 
 
 def _moved(truth, length, turned=False):
@@ -114,3 +114,17 @@ def test_a_slight_blur_is_better_than_a_spoiled_picture(truth, doubt, taken):
     spoiled = np.clip(truth + cv2.GaussianBlur(_noisy(truth, 0.3, 2) - truth, (0, 0), 1.0), 0, 1)
     share = share_of_long(short, long, spoiled, noise=0.0, doubt=doubt)
     assert (share.mean() > 0.5) == taken
+
+
+@pytest.mark.parametrize(("doubt", "taken"), [(0.0, False), (1.0, True)])
+def test_a_picture_that_shows_more_is_kept(truth, doubt, taken):
+    """Some blur passes for none; not beside a restored picture that the short frame agrees with more."""
+    soft = cv2.GaussianBlur(truth, (0, 0), 0.45)
+    share = share_of_long(_noisy(truth, 0.03, 1), soft, truth, noise=0.0, doubt=doubt)
+    assert (share.mean() > 0.5) == taken
+
+
+def test_where_both_show_as_much_the_long_frame_is_taken(truth):
+    """The short frame has lost contrast, which says nothing of either."""
+    faint = cv2.GaussianBlur(_noisy(truth, 0.03, 1), (0, 0), 0.45)
+    assert share_of_long(faint, truth, truth, noise=0.0, doubt=0.0).mean() > 0.9

@@ -4,7 +4,8 @@ A network that was handed a short frame with hardly any light may trust it all t
 it shows little noise and either of two ways finds it sharp. The one asks the short frame (`sharpness`), and what the
 network made does not matter but for what moves. The other asks the restored picture, which may have less noise to look
 through: in the two finest octaves of detail the long frame agrees with it over some area, has hardly less of it, and
-has no less than the short frame supports.
+has no less than the short frame supports. In either case the short frame must not show more of the restored picture's
+detail than of the long frame's.
 """
 
 from __future__ import annotations
@@ -85,7 +86,8 @@ def share_of_long(short: Image, long: Image, restored: Image, noise: float, doub
     share = cv2.resize(_agreeing(greys, noise), size, interpolation=cv2.INTER_LINEAR)
     if quiet:
         stays = cv2.resize(staying(*small), size, interpolation=cv2.INTER_LINEAR)
-        share = np.maximum(share, sharp_share(greys[0], greys[1], greys[2], noise, doubt) * stays * quiet)
+        sharp, no_less = sharp_share(greys[0], greys[1], greys[2], noise, doubt)
+        share = np.maximum(share, sharp * stays * quiet) * no_less
     moved = cv2.resize(_moved(*small), size, interpolation=cv2.INTER_LINEAR)
     return np.asarray(share * (1 - (1 - doubt) * moved), np.float32)
 

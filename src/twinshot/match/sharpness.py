@@ -4,6 +4,9 @@ If the long frame is the scene through a kernel of transfer K, and the short one
 of frequencies the mean power of the long frame is K^2 P, and that of their product K P: noise that the long frame knows
 nothing of is in neither. So K is the one over the other. A camera's move leaves detail along itself alone: a frame is
 sharp where K is near 1, or above it, as where the short frame has lost detail, in all of six directions.
+
+What the short frame has lost is lost to the restored picture's K as well. So where that one's K is the larger, the
+restored picture has more of the scene, whatever the long frame's K.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ _SHARP = (0.75, 0.87)  # least K: from where on a frame is taken for sharp, and 
 _DOUBT = (-0.25, -0.12)  # minus the standard error of the products over their mean, likewise
 _SLIGHT = (0.55, 0.7)  # least K of a slight blur
 _FURTHER = (4.0, 8.0)  # power of the restored picture's difference over what the blur explains
+_NO_LESS = (0.92, 0.98)  # K over the restored picture's: from where on the long frame has as much of the scene
 _WARY = 2.0  # standard errors that K may be less
 _GRAINS = 3.0  # times the noise that the finest detail tells of: JPEG and demosaicing leave more where it is coarser
 _WINDOW_POWER = (3 / 8 * _WINDOW) ** 2  # sum of a window's squares
@@ -38,6 +42,8 @@ class _Spectrum:
         both: of their product.
         difference: of the long frame and the restored picture.
         count: of frequencies.
+        restored: power of the restored picture.
+        traced: of its product with the short frame.
     """
 
     long: Array
@@ -45,6 +51,8 @@ class _Spectrum:
     both: Array
     difference: Array
     count: Array
+    restored: Array
+    traced: Array
 
     @property
     def transfer(self) -> Array:
@@ -58,22 +66,30 @@ class _Spectrum:
         return spread / np.maximum(np.abs(self.both), 1e-12)
 
 
-def sharp_share(short: Image, long: Image, restored: Image, noise: float, doubt: float) -> Image:
-    """How sure it is that the long frame is sharp, in [0, 1], (H, W).
+def sharp_share(short: Image, long: Image, restored: Image, noise: float, doubt: float) -> tuple[Image, Image]:
+    """How sure it is that the long frame is sharp, and that it has no less of the scene than the restored picture.
 
     Args:
         short: the short frame in the long one's light, grey, (H, W).
         long: the long frame at the short one's pixels, grey.
         restored: what a network made of both, grey.
         noise: sigma of the long frame's noise, grey.
-        doubt: in the tone, in [0, 1]: only there is the network so far off that a slight blur is better.
+        doubt: in the tone, in [0, 1]: only there is the network so far off that a slight blur is better, and what the
+            short frame says of it worth little.
+
+    Returns: both (H, W), in [0, 1].
     """
     height, width = short.shape
     places = [[np.s_[y : y + _WINDOW, x : x + _WINDOW] for x in _starts(width)] for y in _starts(height)]
     sums = np.array([[_sums(short[place], long[place], restored[place]) for place in row] for row in places])
     found = _Spectrum(*np.moveaxis(_ALL * sums.mean((0, 1)) + (1 - _ALL) * sums, 2, 0))
-    share = np.maximum(_sharp(found), doubt * _better(found, noise))
-    return np.asarray(cv2.resize(share.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR))
+    sharp = np.maximum(_sharp(found), doubt * _better(found, noise))
+    no_less = 1 - (1 - doubt) * (1 - between(_relative(found), _NO_LESS))
+    first, second = (
+        np.asarray(cv2.resize(share.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR))
+        for share in (sharp, no_less)
+    )
+    return first, second
 
 
 def _sharp(found: _Spectrum) -> Array:
@@ -93,6 +109,14 @@ def _better(found: _Spectrum, noise: float) -> Array:
     return between(least.min((-1, -2)), _SLIGHT) * between(ratio, _FURTHER)
 
 
+def _relative(found: _Spectrum) -> Array:
+    """The long frame's K over the restored picture's, in the finer band, over all directions."""
+    long, both, restored, traced = (
+        np.maximum(each[..., -1, :].sum(-1), 1e-9) for each in (found.long, found.both, found.restored, found.traced)
+    )
+    return np.asarray(long / both * (traced / restored))
+
+
 def between(values: Array, bounds: tuple[float, float]) -> Array:
     """0 below the first bound, 1 above the second, smooth between."""
     at = np.clip((values - bounds[0]) / (bounds[1] - bounds[0]), 0, 1)
@@ -106,11 +130,12 @@ def _starts(length: int) -> list[int]:
 
 
 def _sums(short: Image, long: Image, restored: Image) -> Array:
-    """What a `_Spectrum` holds, of one window: (5, rings, directions)."""
+    """What a `_Spectrum` holds, of one window: (7, rings, directions)."""
     found = sectors(*short.shape, _RINGS, _DIRECTIONS)
     first, second, third = map(found.waves, (short, long, restored))
     powers = (
         *(np.abs(second) ** 2, np.abs(first) ** 2, (first * second.conj()).real),
         *(np.abs(second - third) ** 2, np.ones_like(found.weight)),
+        *(np.abs(third) ** 2, (first * third.conj()).real),
     )
-    return np.array([found.summed(power) for power in powers]).reshape(5, -1, _DIRECTIONS)
+    return np.array([found.summed(power) for power in powers]).reshape(7, -1, _DIRECTIONS)
