@@ -8,10 +8,11 @@ import torch
 
 from ..match import tone
 from ..picture.encoding import Image
-from ..synth import noise
+from ..synth import noise, patterns
 from ..synth.profiles import BracketProfile
 from .pool import Triple
 
+_PATTERNED = 0.25  # share of the scenes that show a fine pattern
 _NEARLY_SHARP = 0.3  # share of the long frames that were held still
 _GRAIN = 0.6  # share of those that show grain of their own
 _CURVE = 0.85  # share that is matched by a curve; the others by a gain, as where a picture has too little to tell more
@@ -23,6 +24,8 @@ def bracket_triple(profile: BracketProfile, sharp: Image, blurry: Image, rng: np
     The curve is fitted to the truth, as far moved or blurred frames are matched as well, and beside it to patches that
     stand for the rest of a picture; then it is off by a little.
     """
+    if rng.random() < _PATTERNED:
+        sharp, blurry = patterns.patterned(sharp, blurry, rng)
     truth = sharp
     if rng.random() < _NEARLY_SHARP:
         truth = with_grain(sharp, rng) if rng.random() < _GRAIN else sharp
