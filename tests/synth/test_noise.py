@@ -163,3 +163,19 @@ def test_sharpening_brings_noise_back():
 def test_a_clean_flat_picture_is_developed_as_it_is():
     flat = np.full((32, 48, 3), 0.4, np.float32)
     np.testing.assert_allclose(noise.developed(flat, noise.Development(4.0, 4.0, 0.8)), flat, atol=2e-3)
+
+
+def test_hot_pixels_are_of_one_colour_each():
+    dark = np.zeros((64, 64, 3), np.float32)
+    lit = noise.with_hot_pixels(dark, 0.002, np.random.default_rng(4))
+    peaks = np.argwhere(lit.max(-1) == lit.max())
+    y, x = peaks[0]
+    assert np.count_nonzero(lit[y, x]) == 1
+    colour = int(lit[y, x].argmax())
+    assert lit[y, x + 1, colour] == pytest.approx(lit[y, x, colour] / 2, rel=1e-5)
+    assert 2 <= np.count_nonzero(lit.max(-1) > 0) / 9 <= 20  # some eight spots of nine pixels
+
+
+def test_no_share_of_hot_pixels_changes_nothing():
+    image = np.full((16, 16, 3), 0.3, np.float32)
+    assert np.array_equal(noise.with_hot_pixels(image, 0.0, np.random.default_rng(0)), image)

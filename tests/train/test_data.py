@@ -48,6 +48,18 @@ def test_samples_are_crops_in_range(lab: Lab) -> None:
         assert image.max() <= 1.5  # the gain may take a clipped noisy pixel past white
 
 
+def test_hot_pixels_are_those_of_the_short_frame_alone(lab: Lab) -> None:
+    recipe = tiny("twin")
+    plain, hot = (
+        ShardDataset(replace(recipe.data, hot_pixels=share, gain_error=1e-9), lab.paths, 0) for share in (0.0, 1.0)
+    )
+    frames = [(plain[i], hot[i]) for i in range(12)]
+    differs = [[bool((a - b).abs().max() > 1e-4) for a, b in zip(*pair, strict=True)] for pair in frames]
+    assert any(noisy for noisy, _, _ in differs)
+    assert not any(long or truth for _, long, truth in differs)
+    assert all(bool((b[0] - a[0]).min() > -0.01) for a, b in frames)  # they are brighter, never darker
+
+
 def test_the_stream_goes_on_from_any_step(lab: Lab) -> None:
     recipe = tiny("twin", steps=4)
     dataset = ShardDataset(recipe.data, lab.paths, recipe.seed)

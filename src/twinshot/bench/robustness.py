@@ -22,6 +22,7 @@ from ..picture.levels import eight_bit, psnr
 from ..picture.pair import Frame, Pair, TwinshotError
 from ..synth.frames import StillWindow, images_in, read_photo
 from ..synth.motion import MotionRange
+from ..synth.noise import with_hot_pixels
 from ..synth.profiles import CameraProfile
 from .datasets import shot_of
 
@@ -30,7 +31,6 @@ _MARGIN = 48  # px around the view, so that a moved long frame still covers it
 _USUAL_RATIO = 8.0
 _WAVE = 160.0  # px from one thing that is near to the next
 _BRIGHTEST = 0.9  # of what a frame can hold, in linear light, where nothing is to be clipped
-_BILINEAR = np.array([[0.25, 0.5, 0.25], [0.5, 1, 0.5], [0.25, 0.5, 0.25]])
 _INNER = np.s_[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
 
 
@@ -177,19 +177,9 @@ def simulated(photo: Path, conditions: Conditions, seed: Sequence[int]) -> tuple
 def _as_filed(noisy: Image, conditions: Conditions, rng: np.random.Generator) -> Image:
     """The short frame with a camera's hot pixels, black and tone curve."""
     if conditions.hot or conditions.black:
-        linear = _with_hot_pixels(to_linear(noisy), conditions.hot, rng) + np.float32(conditions.black)
+        linear = with_hot_pixels(to_linear(noisy), conditions.hot, rng) + np.float32(conditions.black)
         noisy = to_srgb(linear).clip(0, 1)
     return noisy ** np.float32(conditions.gamma)
-
-
-def _with_hot_pixels(linear: Image, share: float, rng: np.random.Generator) -> Image:
-    """Spots of one colour, as demosaicing makes of a photosite that gathers charge in the dark, up to half of white."""
-    height, width = linear.shape[:2]
-    there = rng.random((height, width)) < share
-    charge = np.where(there, rng.uniform(0.02, 0.5, (height, width)), 0)
-    rows, columns = np.indices((height, width))
-    spots = np.stack([np.where((rows % 2) + (columns % 2) == colour, charge, 0) for colour in range(3)], -1)
-    return np.asarray(linear + cv2.filter2D(spots.astype(np.float32), -1, _BILINEAR), np.float32)
 
 
 def _pair(noisy: Image, blurry: Image, conditions: Conditions) -> Pair:

@@ -12,6 +12,7 @@ from ..picture.levels import eight_bit
 from ..picture.pair import as_float
 
 _HEADROOM = 2.0  # linear light up to 2 survives the 16-bit mosaic
+_BILINEAR = np.array([[0.25, 0.5, 0.25], [0.5, 1, 0.5], [0.25, 0.5, 0.25]])  # what demosaicing makes of one photosite
 
 
 def poisson(image: Image, values: float, rng: np.random.Generator) -> Image:
@@ -93,6 +94,22 @@ def _with_faults(mosaic: Image, faults: Faults, rng: np.random.Generator) -> Ima
         at = rng.integers(mosaic.size, size=count)
         mosaic.ravel()[at] += rng.exponential(np.exp(rng.uniform(-4, -0.5)), count).astype(np.float32)
     return mosaic
+
+
+def with_hot_pixels(linear: Image, share: float, rng: np.random.Generator) -> Image:
+    """Spots of one colour, as demosaicing makes of a photosite that gathers charge in the dark, up to half of white.
+
+    Args:
+        linear: linear light of a file, (H, W, 3).
+        share: of its pixels that are hot.
+        rng: where they are, and how bright.
+    """
+    height, width = linear.shape[:2]
+    there = rng.random((height, width)) < share
+    charge = np.where(there, rng.uniform(0.02, 0.5, (height, width)), 0)
+    rows, columns = np.indices((height, width))
+    spots = np.stack([np.where((rows % 2) + (columns % 2) == colour, charge, 0) for colour in range(3)], -1)
+    return np.asarray(linear + cv2.filter2D(spots.astype(np.float32), -1, _BILINEAR), np.float32)
 
 
 @dataclass(frozen=True)

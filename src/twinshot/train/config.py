@@ -55,6 +55,7 @@ class DataConfig(_Table, frozen=True):
     side: Count = 256
     reuse: Count = 1  # crops of a picture, in the mean, once its noise is drawn: a GPU learns faster than that is done
     gain_error: Positive = 0.03  # sigma of the log gain that the exposure match leaves behind
+    hot_pixels: Share = 0.0  # share of the short files that have some; the profile bracket draws its own
     target: Target = "clean"  # noisy: a second short frame, with noise of its own (Noise2Noise)
 
     def __post_init__(self) -> None:

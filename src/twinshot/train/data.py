@@ -22,8 +22,10 @@ from torch.utils.data import DataLoader, Dataset
 
 from ..match import tone
 from ..match.align import registered
-from ..picture.encoding import Image
-from ..picture.pair import TwinshotError
+from ..picture.encoding import Image, to_linear, to_srgb
+from ..picture.levels import eight_bit
+from ..picture.pair import TwinshotError, as_float
+from ..synth import noise
 from ..synth.frames import WINDOW, FrameWindow, StillWindow, Window, images_in, read_photo, scenes_in, windows_of
 from ..synth.gopro2 import GOPRO2, FilmPlan, evenly, films, in_turn
 from ..synth.motion import MotionRange
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     from ..export.quantise import Frames  # which loads what only an export needs
 
 _log = logging.getLogger(__name__)
+
+_HOT = 0.003  # share of a file's pixels, at most
 
 
 class ShardDataset(Dataset[Triple]):
@@ -65,6 +69,8 @@ class ShardDataset(Dataset[Triple]):
             return bracket_triple(profile, sharp, blurry, rng)
         twice = self.data.target == "noisy"
         spoiled = profile.degrade(sharp, blurry, rng, (sharp,) if twice else ())
+        if self.data.hot_pixels and rng.random() < self.data.hot_pixels:
+            spoiled = with_hot_pixels(spoiled, rng)
         error = np.exp(rng.normal(size=3) * self.data.gain_error)
         return as_triple(noisy_target(spoiled, error) if twice else spoiled, error)
 
@@ -82,6 +88,12 @@ class ShardDataset(Dataset[Triple]):
             pair = pair[:, :, ::-1]
         sharp, blurry = np.ascontiguousarray(pair).astype(np.float32) / np.float32(65535)
         return sharp, blurry
+
+
+def with_hot_pixels(spoiled: Sample, rng: np.random.Generator) -> Sample:
+    """The sample with up to `_HOT` of its short file's pixels hot."""
+    light = noise.with_hot_pixels(to_linear(spoiled.noisy), rng.uniform(0, _HOT), rng)
+    return replace(spoiled, noisy=as_float(eight_bit(to_srgb(light).clip(0, 1))))
 
 
 def matched(spoiled: Sample, error: NDArray[Any] | float = 1.0) -> Image:
