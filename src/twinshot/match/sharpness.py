@@ -86,8 +86,8 @@ def sharp_share(short: Image, long: Image, restored: Image, noise: float, doubt:
     sharp = np.maximum(_sharp(found), doubt * _better(found, noise))
     no_less = 1 - (1 - doubt) * (1 - between(_relative(found), _NO_LESS))
     first, second = (
-        np.asarray(cv2.resize(share.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR))
-        for share in (sharp, no_less)
+        np.asarray(cv2.resize(share, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
+        for share in (sharp.astype(np.float32), no_less.astype(np.float32))
     )
     return first, second
 
