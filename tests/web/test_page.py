@@ -216,12 +216,16 @@ def test_progress_preview_and_cancel(opened, site, large_pair):
         page.wait_for_selector("#start:not([hidden])", timeout=SOON)
 
 
-def test_a_bad_file_is_named(opened, pair, tmp_path):
-    bad = tmp_path / "zebra.jpg"
+def _refused(page, photograph, bad):
+    """Give a photograph and a file that is none, and wait until the page says so."""
     bad.write_bytes(b"not a picture")
-    page = opened()
-    _give(page, pair[0], bad)
+    _give(page, photograph, bad)
     page.wait_for_selector("#problem:not([hidden])", timeout=LATER)
+
+
+def test_a_bad_file_is_named(opened, pair, tmp_path):
+    page = opened()
+    _refused(page, pair[0], tmp_path / "zebra.jpg")
     assert page.inner_text("#problem-detail").startswith("zebra.jpg: ")
     page.click("#restart")
     _give(page, *pair)
@@ -495,11 +499,8 @@ def test_cancelled_while_it_is_made_again(opened, site, large_pair):
 
 def test_a_bad_file_alone_leads_to_other_photographs(opened, pair, tmp_path):
     """There is nothing to go back to."""
-    bad = tmp_path / "zebra.jpg"
-    bad.write_bytes(b"not a picture")
     page = opened()
-    _give(page, pair[0], bad)
-    page.wait_for_selector("#problem:not([hidden])", timeout=LATER)
+    _refused(page, pair[0], tmp_path / "zebra.jpg")
     assert (page.is_hidden("#back"), page.is_visible("#restart")) == (True, True)
 
 
