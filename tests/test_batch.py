@@ -200,12 +200,24 @@ def test_pairs_are_matched_while_the_one_before_is_restored(files, frames, monke
     assert [set(one.report["seconds"]) for one in found] == [{"read", "match", "restore"}, {"match", "restore"}]
 
 
+# Whoever means to kill it before its end cannot be too late.
+BUT_THE_LAST = """
+from threading import Event
+from twinshot import batch
+restore_frames, left = batch.restore_frames, [None] * 11
+def restore(*arguments):
+    left.pop() if left else Event().wait()
+    return restore_frames(*arguments)
+batch.restore_frames = restore
+"""
+
+
 def test_killed_and_called_again(files, frames, tmp_path):
     """Nothing is lost, nothing done twice, nothing half-written left."""
     rows = ["short,long,output"] + [f"noisy.png,blurry.png,out/{index}.png" for index in range(12)]
     (tmp_path / "pairs.csv").write_text("\n".join(rows))
     out = tmp_path / "out"
-    process = start(MAIN, "restore", "--pairs", tmp_path / "pairs.csv")
+    process = start(BUT_THE_LAST + MAIN, "restore", "--pairs", tmp_path / "pairs.csv")
     while not (out.is_dir() and len(list(out.glob("*.png"))) >= 2):
         assert process.poll() is None
         time.sleep(0.01)

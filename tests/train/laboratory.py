@@ -104,21 +104,26 @@ def workplace(lab: Lab, folder: Path) -> Path:
     return folder
 
 
+TWINSHOT = ("-m", "twinshot")
+HELD = (str(Path(__file__).with_name("held.py")),)
+"""The command that waits before its last step."""
+
+
 def kill_at(step: int, recipe: dict[str, Any], root: Path, runs: Path) -> None:
     """Start the command in a process group of its own and end all of it once `step` is logged."""
-    with training(recipe, root, runs) as process:
+    with training(recipe, root, runs, (sys.executable, *HELD)) as process:
         wait_for(step, runs / recipe["name"], process)
 
 
 @contextmanager
 def training(
-    recipe: dict[str, Any], root: Path, runs: Path, launcher: Sequence[str] = (sys.executable,)
+    recipe: dict[str, Any], root: Path, runs: Path, command: Sequence[str]
 ) -> Iterator[subprocess.Popen[bytes]]:
     """The command meanwhile, in a process group of its own that is killed in the end."""
     path = runs / "recipe.toml"
     path.write_text(as_toml(recipe), "utf-8")
     process = subprocess.Popen(
-        [*launcher, "-m", "twinshot", "train", str(path), "--data", str(root), "--runs", str(runs), "--resume"],
+        [*command, "train", str(path), "--data", str(root), "--runs", str(runs), "--resume"],
         env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
         stdout=subprocess.DEVNULL,
         start_new_session=True,

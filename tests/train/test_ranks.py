@@ -13,7 +13,19 @@ from typing import Any
 
 import pytest
 import torch
-from laboratory import NETS, Lab, rows_of, some_batch, tiny, tiny_table, training, wait_for, workplace
+from laboratory import (
+    HELD,
+    NETS,
+    TWINSHOT,
+    Lab,
+    rows_of,
+    some_batch,
+    tiny,
+    tiny_table,
+    training,
+    wait_for,
+    workplace,
+)
 from torch import Tensor
 
 from twinshot.picture.pair import TwinshotError
@@ -96,13 +108,13 @@ def test_one_of_two_is_killed_and_both_resumed(lab: Lab, tmp_path: Path) -> None
     """They end as two of which none was killed, and log what one process logs."""
     table = {**tiny_table("rnn"), "bf16": False, "net": STEADY}
     whole, broken, alone = (workplace(lab, tmp_path / name) for name in ("whole", "broken", "alone"))
-    with training(table, lab.root, broken, TORCHRUN) as process:
+    with training(table, lab.root, broken, (*TORCHRUN, *HELD)) as process:
         wait_for(7, broken / table["name"], process)
         os.kill(children(process.pid)[-1], signal.SIGKILL)
         assert process.wait() != 0
     assert torch.load(broken / table["name"] / "checkpoint.pt")["step"] < table["steps"]
     for folder in (broken, whole):
-        with training(table, lab.root, folder, TORCHRUN) as process:
+        with training(table, lab.root, folder, (*TORCHRUN, *TWINSHOT)) as process:
             assert process.wait() == 0
     train([recipe_from(table)], lab.root, alone, resume=False, device=CPU)
     one, two, resumed = (rows_of(folder / table["name"]) for folder in (alone, whole, broken))

@@ -282,6 +282,7 @@ def test_cancel_in_the_middle(site, large_pair, pair):
     follower = threading.Thread(target=follow)
     follower.start()
     while not any(state["stage"] in ("matching", "restoring") for state in seen):
+        assert follower.is_alive(), seen
         time.sleep(0.02)
     began = time.monotonic()
     assert site.client.delete(f"/v1/restorations/{job['id']}").status_code == 204
