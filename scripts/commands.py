@@ -9,8 +9,7 @@ from typing import Any
 
 import typer.main
 
-from twinshot.cli import app as shared
-from twinshot.cli import restore, serve  # noqa: F401  # they enter their commands
+from twinshot.cli.main import app
 
 PAGE = Path(__file__).parent.parent / "docs" / "commands.md"
 HEAD = """# Commands and options
@@ -26,7 +25,7 @@ Environment: `TWINSHOT_DATA` stands for `--data`, `TWINSHOT_ENGINE` for `--engin
 
 def page() -> str:
     """The page as Markdown."""
-    group = typer.main.get_command(shared.app)
+    group = typer.main.get_command(app)
     return "\n".join([HEAD, *(section(name, command) for name, command in group.commands.items())])
 
 

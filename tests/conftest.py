@@ -15,7 +15,7 @@ from helpers import Outcome, save
 from numpy.typing import NDArray
 from skimage import data
 
-from twinshot.cli import app
+from twinshot.cli.main import main
 from twinshot.picture.levels import eight_bit
 from twinshot.synth.frames import StillWindow
 from twinshot.synth.motion import MotionRange
@@ -124,7 +124,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) 
         capfd.readouterr()
         code = 0
         try:
-            app.main()
+            main()
         except SystemExit as stop:
             code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
         return Outcome(code, *capfd.readouterr())

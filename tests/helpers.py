@@ -18,7 +18,7 @@ from PIL import Image
 from twinshot.engines.models import WEIGHTS, Card, as_table, read_manifest
 
 SRC = Path(__file__).resolve().parents[1] / "src"
-MAIN = "from twinshot.cli.app import main; main()"
+MAIN = "from twinshot.cli.main import main; main()"
 
 
 @dataclass(frozen=True)

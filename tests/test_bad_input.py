@@ -464,7 +464,7 @@ def wait(*_):
     print("ready", flush=True)
     time.sleep(60)
 {place} = {wait}
-from twinshot.cli.app import main
+from twinshot.cli.main import main
 main()
 """
 

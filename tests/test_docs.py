@@ -17,8 +17,7 @@ from helpers import SRC
 
 import twinshot
 from twinshot.bench.sets import SETS
-from twinshot.cli import restore, serve  # noqa: F401  # they enter their commands
-from twinshot.cli.app import app
+from twinshot.cli.main import app
 from twinshot.engines.loading import ENGINES
 from twinshot.engines.models import manifest
 from twinshot.match.tone import ToneModel

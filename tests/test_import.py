@@ -15,7 +15,7 @@ from helpers import SRC, Outcome, outcome, start
 HEAVY = ("cv2", "onnxruntime", "torch", "PIL")
 SHOW = f"; import sys; print('loaded:', *(name for name in {HEAVY!r} if name in sys.modules))"
 QUIETLY = """
-from twinshot.cli.app import main
+from twinshot.cli.main import main
 try:
     main()
 except SystemExit as stop:
@@ -23,7 +23,7 @@ except SystemExit as stop:
 """
 
 
-@pytest.mark.parametrize("name", ["twinshot", "twinshot.cli.app"])
+@pytest.mark.parametrize("name", ["twinshot", "twinshot.cli.main"])
 def test_importing_loads_nothing_heavy(name: str) -> None:
     result = outcome(start(f"import {name}{SHOW}"))
     assert result.out.split() == ["loaded:"], result

@@ -12,7 +12,7 @@ HEIGHT, WIDTH = 5774, 8660
 
 MEASURE = """
 import json, resource, sys, time
-from twinshot.cli.app import app
+from twinshot.cli.main import app
 began = time.perf_counter()
 app(["restore", *sys.argv[1:], "--quiet"], standalone_mode=False)
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6

@@ -6,9 +6,9 @@ import sys
 
 
 def main() -> None:
-    """Run the command; see `twinshot.cli`."""
+    """Run the command; see `twinshot.cli.main`."""
     try:
-        from .cli.app import main as run
+        from .cli.main import main as run
     except KeyboardInterrupt:
         sys.stderr.write("twinshot: stopped\n")
         sys.exit(130)

@@ -203,9 +203,9 @@ def test_an_ended_run_does_not_wait_for_what_it_renders(tmp_path):
         "import sys\n"
         "from pathlib import Path\n"
         "import endless\n"
-        "from twinshot.cli import app\n"
+        "from twinshot.cli import main\n"
         "from twinshot.synth import shards\n"
-        "app._clean_up_when_ended()\n"
+        "main.clean_up_when_ended()\n"
         "shards.render_missing(shards.Sources(()), endless.Plan(), Path(sys.argv[1]), 1)",
         tmp_path / "shards",
         env_more={"PYTHONPATH": os.pathsep.join([str(SRC), str(tmp_path)])},

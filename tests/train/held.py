@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from threading import Event
 
-from twinshot.cli.app import main
+from twinshot.cli.main import main
 from twinshot.train.data import Validation
 from twinshot.train.loop import Run
 from twinshot.train.pool import Triple

@@ -7,10 +7,9 @@ from typing import Annotated
 
 import typer
 
-from .app import _need, app, out
+from .app import need, out
 
 
-@app.command()
 def serve(
     host: Annotated[
         str, typer.Option(help="Address to listen on; any other than this machine's own needs a token.")
@@ -27,7 +26,7 @@ def serve(
 ) -> None:
     """Serve a page to drop photographs on, and its HTTP API. Nothing leaves this machine."""
     for module in ("starlette", "uvicorn", "sse_starlette", "python_multipart", "prometheus_client"):
-        _need(module, "web")
+        need(module, "web")
     from ..web.server import serve as run
     from ..web.settings import Settings
 
