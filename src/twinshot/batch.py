@@ -16,11 +16,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+import numpy as np
+
 from .engines.loading import Model, load_model
 from .files import io, raw
 from .files.glance import RESULT, Shot, glance, pictures_in
 from .files.pairs import Source, paths_of, read_pair
-from .groups import OTHER, Scene, scenes
+from .groups import OTHER, Scene, exposures, scenes
 from .match import grain, swap
 from .match.prepare import Prepared, prepare
 from .picture.errors import InputError, TwinshotError
@@ -159,12 +161,10 @@ def roles(frames: Sequence[Path]) -> tuple[tuple[Path, ...], Path | None]:
     By exposure time, or by brightness, or by noise; where none tells, the last one is the long one, as is asked for.
     """
     shots = [glance(frame) for frame in frames]
-    times = [shot.seconds for shot in shots]
-    values = [time or 0.0 for time in times] if all(times) else [shot.light for shot in shots]
-    longest = max(range(len(shots)), key=lambda index: values[index])
-    rest = [value for index, value in enumerate(values) if index != longest]
-    if values[longest] < OTHER * max(rest):
-        if all(times):
+    values = exposures(shots)
+    longest = int(values.argmax())
+    if values[longest] < OTHER * np.delete(values, longest).max():
+        if all(shot.seconds for shot in shots):
             return tuple(frames), None
         longest = _calmest(frames)
     return tuple(frame for index, frame in enumerate(frames) if index != longest), frames[longest]
@@ -268,8 +268,8 @@ def _check_no_frame_is_replaced(path: Path, jobs: Sequence[Job]) -> None:
 
 
 @dataclass(frozen=True)
-class Stage(Generic[Kind, Written]):
-    """One thing that went through, or why it did not."""
+class Ended(Generic[Kind, Written]):
+    """What came of one thing, or why nothing did."""
 
     thing: Kind
     result: Written | None = None
@@ -281,7 +281,7 @@ def pipelined(
     read: Callable[[Kind], Read],
     work: Callable[[Read], Made],
     write: Callable[[Kind, Made], Written],
-) -> Iterator[Stage[Kind, Written]]:
+) -> Iterator[Ended[Kind, Written]]:
     """Each thing read, worked on and written, in order: the next is read and the last written while one is worked on.
 
     At most three are held at once. What fails is handed on with its error, and the others go on. Where somebody
@@ -296,7 +296,7 @@ def pipelined(
                 if behind:
                     yield _finished(*behind)
                     behind = None
-                yield Stage(thing, error=error)
+                yield Ended(thing, error=error)
                 continue
             except KeyboardInterrupt:
                 if behind:  # its file is there, or will be in a moment
@@ -322,11 +322,11 @@ def _one_ahead(things: Iterable[Kind], submit: Callable[[Kind], Future[Read]]) -
         yield waiting
 
 
-def _finished(thing: Kind, future: Future[Written]) -> Stage[Kind, Written]:
+def _finished(thing: Kind, future: Future[Written]) -> Ended[Kind, Written]:
     try:
-        return Stage(thing, future.result())
+        return Ended(thing, future.result())
     except Exception as error:
-        return Stage(thing, error=error)
+        return Ended(thing, error=error)
 
 
 Save = Callable[[Restored, Path], None]
@@ -386,8 +386,8 @@ def run(
         save(restored.made_of(files), job.output)
         return restored.report
 
-    for stage in pipelined(missing, read, work, write):
-        yield Outcome(stage.thing, stage.result, stage.error)
+    for ended in pipelined(missing, read, work, write):
+        yield Outcome(ended.thing, ended.result, ended.error)
 
 
 _Ahead = tuple[Prepared | Frame, Clock]

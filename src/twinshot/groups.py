@@ -152,7 +152,7 @@ def _may_be_framings(one: Shot, other: Shot, neighbours: bool) -> bool:
     An editor may have left out EXIF.
     """
     timed = bool(one.taken and other.taken)
-    values = _exposures((one, other))
+    values = exposures((one, other))
     ratio = OTHER if one.seconds and other.seconds else _SURELY_OTHER
     same_camera = one.camera == other.camera or not (one.camera and other.camera)
     near = not _apart(one, other) if timed else neighbours
@@ -180,7 +180,7 @@ def _middle(look: NDArray[np.float32], shares: Values) -> NDArray[np.float32]:
     return np.asarray(cv2.warpAffine(look.copy(), places, (GRID, GRID), flags=flags, borderMode=cv2.BORDER_REPLICATE))
 
 
-def _exposures(shots: Sequence[Shot]) -> Values:
+def exposures(shots: Sequence[Shot]) -> Values:
     """EXIF's times where all frames have them, or else how bright the files are."""
     times = [shot.seconds for shot in shots]
     return np.array([time or 0.0 for time in times] if all(times) else [max(shot.light, 1e-4) for shot in shots])
@@ -188,7 +188,7 @@ def _exposures(shots: Sequence[Shot]) -> Values:
 
 def _repetitions(shots: list[Shot]) -> list[list[Shot]]:
     """One scene's frames, each long one with what was taken nearest to it: S L S L are two pairs."""
-    values = _exposures(shots)
+    values = exposures(shots)
     longs = np.flatnonzero(values > values.max() / _SAME)
     if values.max() < OTHER * values.min() or len(longs) == 1:
         return [shots]
@@ -210,7 +210,7 @@ def _roles(shots: list[Shot]) -> Scene | None:
     """
     if len(shots) < 2:
         return None
-    values = _exposures(shots)
+    values = exposures(shots)
     if values.max() < OTHER * values.min():
         if len(shots) == 2:
             timed = all(shot.seconds for shot in shots)

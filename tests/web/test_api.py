@@ -15,6 +15,8 @@ from PIL import Image
 
 import twinshot
 from twinshot import batch
+from twinshot.web.archive import MOST_ZIPPED
+from twinshot.web.server import PAGE
 
 
 def test_from_photographs_to_picture(site, pair, tmp_path):
@@ -302,6 +304,10 @@ def test_every_route_is_described(site):
         for method in route.methods - {"HEAD"}
     }
     assert {(path, method) for path, item in described.items() for method in item.keys() & _METHODS} == routes
+
+
+def test_the_page_asks_for_as_many_pictures_at_once_as_an_archive_takes():
+    assert f"const MOST_ZIPPED = {MOST_ZIPPED};" in (PAGE / "restore.js").read_text()
 
 
 def test_metrics(site, pair):

@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 
 from . import forms, layers
-from .archive import zipped
+from .archive import MOST_ZIPPED, zipped
 from .description import DESCRIPTION
 from .jobs import Desk, Download, Job
 from .plans import Plans
@@ -25,7 +25,6 @@ from .safety import COOKIE, cookie_of, same
 _KINDS = {"png": ".png", "tiff": ".tif", "jpeg": ".jpg", "webp": ".webp"}
 _MEDIA = {suffix: f"image/{kind}" for kind, suffix in _KINDS.items()}
 _DEEP = ("png", "tiff")
-_MOST_ZIPPED = 250  # whose ids a request's head has room for
 _LAYERS = ("short", "long", "result", "trust")
 _MOST_DRAINED = 32 << 20  # bytes of a refused upload that are read, so that its client hears why
 
@@ -51,7 +50,7 @@ async def one(request: Request) -> Response:
 
 
 async def events(request: Request) -> Response:
-    """GET /v1/restorations/{id}/events: the same as `show`, whenever it changes, until it is over."""
+    """GET /v1/restorations/{id}/events: the same as `one`, whenever it changes, until it is over."""
     desk, job = _desk(request), _job(request)
 
     async def updates() -> AsyncIterator[dict[str, str]]:
@@ -73,8 +72,8 @@ async def archive(request: Request) -> Response:
     """GET /v1/archive: the pictures of several restorations as one ZIP file."""
     desk, wanted = _desk(request), _wanted(request)
     ids = list(dict.fromkeys(request.query_params.getlist("id")))
-    if not 1 <= len(ids) <= _MOST_ZIPPED:
-        raise Problem("invalid-input", f"Name 1 to {_MOST_ZIPPED} restorations, each as id=ID.")
+    if not 1 <= len(ids) <= MOST_ZIPPED:
+        raise Problem("invalid-input", f"Name 1 to {MOST_ZIPPED} restorations, each as id=ID.")
     jobs = [desk.get(one) for one in ids]
     for job in jobs:
         _check_done(job)

@@ -12,6 +12,8 @@ from starlette.concurrency import run_in_threadpool
 from .jobs import Desk, Download, Job
 from .problems import Problem
 
+MOST_ZIPPED = 250
+"""Restorations in one file, whose ids a request's head has room for."""
 _CHUNK = 1 << 20  # bytes
 
 

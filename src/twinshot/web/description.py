@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from .archive import MOST_ZIPPED
 from .forms import MOST_PHOTOS
+from .layers import LARGEST_PART
+from .plans import MOST_FILES
 from .problems import TYPES
 
 Json = dict[str, Any]
@@ -259,7 +262,7 @@ DESCRIPTION: Json = {
             "parameters": [_ID],
             "get": _operation(
                 "previewPart",
-                "A part of a picture as a JPEG file of at most 2048 px a side.",
+                f"A part of a picture as a JPEG file of at most {LARGEST_PART} px a side.",
                 {"200": {"description": "The part.", "content": {"image/jpeg": _PICTURE}}},
                 ("not-found", "not-ready", "invalid-input", "worker-failed", "storage-full"),
                 parameters=[
@@ -288,7 +291,7 @@ DESCRIPTION: Json = {
                     {
                         **_query(
                             "id",
-                            {"type": "array", "items": _text(), "minItems": 1, "maxItems": 250},
+                            {"type": "array", "items": _text(), "minItems": 1, "maxItems": MOST_ZIPPED},
                             "Their ids.",
                         ),
                         "required": True,
@@ -308,7 +311,7 @@ DESCRIPTION: Json = {
                     "content": {
                         "application/json": {
                             "schema": _object(
-                                {"names": {"type": "array", "items": _text(), "minItems": 2, "maxItems": 1000}}
+                                {"names": {"type": "array", "items": _text(), "minItems": 2, "maxItems": MOST_FILES}}
                             )
                         }
                     },

@@ -15,7 +15,7 @@ from .jobs import Desk
 from .names import shown, suffix_of
 from .problems import Problem
 
-MOST_PHOTOS = 1000
+MOST_FILES = 1000
 _MOST_PLANS = 32  # the one that was not asked for longest goes
 _LONGEST_NAME = 255
 
@@ -52,8 +52,8 @@ class Plans:
 
     async def add(self, names: list[str]) -> Plan:
         """A plan of files with these names. Raises Problem where they are too many."""
-        if not 2 <= len(names) <= MOST_PHOTOS:
-            raise Problem("invalid-input", f"A plan takes 2 to {MOST_PHOTOS} files. Send the folder in parts.")
+        if not 2 <= len(names) <= MOST_FILES:
+            raise Problem("invalid-input", f"A plan takes 2 to {MOST_FILES} files. Send the folder in parts.")
         clean = tuple("".join(filter(str.isprintable, name))[-_LONGEST_NAME:] for name in names)
         wanted = set((await self.desk.aside(task="choose", names=clean))["wanted"])
         await self._make_room()

@@ -1,6 +1,6 @@
 """The process that decodes and restores: one task at a time, JSON lines in and out.
 
-    {"task": "restore", "id": ..., "folder": ..., ...}  ->  {"event": "progress" | "layer" | "done" | "failed", ...}
+    {"task": "restore", "id": ..., "folder": ..., ...}  ->  {"event": "progress" | "layers" | "done" | "failed", ...}
     {"cancel": id}                                      ->  the task of that id ends with {"event": "cancelled"}
 
 It ends with its server: a closed input is the sign.
