@@ -12,7 +12,7 @@ import pytest
 from helpers import save
 from msgspec import convert
 
-from twinshot.bench import report
+from twinshot.bench import report, summary
 from twinshot.bench.published import PUBLISHED
 from twinshot.bench.report import write_report
 from twinshot.bench.results import Results
@@ -60,7 +60,7 @@ class Page(HTMLParser):
 
 
 def markdown(results):
-    return report.markdown(convert(results, Results))
+    return summary.markdown(convert(results, Results))
 
 
 def row_of(takes, psnr, names, **more):

@@ -19,11 +19,12 @@ from ..picture.pair import TwinshotError
 from ..synth.frames import images_in
 from . import peak, robustness, speed
 from .fairness import loss_of, width_of
-from .report import markdown, write_report
+from .report import write_report
 from .results import Curves, KnownMotion, ModelFacts, Origin, Results, Speed, SpeedRow, keep_results, open_results
 from .rows import RowKey, code_checksum, own_checksum
 from .run import Bench, machine, reason, run
 from .sets import EXAMPLES, QUICK, SETS, available, examples, label_of, prepare
+from .summary import markdown
 from .systems import key_of, known_systems, system
 
 Say = Callable[[str], None]
