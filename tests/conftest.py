@@ -15,7 +15,6 @@ from helpers import Outcome, save
 from numpy.typing import NDArray
 from skimage import data
 
-from twinshot.cli.main import main
 from twinshot.picture.levels import eight_bit
 from twinshot.synth.frames import StillWindow
 from twinshot.synth.motion import MotionRange
@@ -25,11 +24,12 @@ from twinshot.synth.sample import sample
 Command = Callable[..., Outcome]
 
 
-@pytest.fixture(autouse=True)
-def _as_if_newly_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a user's shell names is none of the tests' business."""
-    for name in ("TWINSHOT_DATA", "TWINSHOT_WEIGHTS"):
-        monkeypatch.delenv(name, raising=False)
+# What a user's shell names is none of the tests' business; consoles look at it once, when the command is loaded.
+for name in (
+    *("TWINSHOT_DATA", "TWINSHOT_WEIGHTS", "TWINSHOT_TOKEN"),
+    *("COLUMNS", "FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"),
+):
+    os.environ.pop(name, None)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -118,6 +118,7 @@ def no_new_files(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
     """The command in this process, with all that reaches its streams, from C libraries too."""
+    from twinshot.cli.main import main
 
     def call(*arguments: object) -> Outcome:
         monkeypatch.setattr(sys, "argv", ["twinshot", *map(str, arguments)])

@@ -19,6 +19,8 @@ from twinshot.engines.models import WEIGHTS, Card, as_table, read_manifest
 
 SRC = Path(__file__).resolve().parents[1] / "src"
 MAIN = "from twinshot.cli.main import main; main()"
+OBEYING = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+"""Ctrl-C ends a process that begins so, also where the tests run in the background, which has it ignored."""
 
 
 @dataclass(frozen=True)
@@ -55,10 +57,10 @@ def copied_to(folder: Path, *names: str) -> Card:
 def start(
     script: str, *arguments: object, env_more: dict[str, str] | None = None, **options: Any
 ) -> subprocess.Popen[str]:
-    """A Python process of its own that runs `script`, with `arguments` in sys.argv."""
+    """A Python process of its own that runs `script`, with `arguments` in sys.argv, as in the foreground."""
     environment = {**os.environ, "PYTHONPATH": str(SRC), "PYTHONUNBUFFERED": "1", **(env_more or {})}
     return subprocess.Popen(
-        [sys.executable, "-c", script, *map(str, arguments)],
+        [sys.executable, "-c", OBEYING + script, *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

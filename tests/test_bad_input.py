@@ -454,8 +454,7 @@ def test_a_full_disk_keeps_the_picture_that_was_there(files, tmp_path):
 
 WAIT_IN = """
 import signal, time
-signal.signal(signal.SIGINT, signal.default_int_handler)  # which a background job begins without
-signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which `nohup` has ignored
 from twinshot import restoration
 from twinshot.files import atomic, io
 from twinshot.engines.engine import Loaded

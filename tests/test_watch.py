@@ -212,6 +212,15 @@ def test_what_files_showed_goes_with_them(scene, folder, monkeypatch):
     assert (len(shown), left) == (3, [1])
 
 
+@pytest.fixture
+def _foreground():
+    """Ctrl-C is obeyed, which tests in the background begin without."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_foreground")
 def test_the_command_restores_what_arrives_and_ends_with_the_table(command, scene, folder, monkeypatch):
     """Ended, and called again: what is done is not done twice."""
     clock = Clock(now_of(folder))
@@ -244,8 +253,7 @@ def test_whoever_ends_it_gets_the_table(scene, folder, frames, ending, busy):
     if busy:
         for name, frame in zip(("x_short", "x_long"), frames, strict=True):
             save(folder / f"{name}.png", np.tile(frame, (6, 10, 1)))
-    obeying = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # also under `nohup`
-    process = start(f"{obeying}; {MAIN}", "restore", folder, "--watch", "-o", folder / "out")
+    process = start(MAIN, "restore", folder, "--watch", "-o", folder / "out")
     _first_is_done(folder)
     time.sleep(0 if busy else 1)
     process.send_signal(ending)
@@ -266,9 +274,9 @@ def test_what_a_script_starts_in_the_background_is_told_how_to_end(scene, folder
     """Its shell has it ignore Ctrl-C, which is meant for what runs in the foreground."""
     put(scene, folder, "s1", "l1")
     (folder / "x.png").write_bytes(b"broken")
-    ignoring = partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
+    ignoring = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
     report = folder / "report.json"
-    process = start(MAIN, "restore", folder, "--watch", "-o", folder / "out", "--report", report, preexec_fn=ignoring)
+    process = start(f"{ignoring}; {MAIN}", "restore", folder, "--watch", "-o", folder / "out", "--report", report)
     _first_is_done(folder)
     process.send_signal(signal.SIGINT)
     time.sleep(1)
