@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import os
 import re
 import shutil
@@ -365,6 +366,36 @@ def test_a_preview_that_comes_too_late_is_not_kept(opened, pair):
     assert page.evaluate("urls.size") == 0
 
 
+def _fails_and_is_seen_to(page, button):
+    """Preview twice, in vain at first, and look for what is said of that beside the button."""
+    refusal = Problem("worker-failed", "The worker process ended. Try again.")
+    preview = re.compile("layer=quick")
+    answer = {"status": 502, "content_type": "application/problem+json", "body": json.dumps(refusal.body())}
+    page.route(preview, lambda route: route.fulfill(**answer), times=1)
+    page.click(button, timeout=LATER)
+    page.wait_for_selector(".failed:not([hidden])", timeout=SOON)
+    assert page.locator(".failed:visible").all_inner_texts() == [refusal.detail]
+    page.route(preview, lambda route: route.fulfill(content_type="image/jpeg", body=_jpeg()), times=1)
+    page.click(button)
+    _until(page, "document.querySelector('#tag-after').textContent.startsWith('Preview')")
+    assert page.locator(".failed:visible").count() == 0
+
+
+def test_a_preview_that_fails_on_the_way_is_seen_to(opened, site, large_pair):
+    page = opened()
+    with _held(site, lambda: _give(page, *large_pair)):
+        _fails_and_is_seen_to(page, "#quick")
+        page.click("#cancel")
+
+
+def test_a_preview_of_a_result_that_fails_is_seen_to(opened, pair):
+    page = opened()
+    _give(page, *pair)
+    _finished(page)
+    page.click("#adjust summary")
+    _fails_and_is_seen_to(page, "#try")
+
+
 def _jpeg():
     preview = io.BytesIO()
     Image.new("RGB", (64, 64)).save(preview, "JPEG")
@@ -518,6 +549,20 @@ def test_parts_that_moved_unlike_the_rest_are_told_of(opened, moved, said):
     )
     assert any(said and text.endswith(said) for text in told) == bool(said)
     assert any("by different amounts" in text for text in told) == bool(said)
+
+
+def test_a_files_name_is_shown_as_it_is(opened):
+    note = "dsc_1.jpg has 2 pages, of which the first was used"
+    swapped = "img_2.jpg was exposed longer, so dsc_1.jpg was taken as the short frame"
+    report = {"blurry": "img_2.jpg", "notes": [note], "swapped": swapped, "warnings": ["dsc_1.jpg is too dark."]}
+    told = opened().evaluate(
+        """async (report) => {
+            const words = await import('/page/words.js');
+            return [...words.sentences({...report, size: [64, 48]}).map(([text]) => text), ...words.warnings(report)];
+        }""",
+        report,
+    )
+    assert {f"{note}.", f"{swapped}.", "dsc_1.jpg is too dark."} <= set(told)
 
 
 def test_by_keyboard_alone(opened):

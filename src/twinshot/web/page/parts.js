@@ -18,6 +18,11 @@ export function cards(...shown) {
   for (const id of ["progress", "problem", "done", "decided", "adjust"]) $(id).hidden = !shown.includes(id);
 }
 
+/** Take away what was said of a preview that failed. */
+export function forgetFailures() {
+  for (const line of document.querySelectorAll(".failed")) line.hidden = true;
+}
+
 /** Lines of a list, each with the class of its item. */
 export function fill(id, lines) {
   $(id).replaceChildren(

@@ -2,7 +2,7 @@
 
 import * as api from "/page/api.js";
 import { isDone } from "/page/list.js";
-import { $, say, state } from "/page/parts.js";
+import { $, forgetFailures, say, state } from "/page/parts.js";
 import { draw, found, refresh } from "/page/show.js";
 
 const QUICK = 768; // px a side of a quick preview: about a second
@@ -12,6 +12,7 @@ const MOST_ZIPPED = 250;
 export async function run(pair, send) {
   const turn = {};
   const over = () => pair.left || pair.turn !== turn;
+  forgetFailures();
   Object.assign(pair, { refusal: null, retry: () => run(pair, send), job: null, sending: true, turn });
   draw(pair);
   try {
@@ -102,6 +103,7 @@ export async function quick(button, chosen) {
   // Another picture is on view, or this one was finished or is made again.
   const gone = () => state.current !== current || current.job?.id !== id || isDone(current) !== done;
   const text = button.textContent;
+  forgetFailures();
   button.disabled = true;
   button.textContent = "Restoring this part…";
   const box = compare.visible(QUICK);
@@ -115,8 +117,10 @@ export async function quick(button, chosen) {
     $("tag-after").textContent = "Preview in the middle";
   } catch (refusal) {
     if (gone()) return;
+    const line = button.parentElement.nextElementSibling; // progress goes on, and would write over its own line
+    line.textContent = refusal.message;
+    line.hidden = false;
     say(refusal.message);
-    $("left").textContent = refusal.message;
   } finally {
     button.disabled = false;
     button.textContent = text;

@@ -2,7 +2,7 @@
 
 import * as api from "/page/api.js";
 import { isDone, list } from "/page/list.js";
-import { $, cards, fill, say, state, view } from "/page/parts.js";
+import { $, cards, fill, forgetFailures, say, state, view } from "/page/parts.js";
 import { askForToken } from "/page/token.js";
 import { Compare } from "/page/viewer.js";
 import * as words from "/page/words.js";
@@ -10,6 +10,7 @@ import * as words from "/page/words.js";
 export function look(pair) {
   state.current = pair;
   $("wait").hidden = false;
+  forgetFailures();
   draw(pair);
 }
 

@@ -24,7 +24,8 @@ export function sentences(report, options = {}) {
   return [swapped(report), merged(report), ...matched, kept(report), ...notes, made(report)].filter(Boolean);
 }
 
-const sentence = (text) => text[0].toUpperCase() + text.slice(1) + (text.endsWith(".") ? "" : ".");
+/** Its first letter stays as it is: it may be a file's name. */
+const sentence = (text) => text + (text.endsWith(".") ? "" : ".");
 
 function swapped(report) {
   return report.swapped ? [sentence(report.swapped), "sure"] : null;
