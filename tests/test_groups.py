@@ -102,6 +102,15 @@ def test_one_scene_taken_twice_is_two_pairs():
     assert sorted_into(*long_first)[0] == [(("b",), "a", ()), (("d",), "c", ())]
 
 
+def test_dark_frames_more_like_each_other_than_like_their_long_ones_are_two_pairs():
+    dark = shot("a", 1, seconds=0.004).look
+    bright = 0.7 * dark + 0.7 * shot("b", 2).look
+    names = [("a", dark, 0.004), ("b", bright, 0.125), ("c", dark, 0.004), ("d", bright, 0.125)]
+    twice = [replace(shot(name, seconds=time), look=look) for name, look, time in names]
+    assert sorted_into(*twice) == ([(("a",), "b", ()), (("c",), "d", ())], [])
+    assert sorted_into(twice[0], twice[2]) == ([], ["a", "c"])
+
+
 def test_names_count_as_numbers():
     found = sorted_into(*(shot(f"s{index}", seconds=0.02) for index in (10, 9, 2)), shot("x", seconds=0.5))
     assert found[0][0][0] == ("s2", "s9", "s10")

@@ -59,21 +59,26 @@ def scenes(shots: Sequence[Shot]) -> tuple[list[Scene], list[Shot]]:
     A result shows the same scene as its frames, and would be taken for one of them: it has no partner.
     """
     ordered = sorted((shot for shot in shots if not shot.result), key=_place)
-    result: list[Scene] = []
-    alone: list[Shot] = []
-    for together in _of_one_scene(ordered):
-        if len(together) == 1:
-            alone += together
-            continue
-        for part in _repetitions(together):
-            scene = _roles(part)
-            if scene:
-                result.append(scene)
-            else:
-                alone += part
+    result, alone = _grouped(_of_one_scene(ordered, of_one_exposure=True))
+    taken_again, alone = _grouped(_of_one_scene(sorted(alone, key=_place), of_one_exposure=False))
+    result += taken_again
     further, alone = _of_two_framings(sorted(alone, key=_place), ordered)
     alone = sorted([*alone, *(shot for shot in shots if shot.result)], key=_place)
     return sorted(result + further, key=lambda scene: _place(scene.short[0])), alone
+
+
+def _grouped(parts: list[list[Shot]]) -> tuple[list[Scene], list[Shot]]:
+    """The scenes among parts that show one, and the photographs of all others."""
+    found: list[Scene] = []
+    alone: list[Shot] = []
+    for together in parts:
+        for part in _repetitions(together):
+            scene = _roles(part)
+            if scene:
+                found.append(scene)
+            else:
+                alone += part
+    return found, alone
 
 
 def _place(shot: Shot) -> tuple[float, list[tuple[int, str]]]:
@@ -82,14 +87,17 @@ def _place(shot: Shot) -> tuple[float, list[tuple[int, str]]]:
     return shot.taken or 0.0, [(int(word), "") if word.isdecimal() else (-1, word) for word in words]
 
 
-def _of_one_scene(shots: list[Shot]) -> list[list[Shot]]:
-    """Connected by likeness of content, size, camera and time; each part in the order that was given."""
+def _of_one_scene(shots: list[Shot], of_one_exposure: bool) -> list[list[Shot]]:
+    """Connected by likeness of content, size, camera and time; each part in the order that was given.
+
+    A dark frame is far more like itself taken again than like its long one; `of_one_exposure` says whether frames
+    of one exposure are connected, too.
+    """
     linked = _likeness([shot.look for shot in shots])
-    for one, first in enumerate(shots):
-        for other, second in enumerate(shots):
-            if first.size != second.size or first.camera != second.camera or _apart(first, second):
-                linked[one, other] = -1.0
     np.fill_diagonal(linked, -1.0)
+    for one, other in np.argwhere(linked >= _LEAST_CORRELATION):
+        if not _may_be_of_one_scene(shots[one], shots[other], of_one_exposure):
+            linked[one, other] = -1.0
     best = linked.max(1, initial=-1.0)
     edges = (linked >= _LEAST_CORRELATION) & (linked >= np.minimum.outer(best, best) - _NEARLY_BEST)
     parts, waiting = [], set(range(len(shots)))
@@ -101,6 +109,12 @@ def _of_one_scene(shots: list[Shot]) -> list[list[Shot]]:
         parts.append([shots[index] for index in sorted(part)])
         waiting -= part
     return parts
+
+
+def _may_be_of_one_scene(one: Shot, other: Shot, of_one_exposure: bool) -> bool:
+    values = exposures((one, other))
+    fitting = of_one_exposure or bool(values.max() >= OTHER * values.min())
+    return fitting and one.size == other.size and one.camera == other.camera and not _apart(one, other)
 
 
 def _apart(one: Shot, other: Shot) -> bool:
