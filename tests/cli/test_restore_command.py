@@ -108,6 +108,7 @@ def test_not_both_to_standard_output(command, files, tmp_path):
 
 def test_help(command):
     short, long = command("restore", "-h"), command("restore", "--help")
+    assert "<bool>" not in command("-h").out + short.out  # as if a flag took a value
     assert (short.code, short.out) == (0, long.out)
     for option in ("--force", "--keep-order", "--quality", "--plan", "--pairs"):
         assert option in short.out

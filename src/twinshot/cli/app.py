@@ -12,19 +12,42 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
+from typer.core import TyperCommand, TyperGroup
 
 from ..picture.errors import TwinshotError, in_words
 
 if TYPE_CHECKING:
     from ..restoration import Progress, Stage
 
+
+class _PlainFlags:
+    """For commands: what takes no value shows none in the help, where typer has `<bool>`, as if it took one."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """All parameters, as typer's commands have them."""
+        params: list[Any] = super().get_params(ctx)  # type: ignore[misc]
+        for param in params:
+            if getattr(param, "is_flag", False):
+                param.metavar = ""
+        return params
+
+
+class _Group(_PlainFlags, TyperGroup):
+    """All commands."""
+
+
+class Command(_PlainFlags, TyperCommand):
+    """One command."""
+
+
 app = typer.Typer(
+    cls=_Group,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -9,14 +9,14 @@ from io import TextIOWrapper
 from types import FrameType
 
 from ..picture.errors import TwinshotError
-from .app import app, err, show_traceback, words_of
+from .app import Command, app, err, show_traceback, words_of
 from .lab import benchmark, export, synth, train
 from .models import models
 from .restore import restore
 from .serve import serve
 
 for command in (restore, models, synth, train, export, benchmark, serve):  # as the help lists them
-    app.command()(command)
+    app.command(cls=Command)(command)
 
 _ENDINGS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]  # Windows has but one
 
