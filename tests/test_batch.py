@@ -184,6 +184,12 @@ def test_restore_many(files, frames, tmp_path):
     assert found[0].sources == tuple(path.absolute() for path in files)
 
 
+def test_restore_many_takes_two_frames_for_each_picture(files):
+    """A third one was left out without a word, and of a lone path each letter taken for a file's name."""
+    found = list(twinshot.restore_many([(*files, files[0]), files[0], files]))
+    assert [str(one).startswith("give two frames for each") for one in found] == [True, True, False]
+
+
 def test_pairs_are_matched_while_the_one_before_is_restored(files, frames, monkeypatch):
     threads = []
     prepare = batch.prepare

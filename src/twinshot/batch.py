@@ -445,6 +445,8 @@ def restore_many(
     def read(pair: tuple[Source | Sequence[Source], Source | None] | Pair) -> tuple[_Ahead, tuple[Path, ...]]:
         if isinstance(pair, Pair):
             return _matched(pair, Clock(), settings), ()
+        if not isinstance(pair, (list, tuple)) or len(pair) != 2:
+            raise InputError("give two frames for each picture: the noisy one, or a list of them, and the blurry one")
         short = pair[0] if isinstance(pair[0], (list, tuple)) else (pair[0],)
         sources = (*short, *([] if pair[1] is None else [pair[1]]))
         return _read_ahead(pair[0], pair[1], settings), tuple(path.absolute() for path in paths_of(*sources))
