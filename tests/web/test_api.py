@@ -169,6 +169,19 @@ def test_previews(site, pair):
     assert edge.shape == (10, 24, 3)
 
 
+def test_a_picture_that_there_will_never_be_is_not_to_be_waited_for(site, pair, burst, tmp_path):
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(b"x")
+    alone = site.post([("short", path) for path in (burst[0], burst[2])])
+    for answer, layer, status, says in (
+        (site.send(*pair), "trust", 422, "trust_map=true"),
+        (alone, "long", 422, "where one was sent"),
+        (site.send(pair[0], bad), "result", 409, "bad.jpg"),
+    ):
+        refused = site.client.get(f"/v1/restorations/{site.ends(answer)['id']}/preview?layer={layer}")
+        assert (refused.status_code, says in refused.json()["detail"]) == (status, True)
+
+
 def test_previews_shrink(site, large_pair):
     job = site.send(*large_pair).json()
     path = f"/v1/restorations/{job['id']}/preview"
@@ -270,7 +283,8 @@ def test_unknown_addresses_and_methods(site):
     for path in ("/v1/restorations/x", "/v1/restorations/x/events", "/v1/nothing", "/page/../server.py", "/page/"):
         answer = site.client.get(path)
         assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json"), path
-    assert site.client.put("/v1/restorations").status_code == 405
+    wrong = site.client.put("/v1/restorations")
+    assert (wrong.status_code, "header Allow" in wrong.json()["detail"]) == (405, True)
     assert set(site.client.put("/v1/restorations/x").headers["allow"].split(", ")) == {"GET", "HEAD", "DELETE"}
 
 

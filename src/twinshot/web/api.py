@@ -87,7 +87,7 @@ async def preview(request: Request) -> Response:
     layer = _one_of(request, "layer", (*_LAYERS, "quick"), "result")
     size = await run_in_threadpool(layers.size, job.folder, "short" if layer == "quick" else layer)
     if size is None:
-        raise Problem("not-ready", "This picture is not there yet. Wait for the restoration to go on.")
+        raise _missing(job)
     box, fields = _box(request, *size), dict(request.query_params)
     forms.knobs(fields)  # wrong ones are refused for layers, too, that have no use for them
     if layer == "quick":
@@ -224,6 +224,18 @@ def _check_done(job: Job) -> None:
     if job.over:
         raise Problem("no-result", job.problem.detail if job.problem else "It was cancelled.")
     raise Problem("not-ready", "Wait until its state is `done`.")
+
+
+def _missing(job: Job) -> Problem:
+    """Why a restoration has not the picture that was asked for."""
+    if not job.over:
+        return Problem("not-ready", "This picture is not there yet. Wait for the restoration to go on.")
+    _check_done(job)
+    return Problem(
+        "invalid-input",
+        "It has no such picture. A trust map is made where trust_map=true was sent, and a long photograph is there "
+        "where one was sent.",
+    )
 
 
 def _one_of(request: Request, name: str, values: tuple[str, ...], default: str) -> str:

@@ -89,7 +89,8 @@ async def on_http_error(request: Request, error: Exception) -> Response:
             "bad-request", f"{error.detail} Send multipart/form-data as the API's description says."
         ).response()
     title = HTTPStatus(error.status_code).phrase
-    body = {"type": "about:blank", "title": title, "status": error.status_code, "detail": error.detail}
+    detail = "Use one of the methods that the header Allow names." if error.status_code == 405 else error.detail
+    body = {"type": "about:blank", "title": title, "status": error.status_code, "detail": detail}
     return JSONResponse(body, error.status_code, error.headers, "application/problem+json")
 
 
