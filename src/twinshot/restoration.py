@@ -349,6 +349,8 @@ def _fill(
     """Put what `model` makes of the short frame alone where the long one shows nothing, but close to its edge."""
     for strip in _strips(ready.shown.inner, ready.pair.noisy.size):
         share = np.clip((ready.shown.distance(strip) - _MIRRORED) / _FADE, 0, 1)
+        if not share.any():
+            continue
         alone = over_tiles(model, strip.size, _alone(ready, strip), after=_with_grain(settings))
         fused = strip.of(pixels)
         fused[...] = fused + share[..., None] * (alone.astype(np.float32) - fused) + np.float32(0.5)

@@ -87,6 +87,14 @@ def test_noise_of_the_long_frame_is_kept_out(truth):
     assert share_of_long(_noisy(truth, 0.1, 1), grainy, truth, noise=0.03, doubt=0.0).max() == 0
 
 
+@pytest.mark.parametrize(("contrast", "taken"), [(1.0, False), (0.7, True)])
+def test_noise_that_the_network_took_off_is_kept_out(truth, contrast, taken):
+    """Though the long frame is sharp; where the short one has lost the scene, such a picture tells nothing."""
+    short, grainy = _noisy(0.5 + contrast * (truth - 0.5), 0.05, 1), _noisy(truth, 0.05, 2)
+    share = share_of_long(short, grainy, truth, noise=0.008, doubt=1.0)
+    assert (share.mean() > 0.5) == taken
+
+
 def test_a_picture_too_small_to_tell_is_left_to_the_network(truth):
     small = np.ascontiguousarray(truth[:20, :24])
     assert _sharp(_noisy(small, 0.02, 1), small).max() == 0

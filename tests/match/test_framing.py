@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from skimage import data
 
+from twinshot.match.borders import Area
 from twinshot.match.prepare import prepare
 from twinshot.picture.encoding import to_linear, to_srgb
 from twinshot.picture.errors import MismatchError
@@ -114,6 +115,25 @@ def test_a_border_stays_and_the_scene_moves(around, value):
     ready = matched(around(long_view(60, 0), value), around(short_view(), value))
     assert seen_at(ready) == pytest.approx((60, 0), abs=1)
     assert ready.shown.share < 0.9  # what the border of the long frame hides is not shown by it
+
+
+def test_a_border_that_both_frames_have_is_shown_but_not_what_one_of_them_hides():
+    shown = matched(with_bars(long_view(0, 20), 0), with_bars(short_view(), 0)).shown
+    distance = shown.distance(Area(0, 0, *shown.size))[:, 180]
+    assert not distance[:38].any()
+    assert not distance[-38:].any()
+    hidden = np.flatnonzero(distance)
+    assert hidden.size == pytest.approx(20, abs=2)
+    assert shown.share == pytest.approx(1 - 20 / 300, abs=0.01)
+
+
+def test_an_even_night_sky_is_no_border():
+    """It is shown: what is restored there is made of both frames."""
+    short, long = short_view(), long_view(0, 0)
+    short[:80], long[:80] = 0, 1
+    shown = matched(long, short).shown
+    assert shown.share > 0.98
+    assert not shown.distance(Area(0, 0, 80, 360))[4:, 4:-4].any()
 
 
 def test_a_circle_stays_and_the_scene_moves():

@@ -32,6 +32,8 @@ class Shot:
             or where nobody asked for it.
         sigma: the noisy frame's true root mean square error: told to denoisers that ask for one.
         same_scene: False where the frames do not go together, so that a network's fallback sees the noisy one alone.
+        decided: what else matching tells a network's way: doubt in the tone, whether the short frame is lost, and the
+            share of it that the long one shows.
     """
 
     pair: Pair
@@ -41,6 +43,7 @@ class Shot:
     burst: tuple[Image, ...]
     sigma: float
     same_scene: bool = True
+    decided: tuple[float, bool, float] = (0.0, False, 1.0)
 
 
 class System(Protocol):

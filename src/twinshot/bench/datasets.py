@@ -80,7 +80,8 @@ def shot_of(pair: Pair, burst: Sequence[Image], truth: Image) -> Shot:
     matched = ready.short
     sigma = float(np.sqrt(np.mean((matched - truth) ** 2)))
     frames = tuple(tone.apply(frame, ready.tone) for frame in burst)
-    return Shot(pair, matched, as_float(pair.blurry.pixels), ready.long, frames, sigma, ready.same_scene)
+    decided = round(ready.tone.doubt, 3), ready.tone.lost, round(ready.shown.share, 3)
+    return Shot(pair, matched, as_float(pair.blurry.pixels), ready.long, frames, sigma, ready.same_scene, decided)
 
 
 def triples_in(folder: Path) -> list[Triple]:
@@ -133,8 +134,8 @@ class PreparedSet:
     """What systems see of a set.
 
     Attributes:
-        sha256: over its files and what becomes of them, and which are left to a fallback; code that leaves that alone
-            may change. A frame of a burst is brought to its exposure as the noisy one is, so that its file will do.
+        sha256: over its files, what becomes of them, and what is decided on the way; code that leaves that alone may
+            change. A frame of a burst is brought to its exposure as the noisy one is, so that its file will do.
         facts: what was measured of each, by the triples' names.
     """
 
@@ -148,7 +149,7 @@ def prepared(triples: Sequence[Triple], measure: Callable[[Triple, Shot], dict[s
     for triple in triples:
         shot = triple.shot()
         parts = [path.read_bytes() for path in triple.files] + [shot.noisy.tobytes(), shot.registered.tobytes()]
-        parts += [] if shot.same_scene else [b"left to the fallback"]
+        parts.append(repr((shot.same_scene, *shot.decided)).encode())
         total.update(b"".join(hashlib.sha256(part).digest() for part in parts))
         facts[triple.name] = measure(triple, shot)
     return PreparedSet(total.hexdigest(), facts)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import cv2
 import numpy as np
@@ -27,6 +27,7 @@ _RESAMPLING = 0.02  # of correlation, by which a way that scales has to be bette
 _ZOOMS = (1.2, 1 / 1.2)  # of one that was cropped before it was scaled to this size; registration finds what is between
 _LARGEST_SCALE = 3.0  # of the long frame's pixels, up or down
 _ONE_SCALE = 0.01  # scales that differ by less are one
+_LATTICE = 256  # pixels a side by which the share that is shown is told
 _LEAST_SHOWN = 0.5  # share of the short frame that the long one has to show
 
 
@@ -34,22 +35,25 @@ _LEAST_SHOWN = 0.5  # share of the short frame that the long one has to show
 class Shown:
     """What of the short frame's canvas the long frame shows.
 
+    A border that both frames have is shown: it is the same in both. What looks like one is, more often, the night.
+
     Attributes:
-        area: where the long frame, as it lies on the canvas, is no mirror image.
+        area: where the long frame, as it lies on the canvas, is neither a mirror image nor such a border.
+        laid: where it is no mirror image.
         matrix: of pixels of the canvas to where the long frame is read.
         size: height and width of the canvas.
     """
 
     area: Area
+    laid: Area
     matrix: Matrix
     size: Size
 
     @property
     def share(self) -> float:
-        """Of the canvas, in [0, 1]."""
-        canvas = _corners(Area(0, 0, *self.size))
-        common, _ = cv2.intersectConvexConvex(canvas, self._outline().astype(np.float32))
-        return float(common / max(cv2.contourArea(canvas), 1.0))
+        """Of the canvas, in [0, 1], by a lattice of its pixels."""
+        rows, columns = (np.linspace(0, side - 1, min(side, _LATTICE)).round() for side in self.size)
+        return float(np.mean(self._beyond(rows[:, None], columns[None]) == 0))
 
     @property
     def inner(self) -> Area:
@@ -68,17 +72,25 @@ class Shown:
         """(h, w): how far each pixel lies from what is shown, px; 0 within."""
         if part.within(self.inner):
             return np.zeros(part.size, np.float32)
-        x, y = np.arange(part.left, part.right)[None], np.arange(part.top, part.bottom)[:, None]
+        return self._beyond(np.arange(part.top, part.bottom)[:, None], np.arange(part.left, part.right)[None])
+
+    def _beyond(self, y: NDArray[Any], x: NDArray[Any]) -> Image:
+        """The same for rows (h, 1) and columns (1, w) of the canvas."""
         u, v, depth = ((a * x + (b * y + c)).astype(np.float32) for a, b, c in self.matrix)
-        u, v = u / depth, v / depth
-        top, left, bottom, right = self.area
-        inside = np.minimum(np.minimum(u - left, right - 1 - u), np.minimum(v - top, bottom - 1 - v))
-        return np.asarray(np.maximum(-inside, 0), np.float32)
+        beyond = np.maximum(-_depth(self.area, v / depth, u / depth), 0)
+        in_border = (_depth(self.laid, y, x) >= 0) & (_depth(self.area, y, x) < 0)
+        return np.where(in_border, np.float32(0), beyond)
 
     def _outline(self) -> NDArray[np.float64]:
         """(4, 2) corners of what is shown, on the canvas, clockwise from the top left."""
         corners = _corners(self.area).astype(np.float64)
         return np.asarray(cv2.perspectiveTransform(corners[:, None], np.linalg.inv(self.matrix))[:, 0])
+
+
+def _depth(area: Area, y: NDArray[Any], x: NDArray[Any]) -> NDArray[Any]:
+    """How far pixels lie within an area, px; below 0 for those without."""
+    rows, columns = np.minimum(y - area.top, area.bottom - 1 - y), np.minimum(x - area.left, area.right - 1 - x)
+    return np.asarray(np.minimum(rows, columns))
 
 
 def _corners(area: Area) -> Image:
@@ -92,8 +104,8 @@ class Framed:
 
     Attributes:
         pair: the frames, the long one as it lies on the short one's canvas.
-        shown: where on the canvas the long frame shows something, before registration; beyond, it is mirrored, or a
-            border that both frames have.
+        laid: where on the canvas the long frame lies, before registration; beyond, it is mirrored.
+        shown: what of that is no border that both frames have.
         compared: where on the canvas both show something.
         alignment: of the two `views`.
         scaled: whether the long frame was.
@@ -101,6 +113,7 @@ class Framed:
     """
 
     pair: Pair
+    laid: Area
     shown: Area
     compared: Area
     alignment: align.Alignment
@@ -176,13 +189,13 @@ def _scales(short: Size, long: Size, zooms: tuple[float, ...]) -> list[float]:
 def _laid(pair: Pair, way: Way) -> Framed:
     """The long frame on the short one's canvas, middle on middle, and registered there."""
     scaled = _scaled(_turned(pair.blurry.pixels, way.turns), way.scale)
-    pixels, shown = _on_canvas(scaled, pair.noisy.size)
+    pixels, laid = _on_canvas(scaled, pair.noisy.size)
     if pixels is not pair.blurry.pixels:
         pair = Pair(pair.noisy, replace(pair.blurry, pixels=pixels))
-    compared, known = borders.inside(shown.of(pair.noisy.pixels), shown.of(pair.blurry.pixels))
-    compared, known = (area.moved(shown.top, shown.left) for area in (compared, known))
+    compared, shown = borders.inside(laid.of(pair.noisy.pixels), laid.of(pair.blurry.pixels))
+    compared, shown = (area.moved(laid.top, laid.left) for area in (compared, shown))
     found = align.estimate(*(compared.of(frame.pixels) for frame in (pair.noisy, pair.blurry)))
-    return Framed(pair, known, compared, found, way.scale != 1.0, _note(pair, way, pixels is not scaled))
+    return Framed(pair, laid, shown, compared, found, way.scale != 1.0, _note(pair, way, pixels is not scaled))
 
 
 def _turned(pixels: Pixels, turns: int) -> Pixels:

@@ -112,7 +112,7 @@ def prepare(pair: Pair | swap.Ordered, settings: Settings = AS_FOUND) -> Prepare
     }
     cautions = tuple(Caution(code, text) for code, text in said.items() if text)
     alignment = align.offset(alignment, framed.compared.left, framed.compared.top)
-    shown = framing.Shown(framed.shown, alignment.matrix, pair.noisy.size)
+    shown = framing.Shown(framed.shown, framed.laid, alignment.matrix, pair.noisy.size)
     flicker, errors = _striped(pair, alignment, found)
     notes = tuple(filter(None, (framed.note, _partly(pair, alignment, shown), *_stripes(pair, flicker, errors))))
     shifts = _shifts(pair, alignment, found)

@@ -6,12 +6,13 @@ nothing of is in neither. So K is the one over the other. A camera's move leaves
 sharp where K is near 1, or above it, as where the short frame has lost detail, in all of six directions.
 
 What the short frame has lost is lost to the restored picture's K as well. So where that one's K is the larger, the
-restored picture has more of the scene, whatever the long frame's K.
+restored picture has more of the scene, whatever the long frame's K. And where the long frame's K is the larger by far
+in the finest band, but 1 in the coarsest, that is noise, which the network has taken off.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import cv2
 import numpy as np
@@ -20,7 +21,8 @@ from ..picture.encoding import Image
 from .spectrum import Array, sectors
 
 _WINDOW = 320  # px a side of what one figure is for
-_RINGS = (0.0625, 0.125, 0.25)  # cycles a pixel: bounds of the bands; beyond them JPEG and demosaicing speak
+_RINGS = (0.0625, 0.125, 0.25, 0.4)  # cycles a pixel: bounds of the bands
+_TELLING = 2  # of the bands, that tell of blur; in the finest one JPEG and demosaicing speak
 _DIRECTIONS = 6
 _ALL = 0.9  # weight of the whole picture in a window's powers: a hand moves all of it alike, and noise needs averaging
 _SHARP = (0.75, 0.87)  # least K: from where on a frame is taken for sharp, and where it is
@@ -28,6 +30,12 @@ _DOUBT = (-0.25, -0.12)  # minus the standard error of the products over their m
 _SLIGHT = (0.55, 0.7)  # least K of a slight blur
 _FURTHER = (4.0, 8.0)  # power of the restored picture's difference over what the blur explains
 _NO_LESS = (0.92, 0.98)  # K over the restored picture's: from where on the long frame has as much of the scene
+_NOISY = (1.25, 1.6)  # the same in the finest band: from where on the long frame has noise instead, and where it has
+_WHOLE = (
+    -1.25,
+    -1.12,
+)  # minus K in the coarsest band: from where on the short frame has all contrast, and where it has
+_GRAINY = (0.001, 0.002)  # sigma of the long frame's noise, encoded values, that is worth the network's touch
 _WARY = 2.0  # standard errors that K may be less
 _GRAINS = 3.0  # times the noise that the finest detail tells of: JPEG and demosaicing leave more where it is coarser
 _WINDOW_POWER = (3 / 8 * _WINDOW) ** 2  # sum of a window's squares
@@ -65,9 +73,30 @@ class _Spectrum:
         spread = np.sqrt(self.short * self.long * 2 / np.maximum(self.count, 1))
         return spread / np.maximum(np.abs(self.both), 1e-12)
 
+    @property
+    def telling(self) -> _Spectrum:
+        """Without the finest band."""
+        return _Spectrum(*(getattr(self, each.name)[..., :_TELLING, :] for each in fields(self)))
+
+    @property
+    def kept(self) -> Array:
+        """K by band, over all directions."""
+        return _over_directions(self.long) / _over_directions(self.both)
+
+    @property
+    def relative(self) -> Array:
+        """That K over the restored picture's."""
+        return self.kept * (_over_directions(self.traced) / _over_directions(self.restored))
+
+
+def _over_directions(powers: Array) -> Array:
+    return np.asarray(np.maximum(powers.sum(-1), 1e-9))
+
 
 def sharp_share(short: Image, long: Image, restored: Image, noise: float, doubt: float) -> tuple[Image, Image]:
     """How sure it is that the long frame is sharp, and that it has no less of the scene than the restored picture.
+
+    Nor more noise: the second figure falls where the restored picture has less of it, as far as that is seen.
 
     Args:
         short: the short frame in the long one's light, grey, (H, W).
@@ -82,9 +111,11 @@ def sharp_share(short: Image, long: Image, restored: Image, noise: float, doubt:
     height, width = short.shape
     places = [[np.s_[y : y + _WINDOW, x : x + _WINDOW] for x in _starts(width)] for y in _starts(height)]
     sums = np.array([[_sums(short[place], long[place], restored[place]) for place in row] for row in places])
-    found = _Spectrum(*np.moveaxis(_ALL * sums.mean((0, 1)) + (1 - _ALL) * sums, 2, 0))
-    sharp = np.maximum(_sharp(found), doubt * _better(found, noise))
-    no_less = 1 - (1 - doubt) * (1 - between(_relative(found), _NO_LESS))
+    whole = sums.mean((0, 1))
+    found = _Spectrum(*np.moveaxis(_ALL * whole + (1 - _ALL) * sums, 2, 0))
+    sharp = np.maximum(_sharp(found.telling), doubt * _better(found.telling, noise))
+    no_less = 1 - (1 - doubt) * (1 - between(found.relative[..., _TELLING - 1], _NO_LESS))
+    no_less = no_less * (1 - _noisier(_Spectrum(*whole), noise))
     first, second = (
         np.asarray(cv2.resize(share, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
         for share in (sharp.astype(np.float32), no_less.astype(np.float32))
@@ -109,12 +140,13 @@ def _better(found: _Spectrum, noise: float) -> Array:
     return between(least.min((-1, -2)), _SLIGHT) * between(ratio, _FURTHER)
 
 
-def _relative(found: _Spectrum) -> Array:
-    """The long frame's K over the restored picture's, in the finer band, over all directions."""
-    long, both, restored, traced = (
-        np.maximum(each[..., -1, :].sum(-1), 1e-9) for each in (found.long, found.both, found.restored, found.traced)
-    )
-    return np.asarray(long / both * (traced / restored))
+def _noisier(found: _Spectrum, noise: float) -> Array:
+    """How sure it is that the long frame has noise that the restored picture has not, by the whole picture.
+
+    A short frame that has lost its finest detail raises K as well, but it has lost some that is coarser, too.
+    """
+    grain = between(found.relative[..., -1], _NOISY) * between(-found.kept[..., 0], _WHOLE)
+    return grain * between(np.array(noise), _GRAINY)
 
 
 def between(values: Array, bounds: tuple[float, float]) -> Array:
