@@ -146,6 +146,21 @@ def test_a_set_is_looked_at_once(bench, folder, monkeypatch):
     assert again["systems"] == first["systems"]
 
 
+@pytest.mark.parametrize(
+    ("what", "by", "kept"), [("registered", 0.0005, True), ("sigma", 0.001, False), ("doubt", 0.5, False)]
+)
+def test_rows_are_kept_where_another_processor_rounds_the_set_otherwise(bench, tmp_path, what, by, kept):
+    bench("blurry")
+    path = tmp_path / "out" / "results.json"
+    results = json.loads(path.read_text())
+    night = results["sets"]["night"]
+    night["systems"]["blurry"]["psnr"], night["files"] = -1.0, "of another processor"
+    night["sha256"] = f"other {night['sha256'].partition(' ')[2]}"
+    night["cases"]["a.png"][what] += by
+    path.write_text(json.dumps(results))
+    assert (bench("blurry")["systems"]["blurry"]["psnr"] == -1.0) == kept
+
+
 def test_a_killed_benchmark_goes_on(bench, add):
     first = bench("blurry")
 

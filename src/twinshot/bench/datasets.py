@@ -140,10 +140,10 @@ class PreparedSet:
     """
 
     sha256: str
-    facts: dict[str, dict[str, float]]
+    facts: dict[str, dict[str, Any]]
 
 
-def prepared(triples: Sequence[Triple], measure: Callable[[Triple, Shot], dict[str, float]]) -> PreparedSet:
+def prepared(triples: Sequence[Triple], measure: Callable[[Triple, Shot], dict[str, Any]]) -> PreparedSet:
     """Match and register a whole set, and measure what systems are shown."""
     total, facts = hashlib.sha256(), {}
     for triple in triples:
