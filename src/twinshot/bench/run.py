@@ -32,8 +32,8 @@ from .systems import key_of, system
 SHOWN = 3  # cases a set whose pictures are kept for the report
 CROP = 256  # px: side of those pictures
 IDENTICAL = 100.0  # dB: what stands for infinity, which JSON has no number for
-_ROUNDING = {"sigma": 2e-5, "best_psnr": 0.002, "best_ssim": 2e-4, "registered": 0.002, "doubt": 0.01, "shown": 0.005}
-"""By how much a set's facts may differ from those of another processor; 0.0001 dB were seen."""
+_ROUNDING = {"sigma": 1e-4, "best_psnr": 0.01, "best_ssim": 0.001, "registered": 0.01, "doubt": 0.01, "shown": 0.005}
+"""By how much a set's facts may differ from those of another processor: 0.00003, 0.006 dB and 0.0004 were seen."""
 _SMALLEST_GRID = 64  # px: the checkerboard's window
 
 
