@@ -16,6 +16,7 @@ from PIL import Image
 
 import twinshot
 from twinshot.files import exif, io, xmp
+from twinshot.picture.errors import OutputError
 from twinshot.picture.pair import Metadata
 
 PACKET = (
@@ -144,6 +145,20 @@ def test_history_grows():
     assert b"a &amp; b" in twice
     assert xmp.with_history(b"no packet", "twinshot 1", "a") == b"no packet"
     assert b"softwareAgent" in xmp.with_history(b"", "twinshot 1", "a")
+
+
+@pytest.mark.parametrize("packet", [b"", xmp.with_history(b"", "a", "b")], ids=["first", "further"])
+def test_a_frames_name_may_have_bytes_that_are_no_text(packet):
+    told = xmp.with_history(packet, "twinshot", "bad\udcff.jpg with long.jpg")
+    assert b"bad?.jpg with long.jpg" in told
+    ElementTree.fromstring(told)
+
+
+@pytest.mark.parametrize("quality", [0, 101])
+def test_a_quality_that_is_none_is_refused(tmp_path, pixels, quality):
+    with pytest.raises(OutputError, match=rf"a.jpg: quality {quality} is out of range"):
+        io.write(tmp_path / "a.jpg", pixels, Metadata(), quality)
+    assert not list(tmp_path.iterdir())
 
 
 def test_xmp_too_long_for_jpeg_loses_its_padding_first(tmp_path, pixels):

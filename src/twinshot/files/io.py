@@ -156,6 +156,8 @@ def write(path: Path, pixels: Pixels, metadata: Metadata, quality: int | None = 
 def encoder(path: Path, pixels: Pixels, metadata: Metadata, quality: int | None = None) -> Callable[[IO[bytes]], None]:
     """What writes such a file to a stream; arguments and errors are those of `write`."""
     kind = format_of(path)
+    if quality is not None and not 1 <= quality <= 100:
+        raise OutputError(f"{path}: quality {quality} is out of range; give a number from 1 to 100")
     bits = 8 * pixels.itemsize
     if bits > _DEPTHS.get(kind, 8):
         raise OutputError(f"{path}: {kind} holds {_DEPTHS.get(kind, 8)} bits a channel; choose PNG or TIFF for 16")

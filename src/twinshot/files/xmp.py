@@ -62,7 +62,7 @@ def with_history(packet: bytes, software: str, what: str) -> bytes:
     end = packet.find(b"</rdf:Seq>", old.end()) if old else -1
     if end >= 0:
         event = event.replace("<rdf:li", f"<rdf:li {_NAMESPACES}", 1)
-        return packet[:end] + event.encode() + packet[end:]
+        return packet[:end] + event.encode(errors="replace") + packet[end:]
     return with_description(
         packet,
         f'<rdf:Description rdf:about="" {_NAMESPACES}><xmpMM:History><rdf:Seq>{event}</rdf:Seq></xmpMM:History>'
@@ -75,7 +75,8 @@ def with_description(packet: bytes, description: str) -> bytes:
     packet = packet or _EMPTY
     whole = re.sub(rb"<rdf:RDF\b([^<>]*)/>", rb"<rdf:RDF\1></rdf:RDF>", packet)
     head, end, tail = whole.rpartition(b"</rdf:RDF>")
-    return head + description.encode() + end + tail if end else packet
+    # A file's name may have bytes that are no text.
+    return head + description.encode(errors="replace") + end + tail if end else packet
 
 
 def for_jpeg(packet: bytes) -> bytes:
