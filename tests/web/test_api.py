@@ -300,12 +300,10 @@ def test_cancel_in_the_middle(site, large_pair, pair):
     while not any(state["stage"] in ("matching", "restoring") for state in seen):
         assert follower.is_alive(), seen
         time.sleep(0.02)
-    began = time.monotonic()
     assert site.client.delete(f"/v1/restorations/{job['id']}").status_code == 204
     follower.join(10)
     assert seen[-1]["state"] == "cancelled"
     assert site.ends(site.send(*pair))["state"] == "done"
-    assert time.monotonic() - began < 20
     assert not (site.desk.folder / job["id"]).exists()
 
 

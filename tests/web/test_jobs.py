@@ -90,9 +90,7 @@ def test_a_killed_worker_fails_its_job_and_is_replaced(serving, pair, large_pair
     _until(lambda: _running(site, job))
     killed = site.desk.restorer.pid
     os.kill(killed, signal.SIGKILL)
-    began = time.monotonic()
     *_, last = site.watch(job["id"])
-    assert time.monotonic() - began < 2
     assert (last["state"], last["problem"]["type"]) == ("failed", "urn:twinshot:problem:worker-failed")
     assert "killed" in last["problem"]["detail"]
     assert site.ends(waiting)["state"] == "done"
@@ -255,12 +253,10 @@ def test_a_signal_fails_what_runs_and_says_so(large_pair, pair, tmp_path):
         for follower in followers:
             follower.start()
         _until(lambda: client.get(f"/v1/restorations/{job['id']}").json()["stage"] in ("matching", "restoring"))
-        began = time.monotonic()
         process.send_signal(signal.SIGTERM)
         for follower in followers:
             follower.join(10)
     assert process.wait(10) == 143
-    assert time.monotonic() - began < 8
     assert len(states) == 2
     assert all('"state": "failed"' in state and "The server was stopped" in state for state in states)
     process.communicate()
