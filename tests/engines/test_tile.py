@@ -138,8 +138,8 @@ def test_no_seam(model, photo, monkeypatch, registered):
     monkeypatch.setattr(restoration, "LARGEST_TILE", 256)
     tiled = twinshot.restore(noisy, blurry, model=model, progress=lambda *said: tiles.append(said))
     assert tiles[2:] == [("restore", done, 6) for done in range(7)]
-    assert np.abs(tiled.image - whole.image).max() < 2 / 255  # tiles a fifth of the usual size hide some of the context
-    assert np.abs(tiled.image - whole.image).mean() < 0.02 / 255
+    assert np.abs(tiled.image - whole.image).max() < 3 / 255  # tiles a fifth of the usual size hide some of the context
+    assert np.abs(tiled.image - whole.image).mean() < 0.04 / 255
 
 
 @pytest.mark.parametrize("name", ["rnn", "merger"])

@@ -102,7 +102,7 @@ def test_short_frames_alone(site, burst):
     last = site.ends(site.post([("short", burst[0]), ("short", burst[2])]))
     assert (last["roles"], last["report"]["tone"], last["state"]) == (["short", "short"], None, "done")
     path = f"/v1/restorations/{last['id']}/preview"
-    assert site.client.get(f"{path}?layer=long").status_code == 409
+    assert site.client.get(f"{path}?layer=long").status_code == 422
     box = {"x": 20, "y": 10, "w": 64, "h": 48}
     assert _pixels(site.client.get(path, params={"layer": "quick", **box})).shape == (48, 64, 3)
 

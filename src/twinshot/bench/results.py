@@ -91,22 +91,22 @@ class Facts(_Table, frozen=True, omit_defaults=False):
     Attributes:
         sigma: the noisy frame's error, in [0, 1].
         best_psnr, best_ssim: of the better of the inputs.
-        registered: PSNR of the blurry frame at the noisy one's pixels.
-        same_scene, doubt, lost, shown: what matching decided, as `Shot` has it; doubt and share in [0, 1].
         blur: px, where it is known.
         source: the photograph, or the film's scene, that it was made of, where it is known.
+        registered: PSNR of the blurry frame at the noisy one's pixels.
+        same_scene, doubt, lost, shown: what matching decided, as `Shot` has it; doubt and share in [0, 1].
     """
 
     sigma: float
     best_psnr: float
     best_ssim: float
+    blur: float | None = None
+    source: str | None = None
     registered: float | None = None
     same_scene: bool = True
     doubt: float = 0.0
     lost: bool = False
     shown: float = 1.0
-    blur: float | None = None
-    source: str | None = None
 
 
 class SetResults(_Table, frozen=True, kw_only=True, omit_defaults=False):
