@@ -31,10 +31,7 @@ _SLIGHT = (0.55, 0.7)  # least K of a slight blur
 _FURTHER = (4.0, 8.0)  # power of the restored picture's difference over what the blur explains
 _NO_LESS = (0.92, 0.98)  # K over the restored picture's: from where on the long frame has as much of the scene
 _NOISY = (1.25, 1.6)  # the same in the finest band: from where on the long frame has noise instead, and where it has
-_WHOLE = (
-    -1.25,
-    -1.12,
-)  # minus K in the coarsest band: from where on the short frame has all contrast, and where it has
+_WHOLE = (-1.25, -1.12)  # minus K in the coarsest band: likewise, that the short frame has all its contrast
 _GRAINY = (0.001, 0.002)  # sigma of the long frame's noise, encoded values, that is worth the network's touch
 _WARY = 2.0  # standard errors that K may be less
 _GRAINS = 3.0  # times the noise that the finest detail tells of: JPEG and demosaicing leave more where it is coarser
