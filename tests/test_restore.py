@@ -18,7 +18,7 @@ import twinshot
 from twinshot.bench.metrics import ssim
 from twinshot.files import io
 from twinshot.files.pairs import read_pair
-from twinshot.match import tone
+from twinshot.match import tone, tone_fit
 from twinshot.match.prepare import prepare
 from twinshot.picture.encoding import to_linear, to_srgb
 from twinshot.picture.levels import psnr
@@ -67,7 +67,7 @@ def restored(frames, model):
 
 def test_the_shipped_model_gains_over_both_inputs(triple, restored, frames):
     pair = Pair(*(Frame(pixels, name) for pixels, name in zip(frames, ("noisy", "blurry"), strict=True)))
-    match = tone.estimate(pair.noisy.pixels, pair.blurry.pixels)
+    match = tone_fit.estimate(pair.noisy.pixels, pair.blurry.pixels)
     noisy = tone.apply(triple.noisy, match)
     inputs = [psnr(noisy, triple.sharp), psnr(triple.blurry, triple.sharp)]
     assert psnr(restored.image, triple.sharp) > max(inputs) + 3
@@ -198,7 +198,7 @@ def test_the_report(restored, model):
     assert (report["engine"], report["arithmetic"]) == ("onnx", "f32")
     assert (report["noisy"], report["blurry"]) == ("the first array", "the second array")
     assert len(report["gain"]) == 3
-    assert report["tone"] in tone.MODELS
+    assert report["tone"] in tone_fit.MODELS
     assert 0 <= report["tone_error"] < 0.1
     curve = np.array(report["tone_curve"])
     assert curve.shape == (9, 4)  # the short frame's value, then red, green and blue
@@ -333,7 +333,7 @@ def test_arrays_can_say_what_a_file_would(frames, model):
     """Exposure, colour profile and bits of frames that come from no file."""
     noisy, blurry = twinshot.Frame(frames[0], exposure=0.01, bits=16), twinshot.Frame(frames[1], exposure=0.08)
     pair = twinshot.Pair(noisy, blurry)
-    assert tone.exif_gain(pair) == pytest.approx(8)
+    assert tone_fit.exif_gain(pair) == pytest.approx(8)
     restored = twinshot.restore(pair, model=model)
     assert restored.metadata.bits == 16
     with pytest.raises(twinshot.InputError, match="colour profile cannot be used"):

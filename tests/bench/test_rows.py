@@ -72,6 +72,7 @@ def test_the_way_of_a_picture_is_followed_to_its_end():
     read = modules_behind(restoration)
     floors = (
         "match.tone",
+        "match.tone_fit",
         "match.align",
         "files.io",
         "picture.levels",
@@ -96,7 +97,8 @@ def test_keys():
 def test_a_networks_figures_hang_on_the_check_after_it_and_not_on_what_it_is_shown():
     behind = rows.modules_behind(systems.restoration, without=systems._SHOWING)
     assert {f"twinshot.match.{name}" for name in ("consistency", "coarse", "sharpness", "spectrum", "grain")} < behind
-    assert not {f"twinshot.match.{name}" for name in ("tone", "prepare", "flow", "lines", "bands", "framing")} & behind
+    shown = ("tone", "tone_fit", "prepare", "flow", "lines", "bands", "framing")
+    assert not {f"twinshot.match.{name}" for name in shown} & behind
 
 
 @pytest.mark.parametrize("change", [{"sha256": "0" * 64}, {"fallback": None}])

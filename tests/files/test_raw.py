@@ -21,7 +21,7 @@ from skimage import data
 
 from twinshot.files import exif, io, raw
 from twinshot.files.pairs import read_pair
-from twinshot.match import tone
+from twinshot.match import tone_fit
 from twinshot.picture.encoding import to_linear, to_srgb
 from twinshot.picture.pair import Frame, Sensor, TwinshotError, as_float
 
@@ -70,7 +70,7 @@ def test_both_frames_get_the_long_ones_white_balance(tmp_path, scene, swapped):
         assert frame.metadata.sensor.balance == pytest.approx((2.0, 1.0, 1.6), rel=1e-3)
     means = [to_linear(as_float(frame.pixels)).mean((0, 1)) for frame in (pair.noisy, pair.blurry)]
     np.testing.assert_allclose(means[1] / means[0], 1 / 8 if swapped else 8, rtol=0.02)
-    gain = tone.exif_gain(pair)
+    gain = tone_fit.exif_gain(pair)
     assert gain == pytest.approx(1 / 8 if swapped else 8)
 
 

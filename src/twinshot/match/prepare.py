@@ -11,7 +11,7 @@ from ..picture.encoding import Image
 from ..picture.pair import Pair, as_float
 from ..picture.settings import AS_FOUND, Settings
 from ..picture.window import Matrix, Shifts, shifted_window, window
-from . import align, bands, flow, framing, lines, swap, tone
+from . import align, bands, flow, framing, lines, swap, tone, tone_fit
 
 _SMALL_SHIFT = 0.02  # of the longer side: what moves in the scene hardly drags the registration less far
 _GAINS: tuple[tone.ToneModel, ...] = ("encoded gain", "gain")
@@ -145,19 +145,19 @@ def _stripes(pair: Pair, flicker: bands.Bands, errors: lines.Lines) -> tuple[str
 
 def _tone(framed: framing.Framed, settings: Settings) -> tuple[align.Alignment, tone.Tone]:
     """The tone, and the alignment unless the frames agree less on their light with it than without."""
-    alignment, frames, exif = framed.alignment, framed.views, tone.exif_gain(framed.pair)
+    alignment, frames, exif = framed.alignment, framed.views, tone_fit.exif_gain(framed.pair)
 
     def off(matrix: Matrix | None) -> float:
         """How much of the picture gains alone leave off: a curve fits whatever it is given."""
-        return tone.estimate(*frames, exif, matrix, _GAINS).off
+        return tone_fit.estimate(*frames, exif, matrix, _GAINS).off
 
     moved = alignment.applied and float(np.hypot(*alignment.shift)) > _SMALL_SHIFT * max(frames[0].shape)
     if moved and off(alignment.matrix) > off(None) + _LARGEST_RISE:
         alignment = align.left_alone(alignment.unmoved)
     if settings.gain is not None:
         return alignment, tone.known((settings.gain,) * 3)
-    models: Sequence[tone.ToneModel] = (settings.tone,) if settings.tone else tone.MODELS
-    return alignment, tone.estimate(*frames, exif, alignment.where, models)
+    models: Sequence[tone.ToneModel] = (settings.tone,) if settings.tone else tone_fit.MODELS
+    return alignment, tone_fit.estimate(*frames, exif, alignment.where, models)
 
 
 def _partly(pair: Pair, alignment: align.Alignment, shown: framing.Shown) -> str:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import torch
 
-from ..match import tone
+from ..match import tone, tone_fit
 from ..picture.encoding import Image
 from ..synth import noise, patterns
 from ..synth.profiles import BracketProfile
@@ -32,7 +32,7 @@ def bracket_triple(profile: BracketProfile, sharp: Image, blurry: Image, rng: np
         blurry = nearly_sharp(truth, rng)
     width, patches = sharp.shape[1], profile.context(sharp, rng)
     wide = profile.degrade(np.hstack([sharp, patches]), np.hstack([blurry, patches]), rng)
-    match = tone.estimate(wide.noisy, wide.sharp, models=("curve",) if rng.random() < _CURVE else ("gain",))
+    match = tone_fit.estimate(wide.noisy, wide.sharp, models=("curve",) if rng.random() < _CURVE else ("gain",))
     short = tone.apply(wide.noisy[:, :width], match)
     bend, gain = np.exp(rng.normal(size=3) * 0.03), np.exp(rng.normal(size=3) * 0.02)
     short = np.clip(short ** bend.astype(np.float32) * gain.astype(np.float32), 0, 1)
