@@ -21,7 +21,7 @@ import numpy as np
 with atheris.instrument_imports(include=["twinshot.files", "tifffile", "PIL"]):
     from twinshot.files import developer, glance, io, pairs, png, raw
     from twinshot.picture.pair import TwinshotError, as_float
-    from twinshot.restoration import Restored
+    from twinshot.restored import Restored
 
 LIMITS = ("-timeout=120", "-rss_limit_mb=2048", "-max_len=70000", "-print_final_stats=1")
 SECONDS = 10  # of CPU: a busy machine may take longer by the clock

@@ -47,7 +47,8 @@ def test_public_names() -> None:
     from twinshot.engines.loading import Model, load_model
     from twinshot.picture.errors import TwinshotError
     from twinshot.picture.pair import Pair
-    from twinshot.restoration import Restored, restore
+    from twinshot.restoration import restore
+    from twinshot.restored import Restored
 
     # Also after the modules they live in have been imported.
     assert (twinshot.restore, twinshot.Restored) == (restore, Restored)

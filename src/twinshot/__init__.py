@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from .engines.loading import Model, load_model
     from .match.prepare import Caution
     from .report import Report
-    from .restoration import Restored, restore
+    from .restoration import restore
+    from .restored import Restored
 
 __all__ = [
     "Caution",
@@ -52,10 +53,14 @@ if not TYPE_CHECKING:  # for a type checker every name would be one of the modul
             from .report import Report
 
             return Report
-        if name in ("Restored", "restore"):
-            from . import restoration
+        if name == "Restored":
+            from .restored import Restored
 
-            return getattr(restoration, name)
+            return Restored
+        if name == "restore":
+            from .restoration import restore
+
+            return restore
         if name == "restore_many":
             from .batch import restore_many
 

@@ -29,7 +29,8 @@ from .picture.errors import InputError, TwinshotError
 from .picture.pair import Frame, Pair
 from .picture.settings import AS_FOUND, Settings
 from .report import Report
-from .restoration import Clock, Restored, read_frames, restore_frames
+from .restoration import Clock, read_frames, restore_frames
+from .restored import Restored
 
 Kind = TypeVar("Kind")
 Read = TypeVar("Read")

@@ -10,7 +10,7 @@ from twinshot.engines.loading import Model
 from twinshot.files.stored import Stored
 from twinshot.match.align import Alignment
 from twinshot.picture.pair import Frame, Pair
-from twinshot.restoration import Restored
+from twinshot.restored import Restored
 from twinshot.synth.motion import Scene, Shutter
 from twinshot.synth.profiles import Sample
 

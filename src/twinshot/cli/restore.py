@@ -18,7 +18,7 @@ from .wish import STREAM, Wish, check_there
 
 if TYPE_CHECKING:
     from ..report import Report
-    from ..restoration import Restored
+    from ..restored import Restored
 
 # What `restore` is told, in the words of its help. Whether files can be read is for the rooms to say, in one line.
 _Frames = Annotated[
@@ -208,7 +208,7 @@ def _checked(short: Path, frames: Sequence[Path], wish: Wish) -> Path:
 def _check_beside(output: Path, frames: Sequence[Path], wish: Wish) -> None:
     """Refuse, before any work, a report or a trust map that cannot be written."""
     from ..files import atomic
-    from ..restoration import check_trust_map
+    from ..restored import check_trust_map
 
     taken = (*frames, output)
     if wish.report and wish.report != STREAM:

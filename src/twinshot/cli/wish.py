@@ -16,7 +16,7 @@ from . import app as shared
 if TYPE_CHECKING:
     from ..engines.loading import Model
     from ..picture.settings import Settings
-    from ..restoration import Restored
+    from ..restored import Restored
 
 STREAM = "-"
 """The name that stands for standard output."""

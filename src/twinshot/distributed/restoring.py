@@ -17,7 +17,7 @@ from ..engines.loading import load_model
 from ..machine import opencv_threads, usable_cores
 from ..picture.errors import InputError, OutputError, TwinshotError, in_words
 from ..picture.settings import Settings
-from ..restoration import Restored
+from ..restored import Restored
 from . import report
 from .cluster import connected, mapped
 from .places import Copies, Listing, absolute, copies, is_remote, locked, place, write_bytes

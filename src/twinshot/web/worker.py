@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from ..match.swap import Ordered
     from ..picture.pair import Frame, Pair
     from ..picture.settings import Settings
-    from ..restoration import Clock, Progress, Restored
+    from ..restoration import Clock, Progress
+    from ..restored import Restored
 
 Task = dict[str, Any]
 Say = Callable[..., None]
