@@ -98,7 +98,30 @@ def test_lists(tmp_path):
         batch.listed(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["", "short;long\na.jpg;b.jpg\n", "a.jpg,b.jpg\n"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_lists_as_spreadsheets_write_them(tmp_path, separator, encoding):
+    rows = [" Short", "LONG "], ['"a.jpg;é.jpg"', "c.jpg"], ["", ""], ["d.jpg", "e.jpg"]
+    text = "\r\n".join(separator.join(row) for row in rows)
+    (tmp_path / "pairs.csv").write_bytes(text.encode(encoding))
+    names = [[path.name for path in job.frames] for job in batch.listed(tmp_path / "pairs.csv").jobs]
+    assert names == [["a.jpg", "é.jpg", "c.jpg"], ["d.jpg", "e.jpg"]]
+
+
+def test_a_row_is_named_by_its_line(tmp_path):
+    (tmp_path / "pairs.csv").write_text("short;long\n\n;\na.jpg;\n")
+    with pytest.raises(InputError, match="line 4 needs a file in the column `short` and one in `long`"):
+        batch.listed(tmp_path / "pairs.csv")
+
+
+@pytest.mark.parametrize("data", ["short;long\né.jpg;b.jpg\n".encode("cp1252"), b"PK\x03\x04\xff\xff", b"\xff\xfea"])
+def test_a_list_that_is_no_text_is_refused(tmp_path, data):
+    (tmp_path / "pairs.csv").write_bytes(data)
+    with pytest.raises(InputError, match="is not text in UTF-8; save the list of pairs as CSV in UTF-8"):
+        batch.listed(tmp_path / "pairs.csv")
+
+
+@pytest.mark.parametrize("text", ["", "short:long\na.jpg:b.jpg\n", "a.jpg,b.jpg\n"])
 def test_a_list_without_names_of_columns_is_refused(tmp_path, text):
     (tmp_path / "pairs.csv").write_text(text)
     with pytest.raises(InputError, match="the first line must name the columns `short` and `long`"):

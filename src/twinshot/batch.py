@@ -5,6 +5,7 @@ A result that exists is done: written whole or not at all, it says all that a ca
 
 from __future__ import annotations
 
+import codecs
 import csv
 import os
 import time
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from io import StringIO
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -213,22 +215,40 @@ def listed(path: Path, output: str | None = None) -> Plan:
     Several short frames are separated by semicolons; an empty `long` stands for a burst alone. Names count from the
     file's folder. Raises InputError where it cannot be read, or a row lacks its short frames.
     """
-    return planned(path, enumerate(rows_of(path), 2), output)
+    return planned(path, rows_of(path), output)
 
 
-def rows_of(path: Path) -> list[dict[str, str | None]]:
-    """A CSV file's rows by the names of its columns. Raises InputError where it cannot be read, or lacks a column."""
+def rows_of(path: Path) -> list[tuple[int, dict[str, str | None]]]:
+    """A CSV file's rows by the names of its columns, with the lines that they stand in, of those that hold anything.
+
+    Commas, semicolons or tabs separate columns, as spreadsheets have it. Raises InputError where it cannot be read, or
+    lacks a column.
+    """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            table = csv.DictReader(file)
-            rows, columns = list(table), table.fieldnames or ()
+        file = StringIO(_text_of(path), newline="")
+        separator = max(",;\t", key=file.readline().count)
+        file.seek(0)
+        table = csv.DictReader(file, delimiter=separator, skipinitialspace=True)
+        table.fieldnames = [name.strip().lower() for name in table.fieldnames or ()]
+        rows = [(table.line_num, row) for row in table if any(row.values())]
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; check the name") from error
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:  # as where Windows's own 8 bits were used, or of a spreadsheet's own file
+        raise InputError(f"{path}: is not text in UTF-8; save the list of pairs as CSV in UTF-8") from error
+    except (OSError, csv.Error) as error:
         raise InputError(f"{path}: cannot be read as a CSV file ({error}); give a list of pairs in CSV") from error
-    if not {"short", "long"} <= set(columns):  # as where a spreadsheet separates columns by semicolons
-        raise InputError(f"{path}: the first line must name the columns `short` and `long`, separated by a comma")
+    if not {"short", "long"} <= set(table.fieldnames):
+        raise InputError(
+            f"{path}: the first line must name the columns `short` and `long`, separated by a comma, semicolon or tab"
+        )
     return rows
+
+
+def _text_of(path: Path) -> str:
+    """A text in UTF-8, or in UTF-16 if it has a byte order mark."""
+    data = path.read_bytes()
+    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16" if wide else "utf-8-sig")
 
 
 def planned(

@@ -47,8 +47,8 @@ def listed(path: Path, output: str | None = None) -> Plan:
 
     Raises InputError where it cannot be read, a row lacks its short frames, or an address cannot be opened.
     """
-    first, rows = (1, _rows(path)) if path.suffix.lower() == ".parquet" else (2, batch.rows_of(path))
-    return batch.planned(path, enumerate(rows, first), output, place)
+    rows = enumerate(_rows(path), 1) if path.suffix.lower() == ".parquet" else batch.rows_of(path)
+    return batch.planned(path, rows, output, place)
 
 
 def _rows(path: Path) -> list[dict[str, str | None]]:
