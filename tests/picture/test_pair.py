@@ -9,6 +9,7 @@ from twinshot.baselines.system import Shot
 from twinshot.engines.loading import Model
 from twinshot.files.stored import Stored
 from twinshot.match.align import Alignment
+from twinshot.picture.errors import InputError
 from twinshot.picture.pair import Frame, Pair
 from twinshot.restored import Restored
 from twinshot.synth.motion import Scene, Shutter
@@ -28,3 +29,15 @@ def test_frames_and_pairs_are_themselves_and_no_other():
 def test_records_that_hold_pixels_compare_by_what_they_are(kind):
     assert kind.__eq__ is object.__eq__
     assert kind.__hash__ is object.__hash__
+
+
+@pytest.mark.parametrize("given", [np.zeros((16, 16, 3), np.uint8), "a.jpg", None])
+def test_a_pair_of_what_is_no_frame_is_refused(given):
+    with pytest.raises(InputError, match=r"a Pair takes two Frames.*give Frame\(pixels\).*restore\(noisy, blurry\)"):
+        Pair(given, given)
+
+
+@pytest.mark.parametrize("given", [[[0]], "a.jpg", None])
+def test_a_frame_of_what_is_no_array_is_refused(given):
+    with pytest.raises(InputError, match=r"the array: has type .*; give a NumPy array \(H, W, 3\)"):
+        Frame(given)

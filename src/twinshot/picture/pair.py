@@ -111,9 +111,14 @@ class Frame:
             count: as above.
 
         Raises:
-            InputError: not (H, W, 3); a side under 16 or over 32,000 px, or more than 100 megapixels; not uint8,
-                uint16 or float; a float value that is not finite or outside [0, 1].
+            InputError: no array; not (H, W, 3); a side under 16 or over 32,000 px, or more than 100 megapixels; not
+                uint8, uint16 or float; a float value that is not finite or outside [0, 1].
         """
+        if not isinstance(pixels, np.ndarray):
+            kind = type(pixels).__name__
+            raise InputError(
+                f"{name}: has type {kind}; give a NumPy array (H, W, 3), or give files to restore(noisy, blurry)"
+            )
         if pixels.ndim != 3 or pixels.shape[2] != 3:
             raise InputError(f"{name}: has shape {pixels.shape}; give an RGB picture of shape (H, W, 3)")
         check_size(pixels.shape[1], pixels.shape[0], name)
@@ -137,6 +142,12 @@ class Pair:
     blurry: Frame
 
     def __post_init__(self) -> None:
+        for frame in (self.noisy, self.blurry):
+            if not isinstance(frame, Frame):
+                raise InputError(
+                    f"a Pair takes two Frames, but one is of type {type(frame).__name__}; give Frame(pixels), or give "
+                    "files or arrays to restore(noisy, blurry)"
+                )
         if np.array_equal(self.noisy.pixels, self.blurry.pixels):
             raise MismatchError(
                 f"{self.noisy.name} and {self.blurry.name} are the same picture; give the short and the long exposure"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite
-from typing import Literal, get_args
+from math import isfinite, nan
+from typing import Any, Literal, get_args
 
 from .errors import InputError
 
@@ -40,16 +40,24 @@ class Settings:
 
     def __post_init__(self) -> None:
         for name in ("strength", "colour_strength"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise InputError(f"{name} {getattr(self, name)} is out of range; give a number from 0 to 1")
-        if self.gain is not None and not (isfinite(self.gain) and self.gain > 0):
-            raise InputError(f"gain {self.gain} cannot be used; give a number above 0, such as 8")
+            if not 0 <= _number(getattr(self, name)) <= 1:
+                raise InputError(f"{name} {getattr(self, name)!r} is out of range; give a number from 0 to 1")
+        if self.gain is not None and not (isfinite(_number(self.gain)) and self.gain > 0):
+            raise InputError(f"gain {self.gain!r} cannot be used; give a number above 0, such as 8")
         if self.tone is not None and self.tone not in get_args(ToneChoice):
             raise InputError(f"tone {self.tone!r} is not known; choose gain or curve")
         if self.light not in get_args(Light):
             raise InputError(f"light {self.light!r} is not known; choose long or short")
         if self.gain is not None and self.tone == "curve":
             raise InputError("a gain and a curve cannot both match the brightness; give one of them")
+
+
+def _number(value: Any) -> float:
+    """What NumPy's numbers are, too; nan for what is none, such as a text that was not read as one."""
+    try:
+        return nan if isinstance(value, str | bytes) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        return nan
 
 
 AS_FOUND = Settings()
