@@ -41,6 +41,17 @@ def test_and_never_over_anything(command, files, tmp_path):
     assert io.read(tmp_path / "noisy-restored.png").size == (160, 224)
 
 
+def test_a_name_that_looks_like_an_option(command, files, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    files[0].rename("-noisy.png")
+    result = command("restore", "blurry.png", "-noisy.png")
+    assert (result.code, result.out) == (2, "")
+    assert result.err == "twinshot: -noisy.png: was taken for an option; write ./-noisy.png, or -- before the frames\n"
+    assert command("restore", "blurry.png", "./-noisy.png", "-o", "a.png").code == 0
+    assert command("restore", "-o", "b.png", "--", "-noisy.png", "blurry.png").code == 0
+    assert "No such option: --none" in command("restore", "--none", "./-noisy.png", "blurry.png").err
+
+
 def test_two_frames_in_any_order(command, files, tmp_path):
     given = command("restore", *files, "-o", tmp_path / "a.png")
     other = command("restore", *files[::-1])

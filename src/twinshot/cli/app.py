@@ -20,7 +20,7 @@ from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 from typer.core import TyperCommand, TyperGroup
 
-from ..picture.errors import TwinshotError, in_words
+from ..picture.errors import InputError, TwinshotError, in_words
 
 if TYPE_CHECKING:
     from ..restoration import Progress, Stage
@@ -44,6 +44,17 @@ class _Group(_PlainFlags, TyperGroup):
 
 class Command(_PlainFlags, TyperCommand):
     """One command."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As typer does. Raises InputError where what is no option is a file."""
+        files = [word for word in args if word.startswith("-") and os.path.lexists(word)]
+        try:
+            return super().parse_args(ctx, args)
+        except Exception as error:
+            if files and hasattr(error, "option_name"):  # typer keeps its own kinds of error to itself
+                name = files[0]
+                raise InputError(f"{name}: was taken for an option; write ./{name}, or -- before the frames") from error
+            raise
 
 
 app = typer.Typer(
