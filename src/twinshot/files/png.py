@@ -6,8 +6,11 @@ import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
+from itertools import takewhile
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ..picture.errors import InputError
@@ -21,6 +24,8 @@ _XMP, _IPTC, _COMMENT = b"XML:com.adobe.xmp", (b"Raw profile type iptc", b"Raw p
 _SRGB_GAMMA = 0.45455
 _LARGEST_DPI = 65_535  # that JPEG can say; a damaged file says more, for which TIFF has no number either
 _HEADER_END = 33
+_CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}  # of libpng's colour types
+_TRANSPARENT = {0: 2, 2: 6}  # bytes of a colour that is transparent, for which libpng makes one channel more
 
 
 def decode(data: bytes, name: str, accept_damaged: bool) -> Stored:
@@ -30,18 +35,16 @@ def decode(data: bytes, name: str, accept_damaged: bool) -> Stored:
         InputError: it is a palette picture or an animation.
         ValueError: it is damaged, or its colours cannot be obeyed.
     """
-    import imagecodecs
-
     chunks = _chunks(data)
     width, height, bits, kind = struct.unpack(">IIBB", chunks[b"IHDR"][:10])
     check_size(width, height, name)
     if kind == 3:
         raise InputError(f"{name}: is a picture with a palette; save it as RGB")
     check_single(int.from_bytes(chunks.get(b"acTL", b"")[:4], "big"), name)
-    pixels = decoded(imagecodecs.png_decode, _without_words(data))
+    pixels = _pixels(data, (height, width), bits, kind)
     texts = _texts(data)
     return Stored(
-        _shaped(pixels),
+        pixels,
         bits if bits == 16 else 8,  # libpng spreads fewer bits over 8
         exif.parse(chunks.get(b"eXIf", b"")),
         profile=_profile(chunks),
@@ -52,8 +55,18 @@ def decode(data: bytes, name: str, accept_damaged: bool) -> Stored:
     )
 
 
-def _shaped(pixels: NDArray[Any]) -> NDArray[Any]:
-    return pixels[..., 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels
+def _pixels(data: bytes, size: tuple[int, int], bits: int, kind: int) -> NDArray[Any]:
+    """(H, W), or (H, W, channels). Raises ValueError where the file is damaged."""
+    import imagecodecs
+
+    ahead = {kind: end - start - 12 for kind, start, end in takewhile(lambda place: place[0] != b"IDAT", _places(data))}
+    channels = _CHANNELS[kind] + (ahead.get(b"tRNS") == _TRANSPARENT.get(kind, -1))
+    place: NDArray[Any] = np.empty((*size, channels)[: 3 if channels > 1 else 2], np.uint16 if bits == 16 else np.uint8)
+    try:
+        return decoded(partial(imagecodecs.png_decode, out=place), _without_words(data))
+    except ValueError:
+        place.resize(0, refcheck=False)  # imagecodecs never lets go of the pixels of a damaged file
+        raise
 
 
 def _places(data: bytes) -> Iterator[tuple[bytes, int, int]]:
