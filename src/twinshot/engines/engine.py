@@ -34,6 +34,7 @@ class Loaded:
     engine: str = ""
 
 
-def failed(path: Path, error: Exception) -> ModelError:
-    """What to raise where an engine cannot load or run a file."""
-    return ModelError(f"{path}: could not be run ({error}); if memory ran out, crop the pictures")
+def failed(path: Path, error: Exception | str) -> ModelError:
+    """What to raise where an engine cannot load or run a file; engines' own messages may have many lines."""
+    said = " ".join(str(error).split())
+    return ModelError(f"{path}: could not be run ({said}); if memory ran out, crop the pictures")

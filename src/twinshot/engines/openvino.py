@@ -29,9 +29,13 @@ def load(path: Path, card: Card) -> Loaded:
         def run(noisy: Batch, blurry: Batch) -> Batch:
             try:
                 request = network.create_infer_request()  # of its own, as threads may share a model
-                restored: Batch = request.infer({"noisy": noisy, "blurry": blurry})[0]
+                request.start_async({"noisy": noisy, "blurry": blurry})
+                request.wait()  # `infer` on one thread would be silent about a failure, and give an empty picture
             except RuntimeError as error:
                 raise failed(path, error) from error
+            restored: Batch = request.results[0]
+            if restored.shape != noisy.shape:
+                raise failed(path, f"its result has the shape {restored.shape}, the frames have {noisy.shape}")
             return restored
 
         return run
