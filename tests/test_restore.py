@@ -444,15 +444,29 @@ def test_a_nearly_black_picture_stays_as_dark_as_it_is(photo, model, exposure):
     assert light[0] == pytest.approx(light[1], rel=0.15)
 
 
-def test_a_lost_short_frame_gives_way_to_the_long_one(photo, model):
+@pytest.fixture
+def lit_otherwise(photo):
     """Each part of the short frame was lit otherwise: the frames lie on each other, but no tone fits half of it."""
     long = np.ascontiguousarray(photo[:256, :352])
     light = np.exp(np.random.default_rng(0).normal(0, 1.2, (8, 11, 3)))
-    short = (long / 8 * cv2.resize(light, (352, 256), interpolation=cv2.INTER_CUBIC)).clip(0, 255).astype(np.uint8)
+    short = long / 8 * cv2.resize(light, (352, 256), interpolation=cv2.INTER_CUBIC)
+    return short.clip(0, 255).astype(np.uint8), long
+
+
+def test_a_lost_short_frame_gives_way_to_the_long_one(lit_otherwise, model):
+    short, long = lit_otherwise
     restored = twinshot.restore(short, long, model=model)
     assert [warning.code for warning in restored.warnings] == ["short_lost"]
     assert restored.report["from_long_frame"] == 1
     np.testing.assert_allclose(restored.image, prepare(Pair(Frame(short), Frame(long))).long, atol=1 / 65535)
+
+
+def test_a_tone_that_a_user_chose_is_doubted_in_words_alone(lit_otherwise, model):
+    restored = twinshot.restore(*lit_otherwise, model=model, settings=Settings(tone="curve"))
+    assert [warning.code for warning in restored.warnings] == ["tone"]
+    assert restored.report["tone_error"] > 0.01
+    assert restored.report["from_long_frame"] < 1
+    assert restored.report["light_from_long_frame"] == 0
 
 
 def test_where_the_long_frame_shows_nothing_the_short_one_is_used(frames, triple, model):

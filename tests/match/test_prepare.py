@@ -91,14 +91,16 @@ def test_nothing_to_see(photo):
     assert not ready.alignment.applied
 
 
-def test_a_tone_that_cannot_be_matched_is_said(photo):
+@pytest.mark.parametrize("choice", [None, "gain", "curve"])
+def test_a_tone_that_cannot_be_matched_is_said(photo, choice):
     """Every third column of the scene has a lamp of its own that the short frame does not have."""
     pair = pair_of(photo)
     long = pair.blurry.pixels.copy()
     lamps = np.linspace(0, 12 * np.pi, photo.shape[1])
     long = eight_bit(to_srgb(to_linear(long / np.float32(255)) * np.float32(1 + 0.9 * np.sin(lamps))[None, :, None]))
-    ready = prepare(Pair(pair.noisy, Frame(long, "long")))
+    ready = prepare(Pair(pair.noisy, Frame(long, "long")), Settings(tone=choice))
     assert "tone" in codes(ready)
+    assert ready.tone.error > 0.01
 
 
 def sky_with_a_mover(centre, axes, noise, seed):

@@ -65,3 +65,10 @@ def test_apply_to_stored_pixels_is_apply_to_their_values(photo, dtype, model):
 def test_a_gain_may_leave_more_cells_off_than_a_curve(model, off, doubt):
     """It is chosen where blur and movers are what it leaves off; where a third of the picture is off, light is."""
     assert replace(tone.IDENTITY, model=model, off=off).doubt == pytest.approx(doubt)
+
+
+def test_a_tone_that_a_user_chose_stands():
+    found = Tone("curve", (1, 1, 1), off=0.9)
+    assert (found.doubtful, found.doubt, found.lost) == (True, 1, True)
+    chosen = replace(found, chosen=True)
+    assert (chosen.doubtful, chosen.doubt, chosen.lost) == (True, 0, False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -26,7 +26,8 @@ class Caution:
     Attributes:
         code: "swapped", the frames look as if given the wrong way round, and the order was kept; "not_one_scene",
             hardly anything of one frame is found in the other; "no_gain", nothing tells how much darker the short one
-            is; "tone", even the best match leaves much of the picture off; "short_lost", it leaves most of it off.
+            is; "tone", even the best match, or the one that was chosen, leaves much of the picture off; "short_lost",
+            the best match leaves most of it off.
         text: a sentence for people, which says what was done about it.
     """
 
@@ -157,7 +158,8 @@ def _tone(framed: framing.Framed, settings: Settings) -> tuple[align.Alignment, 
     if settings.gain is not None:
         return alignment, tone.known((settings.gain,) * 3)
     models: Sequence[tone.ToneModel] = (settings.tone,) if settings.tone else tone_fit.MODELS
-    return alignment, tone_fit.estimate(*frames, exif, alignment.where, models)
+    found = tone_fit.estimate(*frames, exif, alignment.where, models)
+    return alignment, replace(found, chosen=settings.tone is not None)
 
 
 def _partly(pair: Pair, alignment: align.Alignment, shown: framing.Shown) -> str:

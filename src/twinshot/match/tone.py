@@ -45,6 +45,7 @@ class Tone:
         values: (3, K) linear light of the long frame at the knots.
         error: root mean square misfit of cells the model was not fitted to, in encoded values; 0 is perfect.
         off: share of the cells that are off by more than a tenth.
+        chosen: whether a user chose the model: then it stands, and where it is off that is said.
     """
 
     model: ToneModel
@@ -55,22 +56,25 @@ class Tone:
     values: Array = field(default_factory=lambda: np.empty((3, 0)))
     error: float = 0.0
     off: float = 0.0
+    chosen: bool = False
 
     @property
     def doubtful(self) -> bool:
-        """Whether even the best model leaves a tenth of the picture off by more than 10 %."""
+        """Whether a tenth of the picture is left off by more than 10 %."""
         return self.off > _OFF_SHARE
 
     @property
     def doubt(self) -> float:
-        """That patches of wrong light are left, in [0, 1]."""
+        """That patches of wrong light are left, in [0, 1]; 0 of a model that was chosen, whose light is wanted."""
+        if self.chosen:
+            return 0.0
         first, last = _PATCHY if self.model == "curve" else _PATCHY_GAIN
         return float(np.clip((self.off - first) / (last - first), 0, 1))
 
     @property
     def lost(self) -> bool:
         """Whether even the best model leaves half of the picture off: the short frame holds too little of it."""
-        return self.off > _LOST_SHARE
+        return self.off > _LOST_SHARE and not self.chosen
 
     def linear(self, encoded: Array | Image, channel: int) -> Array:
         """What a channel's encoded values become: linear light of the long frame, not below 0, not clipped above."""

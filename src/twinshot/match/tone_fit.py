@@ -8,7 +8,7 @@ the short frame's values x with frequencies h(x), the long frame's mean is sum h
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -61,12 +61,13 @@ def estimate(
     cells = measure(noisy, blurry, matrix)
     if not cells.informative:
         return Tone("exif", (exif,) * 3) if exif else Tone("none", (1.0, 1.0, 1.0))
-    if len(models) == 1:
-        return _FITS[models[0]](cells, exif) or _gain(cells, exif)
     errors = {model: _held_out(cells, _FITS[model], exif) for model in models}
     best = min(errors.values())
     chosen = next(model for model in models if errors[model] <= _EARNED * best + _EARNED_AT_LEAST)
-    return _judged(_FITS[chosen](cells, exif) or _gain(cells, exif), cells, errors[chosen])
+    found = _judged(_FITS[chosen](cells, exif) or _gain(cells, exif), cells, errors[chosen])
+    if len(models) == 1:
+        return found  # with the gain that its fit began with, which frames of two scenes are restored by
+    return replace(found, gain=_mean_gain(found, cells))
 
 
 def exif_gain(pair: Pair) -> float | None:
@@ -201,12 +202,12 @@ def _held_out(cells: Cells, fit: Fit, exif: float | None) -> float:
 
 def _judged(tone: Tone, cells: Cells, error: float) -> Tone:
     off = np.abs(_misfit(tone, cells)) > _OFF * (to_srgb(cells.long.astype(np.float32)) + 0.1)
-    gain = tone.gain if not len(tone.knots) else _mean_gain(tone, cells)
-    error = error if np.isfinite(error) else 0.0
-    return Tone(tone.model, gain, tone.offset, tone.light, tone.knots, tone.values, error, float(off.mean()))
+    return replace(tone, error=error if np.isfinite(error) else 0.0, off=float(off.mean()))
 
 
 def _mean_gain(tone: Tone, cells: Cells) -> tuple[float, float, float]:
+    if not len(tone.knots):
+        return tone.gain
     red, green, blue = (
         float((cells.hats[c] @ np.interp(cells.knots[c], tone.knots, tone.values[c])).sum() / cells.short[c].sum())
         for c in range(3)
