@@ -9,7 +9,7 @@ import pytest
 from msgspec import structs
 
 from twinshot.bench import benchmark, reference, robustness, speed, systems
-from twinshot.bench.reference import KnownMotionCase
+from twinshot.bench.results import KnownMotionSample, SpeedRow
 from twinshot.bench.run import machine
 from twinshot.engines.models import IntegerGraph, Training, manifest
 
@@ -112,7 +112,7 @@ def test_speed_is_measured_in_every_engine(run, tmp_path):
 
 
 def test_what_failed_is_tried_again(run, monkeypatch):
-    monkeypatch.setattr(speed, "measure", lambda *_: {"error": "out of luck"})
+    monkeypatch.setattr(speed, "measure", lambda *_: SpeedRow("out of luck"))
     monkeypatch.setattr(robustness, "AXES", (replace(robustness.AXES[0], values=(2,)),))
 
     def broken(*_):
@@ -122,7 +122,7 @@ def test_what_failed_is_tried_again(run, monkeypatch):
     results = run("noisy")
     assert results["speed"]["systems"]["noisy"] == {"error": "out of luck"}
     assert results["robustness"]["ratio"]["systems"] == {}
-    monkeypatch.setattr(speed, "measure", lambda *_: {"seconds": 2.0, "runs": 3, "memory_mb": 90})
+    monkeypatch.setattr(speed, "measure", lambda *_: SpeedRow(seconds=2.0, runs=3, memory_mb=90))
     monkeypatch.setattr(robustness, "curve", lambda *_: [20.0])
     results = run("noisy")
     assert results["speed"]["systems"]["noisy"]["seconds"] == 2
@@ -131,7 +131,7 @@ def test_what_failed_is_tried_again(run, monkeypatch):
 
 def test_known_motion(run, monkeypatch):
     monkeypatch.setattr(benchmark, "KNOWN_PAIR", ("twin", "nlm"))
-    monkeypatch.setattr(reference, "known_motion", lambda *_: [KnownMotionCase("a", 3.0, 28.0, 30.0, 31.0)])
+    monkeypatch.setattr(reference, "known_motion", lambda *_: [KnownMotionSample("a", 3.0, 28.0, 30.0, 31.0)])
     assert "reference" not in run("twin", "--only", "reference")
     results = run("twin,nlm", "--only", "reference")
     assert results["reference"]["means"] == {"alone": 28, "pair": 30, "reference": 31}

@@ -6,12 +6,11 @@ import cv2
 import numpy as np
 import pytest
 from helpers import save
-from msgspec import convert
 from skimage import data
 
 from twinshot.bench.analysis import by_blur
-from twinshot.bench.reference import KnownMotionCase, forward, known_motion, solve, table
-from twinshot.bench.results import KnownMotion
+from twinshot.bench.reference import forward, known_motion, solve, table
+from twinshot.bench.results import KnownMotionMeans, KnownMotionSample, Origin
 from twinshot.picture.encoding import to_linear, to_srgb
 from twinshot.picture.levels import psnr
 from twinshot.synth.frames import StillWindow
@@ -65,14 +64,13 @@ def test_samples(photos):
 
 def test_table_and_groups():
     rows = [
-        KnownMotionCase("a", 1.0, 30, 33, 35),
-        KnownMotionCase("b", 4.0, 28, 30, 31),
-        KnownMotionCase("c", 9.0, 27, 29, 28),
+        KnownMotionSample("a", 1.0, 30, 33, 35),
+        KnownMotionSample("b", 4.0, 28, 30, 31),
+        KnownMotionSample("c", 9.0, 27, 29, 28),
     ]
-    kept = table(rows, "twin", "twin-noisy")
-    assert kept["means"] == {"alone": 28.333, "pair": 30.667, "reference": 31.333}
-    origin = {"seed": 0, "photographs": "", "code": ""}
-    groups = {row.blur: row for row in by_blur(convert({**kept, "made": origin}, KnownMotion))}
+    kept = table(rows, "twin", "twin-noisy", Origin(0, "", ""))
+    assert kept.means == KnownMotionMeans(alone=28.333, pair=30.667, reference=31.333)
+    groups = {row.blur: row for row in by_blur(kept)}
     assert list(groups) == ["under 2 px", "2 to 6 px", "6 px and more", "all"]
     assert (groups["6 px and more"].cases, groups["6 px and more"].reference) == (1, 28)
     assert groups["all"].cases == 3

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from msgspec import convert, structs
+from msgspec import structs
 
 from ..engines.loading import ENGINES
 from ..engines.models import Card, Training, manifest
@@ -20,7 +20,7 @@ from ..synth.frames import images_in
 from . import peak, robustness, speed
 from .fairness import loss_of, width_of
 from .report import write_report
-from .results import Curves, KnownMotion, ModelFacts, Origin, Results, Speed, SpeedRow, keep_results, open_results
+from .results import Curves, ModelFacts, Origin, Results, Speed, SpeedRow, keep_results, open_results
 from .rows import RowKey, code_checksum, own_checksum
 from .run import Bench, machine, reason, run
 from .sets import EXAMPLES, QUICK, SETS, available, examples, label_of, prepare
@@ -158,7 +158,7 @@ def _know_motion(results: Results, options: Options, systems: Sequence[str], say
     made = structs.replace(_simulated(options, photos), reference=own_checksum(reference), versions=versions)
     if results.reference is None or results.reference.made != made:
         found = reference.known_motion(photos, *KNOWN_PAIR, _KNOWN_PICTURES, options.seed)
-        results.reference = convert({**reference.table(found, *KNOWN_PAIR), "made": made}, KnownMotion)
+        results.reference = reference.table(found, *KNOWN_PAIR, made)
         keep_results(results, options.out)
     say(f"known motion: {structs.asdict(results.reference.means)}")
 
@@ -195,7 +195,7 @@ def _measure_speed(results: Results, options: Options, systems: Sequence[str], s
             version = str(key_of_speed(name, engine))
             row = table.systems.get(label, SpeedRow())
             if row.version != version:
-                row = convert(speed.measure(name, folder, engine), SpeedRow)
+                row = speed.measure(name, folder, engine)
                 row = row if row.error else structs.replace(row, version=version, machine=machine())
                 table.systems[label] = row
                 keep_results(results, options.out)
@@ -222,7 +222,7 @@ def _draw_curves(results: Results, options: Options, systems: Sequence[str], say
     made = _simulated(options, photos)
     drawn = [name for name in systems if name not in _SLOW]
     for axis in robustness.AXES:
-        empty = Curves(**robustness.table(axis, len(chosen)), made=made)
+        empty = Curves(axis.label, axis.unit, list(axis.values), len(chosen), {}, {}, made)
         found = results.robustness.get(axis.key, empty)
         if (found.values, found.pictures, found.made) != (empty.values, empty.pictures, made):
             found = empty

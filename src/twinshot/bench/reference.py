@@ -11,10 +11,8 @@ by conjugate gradients, both sigmas as they truly are. A pair network can beat i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +27,7 @@ from ..synth.frames import StillWindow, images_in
 from ..synth.motion import MotionRange, Scene, Shutter, homography
 from ..synth.profiles import profile_named
 from .datasets import shot_of
+from .results import KnownMotion, KnownMotionMeans, KnownMotionSample, Origin
 from .systems import system
 
 SIDE = 256
@@ -39,19 +38,8 @@ _ROUNDS = 60
 Weights = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class KnownMotionCase:
-    """One sample of known motion: PSNR in dB of the middle of each picture, and the camera's blur in px."""
-
-    name: str
-    blur: float
-    alone: float
-    pair: float
-    reference: float
-
-
-def known_motion(photos: Path, pair: str, alone: str, count: int, seed: int) -> list[KnownMotionCase]:
-    """PSNR of all three on `count` samples of profile `camera`, nothing in the scene moving.
+def known_motion(photos: Path, pair: str, alone: str, count: int, seed: int) -> list[KnownMotionSample]:
+    """PSNR of the middle of all three on `count` samples of profile `camera`, nothing in the scene moving.
 
     Args:
         photos: a folder of photographs of 256 px or more.
@@ -67,14 +55,13 @@ def known_motion(photos: Path, pair: str, alone: str, count: int, seed: int) -> 
     return [_sample(found[index % len(found)], both, one, [seed, index]) for index in range(count)]
 
 
-def table(found: Sequence[KnownMotionCase], pair: str, alone: str) -> dict[str, Any]:
-    """The samples as results.json has them, with their means."""
-    keys = ("alone", "pair", "reference")
-    means = {key: round(fmean(getattr(row, key) for row in found), 3) for key in keys}
-    return {"pair": pair, "alone": alone, "means": means, "cases": [vars(row) for row in found]}
+def table(found: Sequence[KnownMotionSample], pair: str, alone: str, made: Origin) -> KnownMotion:
+    """The samples with their means; `made` says what they depend on."""
+    means = {key: round(fmean(getattr(row, key) for row in found), 3) for key in KnownMotionMeans.__struct_fields__}
+    return KnownMotion(pair, alone, KnownMotionMeans(**means), tuple(found), made)
 
 
-def _sample(photo: Path, pair: System, alone: System, seed: Sequence[int]) -> KnownMotionCase:
+def _sample(photo: Path, pair: System, alone: System, seed: Sequence[int]) -> KnownMotionSample:
     rng = np.random.default_rng(seed)
     window = StillWindow(photo, (), (SIDE, SIDE), MotionRange(movers=0.0, registered=1.0))
     scene, _, long = window.opened("linear", rng)
@@ -88,7 +75,7 @@ def _sample(photo: Path, pair: System, alone: System, seed: Sequence[int]) -> Kn
     inner = np.s_[_BORDER:-_BORDER, _BORDER:-_BORDER]
     scores = [round(psnr(picture[inner], found.sharp[inner]), 3) for picture in pictures]
     blur = window.extent("linear", np.random.default_rng(seed))
-    return KnownMotionCase(photo.name, round(blur, 2), *scores)
+    return KnownMotionSample(photo.name, round(blur, 2), *scores)
 
 
 def forward(scene: Scene, long: Shutter) -> tuple[csr_matrix, NDArray[np.bool_]]:

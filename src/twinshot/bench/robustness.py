@@ -11,7 +11,6 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 import cv2
 import numpy as np
@@ -141,18 +140,6 @@ def curve(system: System, pairs: Sequence[Sequence[tuple[Shot, Image]]]) -> list
     if system.takes == "burst":
         return None
     return [round(fmean(psnr(system.restore(shot), truth) for shot, truth in point), 3) for point in pairs]
-
-
-def table(axis: Axis, count: int) -> dict[str, Any]:
-    """An axis as results.json has it, without systems yet."""
-    return {
-        "label": axis.label,
-        "unit": axis.unit,
-        "values": list(axis.values),
-        "pictures": count,
-        "systems": {},
-        "versions": {},
-    }
 
 
 def simulated(photo: Path, conditions: Conditions, seed: Sequence[int]) -> tuple[Shot, Image]:

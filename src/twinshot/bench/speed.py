@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import time
@@ -11,10 +10,11 @@ from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import cv2
+import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 from ..engines.loading import load_model
 from ..engines.models import manifest
@@ -26,6 +26,7 @@ from ..synth.frames import images_in, read_photo
 from ..synth.triples import Plan, write_triples
 from . import peak
 from .datasets import triples_in
+from .results import SpeedRow
 from .sets import BURST
 from .systems import system
 
@@ -35,8 +36,8 @@ _PATIENCE = 10.0  # seconds: what takes longer is run once, and without a first 
 _MARGIN = 48  # px that `write_triples` takes off each side
 
 
-def measure(name: str, folder: Path, engine: str = "onnx") -> dict[str, Any]:
-    """A system's seconds (median) and peak memory in MB, libraries and frames included; or {"error": why not}.
+def measure(name: str, folder: Path, engine: str = "onnx") -> SpeedRow:
+    """A system's seconds (median) and peak memory in MB, libraries and frames included; or why there are none.
 
     Of a network, also its own seconds and the share of the machine's convolution speed it reaches.
 
@@ -49,9 +50,8 @@ def measure(name: str, folder: Path, engine: str = "onnx") -> dict[str, Any]:
     done = subprocess.run(call, capture_output=True, text=True)
     lines = done.stdout.splitlines()
     if done.returncode or not lines or not lines[-1].startswith("{"):
-        return {"error": (done.stderr.strip().splitlines() or ["ended without a word"])[-1]}
-    found: dict[str, Any] = json.loads(lines[-1])
-    return found
+        return SpeedRow((done.stderr.strip().splitlines() or ["ended without a word"])[-1])
+    return msgspec.json.decode(lines[-1], type=SpeedRow)
 
 
 def picture(photographs: Path, folder: Path, seed: int) -> Path:
@@ -76,17 +76,18 @@ def main() -> None:
         chosen.restore(shot)
         seconds.append(time.perf_counter() - began)
     counted = seconds[1:] or seconds
-    found = {"seconds": round(median(counted), 3), "runs": len(counted), "memory_mb": _peak()}
+    row = SpeedRow(seconds=round(median(counted), 3), runs=len(counted), memory_mb=_peak())
     card = manifest().get(name)
-    print(json.dumps({**found, **(_share(name, engine) if card and card.flops_per_pixel else {})}))
+    row = _with_share(row, name, engine) if card and card.flops_per_pixel else row
+    print(msgspec.json.encode(row).decode())
 
 
-def _share(name: str, engine: str) -> dict[str, float]:
-    """The network alone: its seconds, and its speed as a share of the plain convolutions' that the engine does here."""
+def _with_share(row: SpeedRow, name: str, engine: str) -> SpeedRow:
+    """And the network alone: its seconds, and its speed as a share of plain convolutions' that the engine does here."""
     operations, seconds = peak.network_gflops(load_model(name, engine), SIZE[1], SIZE[0])
     best = peak.gflops(engine)
-    found = {"network_seconds": round(seconds, 4), "gflops": round(operations / seconds, 1)}
-    return {**found, "peak_gflops": round(best, 1), "share": round(operations / seconds / best, 3)} if best else found
+    row = replace(row, network_seconds=round(seconds, 4), gflops=round(operations / seconds, 1))
+    return replace(row, peak_gflops=round(best, 1), share=round(operations / seconds / best, 3)) if best else row
 
 
 def _forget_peak() -> None:
