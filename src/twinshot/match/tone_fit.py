@@ -34,10 +34,8 @@ _EXIF_SPREAD = 1.5  # of the log gain: a tone curve makes factors of two to four
 _CAST = 0.35  # of the log gain: how far channels differ
 _SURE = 0.05  # of the log gain: no closer than this do cells tell it
 _BLACK, _CLIPPED = 2e-4, 0.9  # linear light: a cell's mean beyond these tells no gain
-_WHITE, _CLIPPED_SHARE = (
-    0.985,
-    0.02,
-)  # encoded: clipped from there on; a cell with more of it has lost some of its light
+_WHITE = 0.985  # encoded: clipped from there on
+_CLIPPED_SHARE = 0.02  # of a cell: with more of its pixels clipped it has lost some of its light
 _ENOUGH = 12  # cells of a channel that tell its gain by themselves
 _STIFFNESS = 5e-4  # of the curve, against what the cells say
 _OFF = 0.10  # of a cell's light: a larger misfit is seen
