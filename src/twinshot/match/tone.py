@@ -86,9 +86,6 @@ class Tone:
         return np.maximum(light.astype(np.float64), 0)
 
 
-IDENTITY = Tone("known", (1.0, 1.0, 1.0), light="srgb")
-
-
 def known(gain: Sequence[float], light: Light = "linear") -> Tone:
     """A gain a channel that a simulation, or a user, says."""
     red, green, blue = (float(each) for each in gain)
