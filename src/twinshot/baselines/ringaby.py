@@ -72,30 +72,26 @@ class Registration:
     inliers: int
 
 
-@dataclass(frozen=True, eq=False)
-class Stack:
-    """The mean picture, float32 (H, W, 3) in [0, 1], and each later frame's registration."""
-
-    image: Image
-    registrations: tuple[Registration, ...]
-
-
-def stack(burst: Sequence[Image], parameters: Stacking = DEFAULT) -> Stack:
-    """The mean of the frames, each warped to the first one, over those that see a pixel.
+def stack(burst: Sequence[Image], parameters: Stacking = DEFAULT) -> Image:
+    """The mean of the frames, each warped to the first one, over those that see a pixel; float32 (H, W, 3) in [0, 1].
 
     Args:
         burst: one or more float32 (H, W, 3) frames in [0, 1], H and W >= 16, all exposed alike.
         parameters: of the method.
     """
-    first = _prepared(burst[0], parameters)
-    found = tuple(register(first, _prepared(frame, parameters), parameters) for frame in burst[1:])
     total = burst[0].astype(np.float32)
     seen = np.ones((*total.shape[:2], 1), np.float32)
-    for frame, registration in zip(burst[1:], found, strict=True):
+    for frame, registration in zip(burst[1:], registrations(burst, parameters), strict=True):
         warped, valid = _warped(frame, registration.matrix)
         total += warped * valid
         seen += valid
-    return Stack(np.clip(total / seen, 0, 1), found)
+    return np.clip(total / seen, 0, 1)
+
+
+def registrations(burst: Sequence[Image], parameters: Stacking = DEFAULT) -> list[Registration]:
+    """How each later frame lies on the first one; frames and parameters as `stack` takes them."""
+    first = _prepared(burst[0], parameters)
+    return [register(first, _prepared(frame, parameters), parameters) for frame in burst[1:]]
 
 
 def register(first: Grey, frame: Grey, parameters: Stacking = DEFAULT) -> Registration:

@@ -72,7 +72,7 @@ def _hdrplus(shot: Shot) -> Image:
 
 
 def _ringaby(shot: Shot) -> Image:
-    return ringaby.stack(shot.burst).image
+    return ringaby.stack(shot.burst)
 
 
 def _yuan(shot: Shot) -> Image:
