@@ -19,6 +19,23 @@ class About:
     source: str
 
 
+@dataclass(frozen=True)
+class Decided:
+    """What matching tells a network's way of a picture, besides the pictures themselves.
+
+    Attributes:
+        same_scene: False where the frames do not go together, so that a network's fallback sees the noisy one alone.
+        doubt: in the tone, in [0, 1].
+        lost: whether the short frame is.
+        shown: share of the short frame that the long one shows.
+    """
+
+    same_scene: bool = True
+    doubt: float = 0.0
+    lost: bool = False
+    shown: float = 1.0
+
+
 @dataclass(frozen=True, eq=False)
 class Shot:
     """One scene as the systems get it: float32 (H, W, 3), RGB, sRGB-encoded in [0, 1], all of one size.
@@ -31,9 +48,7 @@ class Shot:
         burst: short frames in the order of time, exposed as `noisy`, which is the first; empty where a set has none,
             or where nobody asked for it.
         sigma: the noisy frame's true root mean square error: told to denoisers that ask for one.
-        same_scene: False where the frames do not go together, so that a network's fallback sees the noisy one alone.
-        decided: what else matching tells a network's way: doubt in the tone, whether the short frame is lost, and the
-            share of it that the long one shows.
+        decided: what matching tells.
     """
 
     pair: Pair
@@ -42,8 +57,7 @@ class Shot:
     registered: Image
     burst: tuple[Image, ...]
     sigma: float
-    same_scene: bool = True
-    decided: tuple[float, bool, float] = (0.0, False, 1.0)
+    decided: Decided = Decided()
 
 
 class System(Protocol):

@@ -6,15 +6,15 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 import PIL
 
-from ..baselines.system import Shot
+from ..baselines.system import Decided, Shot
 from ..files.io import read
 from ..files.pairs import read_pair
 from ..machine import processor, usable_cores
@@ -25,6 +25,9 @@ from ..picture.pair import Pair, TwinshotError, as_float
 from ..picture.settings import Settings
 from ..synth.triples import KINDS
 from .rows import code_checksum
+
+if TYPE_CHECKING:  # what is done with the facts is no part of the sets' code
+    from .results import Facts
 
 
 @dataclass(frozen=True)
@@ -80,8 +83,8 @@ def shot_of(pair: Pair, burst: Sequence[Image], truth: Image) -> Shot:
     matched = ready.short
     sigma = float(np.sqrt(np.mean((matched - truth) ** 2)))
     frames = tuple(tone.apply(frame, ready.tone) for frame in burst)
-    decided = round(ready.tone.doubt, 3), ready.tone.lost, round(ready.shown.share, 3)
-    return Shot(pair, matched, as_float(pair.blurry.pixels), ready.long, frames, sigma, ready.same_scene, decided)
+    decided = Decided(ready.same_scene, round(ready.tone.doubt, 3), ready.tone.lost, round(ready.shown.share, 3))
+    return Shot(pair, matched, as_float(pair.blurry.pixels), ready.long, frames, sigma, decided)
 
 
 def triples_in(folder: Path) -> list[Triple]:
@@ -140,16 +143,17 @@ class PreparedSet:
     """
 
     sha256: str
-    facts: dict[str, dict[str, Any]]
+    facts: dict[str, Facts]
 
 
-def prepared(triples: Sequence[Triple], measure: Callable[[Triple, Shot], dict[str, Any]]) -> PreparedSet:
+def prepared(triples: Sequence[Triple], measure: Callable[[Triple, Shot], Facts]) -> PreparedSet:
     """Match and register a whole set, and measure what systems are shown."""
-    total, facts = hashlib.sha256(), {}
+    total = hashlib.sha256()
+    facts: dict[str, Facts] = {}
     for triple in triples:
         shot = triple.shot()
         parts = [path.read_bytes() for path in triple.files] + [shot.noisy.tobytes(), shot.registered.tobytes()]
-        parts.append(repr((shot.same_scene, *shot.decided)).encode())
+        parts.append(repr(astuple(shot.decided)).encode())
         total.update(b"".join(hashlib.sha256(part).digest() for part in parts))
         facts[triple.name] = measure(triple, shot)
     return PreparedSet(total.hexdigest(), facts)

@@ -94,7 +94,7 @@ class Facts(_Table, frozen=True, omit_defaults=False):
         blur: px, where it is known.
         source: the photograph, or the film's scene, that it was made of, where it is known.
         registered: PSNR of the blurry frame at the noisy one's pixels.
-        same_scene, doubt, lost, shown: what matching decided, as `Shot` has it; doubt and share in [0, 1].
+        same_scene, doubt, lost, shown: what matching decided, as `Decided` has it.
     """
 
     sigma: float

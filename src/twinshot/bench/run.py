@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
 import numpy as np
-from msgspec import convert
 from msgspec.structs import replace
 
 from .._version import __version__
@@ -108,10 +107,10 @@ def _same_set(before: SetResults | None, triples: Sequence[Triple]) -> SetResult
     if before and before.files == files:
         return replace(before, cases=_with_origins(before.cases, triples))
     found = prepared(triples, _of_inputs)
-    checksum, facts = f"{found.sha256[:16]} {measures()}", convert(found.facts, dict[str, Facts])
-    if before and (before.sha256 == checksum or _but_for_rounding(before, facts)):
+    checksum = f"{found.sha256[:16]} {measures()}"
+    if before and (before.sha256 == checksum or _but_for_rounding(before, found.facts)):
         return replace(before, files=files, cases=_with_origins(before.cases, triples))
-    return SetResults(sha256=checksum, files=files, pictures=len(triples), cases=_with_origins(facts, triples))
+    return SetResults(sha256=checksum, files=files, pictures=len(triples), cases=_with_origins(found.facts, triples))
 
 
 def _but_for_rounding(before: SetResults, facts: dict[str, Facts]) -> bool:
@@ -126,14 +125,12 @@ def _alike(first: Facts, second: Facts) -> bool:
     return all(abs(getattr(first, key) - getattr(second, key)) <= most for key, most in _ROUNDING.items())
 
 
-def _of_inputs(triple: Triple, shot: Shot) -> dict[str, Any]:
+def _of_inputs(triple: Triple, shot: Shot) -> Facts:
     """The noisy frame's error, how near to the truth the better of the inputs is, which nothing may be worse than, and
     what matching decided."""
     truth, given = triple.truth(), (shot.noisy, shot.blurry, shot.registered)
     psnrs, ssims = zip(*(_closeness(picture, triple, truth).values() for picture in given), strict=True)
-    doubt, lost, shown = shot.decided
-    inputs = {"sigma": round(shot.sigma, 5), "best_psnr": max(psnrs), "best_ssim": max(ssims), "registered": psnrs[2]}
-    return {**inputs, "same_scene": shot.same_scene, "doubt": doubt, "lost": lost, "shown": shown}
+    return Facts(round(shot.sigma, 5), max(psnrs), max(ssims), registered=psnrs[2], **asdict(shot.decided))
 
 
 def _with_origins(cases: dict[str, Facts], triples: Sequence[Triple]) -> dict[str, Facts]:
