@@ -288,7 +288,7 @@ def test_a_huge_header_is_refused_before_memory_is_asked_for(refused, files, tmp
     png[16:24] = side.to_bytes(4, "big") * 2
     png[29:33] = zlib.crc32(png[12:29]).to_bytes(4, "big")
     files[0].write_bytes(png)
-    monkeypatch.setattr("imagecodecs.png_decode", lambda *_: pytest.fail("decoded"))
+    monkeypatch.setattr("imagecodecs.png_decode", lambda *_, **__: pytest.fail("decoded"))
     refused(*files, "-o", tmp_path / "out.png", says=("noisy.png", "100 megapixels"))
 
 

@@ -70,7 +70,7 @@ def test_texts_that_are_not_carried_on_are_not_unpacked(tmp_path, pixels, monkey
     (tmp_path / "b.png").write_bytes(data[:33] + chunk + data[33:])
     given: list[bytes] = []
     decode = imagecodecs.png_decode
-    monkeypatch.setattr(imagecodecs, "png_decode", lambda data: [given.append(data), decode(data)][1])
+    monkeypatch.setattr(imagecodecs, "png_decode", lambda data, **how: [given.append(data), decode(data, **how)][1])
     tracemalloc.start()
     frame = io.read(tmp_path / "b.png")
     peak = tracemalloc.get_traced_memory()[1]
