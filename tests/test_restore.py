@@ -7,10 +7,12 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from io import BytesIO
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from helpers import save
 from msgspec import structs
 from PIL import ExifTags, Image, ImageCms
 
@@ -467,6 +469,41 @@ def test_a_tone_that_a_user_chose_is_doubted_in_words_alone(lit_otherwise, model
     assert restored.report["tone_error"] > 0.01
     assert restored.report["from_long_frame"] < 1
     assert restored.report["light_from_long_frame"] == 0
+
+
+@pytest.fixture
+def halves(frames, tmp_path):
+    """Short and long frame as JPEG files, whole and cut in half."""
+    for name, pixels in zip(("short", "long"), frames, strict=True):
+        data = save(tmp_path / f"{name}.jpg", pixels, quality=95).read_bytes()
+        (tmp_path / f"{name}-half.jpg").write_bytes(data[: len(data) // 2])
+    return {path.stem: path for path in tmp_path.iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("short", "long"), [("short", "long-half"), ("short-half", "long"), ("short-half", "long-half")]
+)
+@pytest.mark.parametrize("swapped", [False, True])
+def test_what_a_damaged_file_lacks_is_not_used(halves, model, short, long, swapped):
+    """The flat rest was matched, and laid into the result; frames changed places for it."""
+    whole = twinshot.restore(halves["short"], halves["long"], model=model)
+    settings = Settings(accept_damaged=True, trust_map=True)
+    names = (long, short) if swapped else (short, long)
+    restored = twinshot.restore(*(halves[name] for name in names), model=model, settings=settings)
+    assert Path(restored.report["noisy"]).stem == short
+    rows, width = restored.pixels.shape[:2]
+    assert width == whole.pixels.shape[1]
+    if short == "short":
+        left = round(restored.report["shown"] * rows)
+        assert rows == len(whole.pixels)
+        assert "the rest was denoised from" in restored.report["notes"][-1]
+        assert restored.trust[left + 60 :].max() < 16
+        assert psnr(restored.image[left:], whole.image[left:]) > 22
+    else:
+        left = rows
+    assert 0.3 < left / len(whole.pixels) < 0.7
+    assert psnr(restored.image[: left - 16], whole.image[: left - 16]) > 33
+    assert restored.report["warnings"] == whole.report["warnings"]
 
 
 def test_where_the_long_frame_shows_nothing_the_short_one_is_used(frames, triple, model):

@@ -31,7 +31,11 @@ def cut_and_closed(data: bytes) -> bytes:
     return data[: len(data) // 2] + b"\xff\xd9"
 
 
-DAMAGES = [zeros_in_second_half, hole, cut_and_closed]
+def cut(data: bytes) -> bytes:
+    return data[: len(data) // 2]
+
+
+DAMAGES = [zeros_in_second_half, hole, cut_and_closed, cut]
 
 
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_rows": 1}], ids=str)
@@ -55,6 +59,36 @@ def test_what_is_left_can_be_accepted(tmp_path, photo, damage):
     assert upper.mean() < 4
     assert len(frame.metadata.notes) == 1
     assert frame.metadata.notes[0].startswith("is damaged (")
+
+
+@pytest.mark.parametrize("damage", [zeros_in_second_half, cut_and_closed, cut], ids=lambda damage: damage.__name__)
+@pytest.mark.parametrize("options", [{"subsampling": 0}, {"subsampling": 2}, {"restart_marker_rows": 1}], ids=str)
+@pytest.mark.parametrize("turn", [1, 3, 6, 8])
+@pytest.mark.parametrize("grey", [False, True])
+def test_it_is_known_what_is_left(tmp_path, photo, damage, options, turn, grey):
+    path, exif = tmp_path / "a.jpg", Image.Exif()
+    exif[0x0112] = turn
+    whole = encoded(np.asarray(Image.fromarray(photo).convert("L" if grey else "RGB")), exif=exif.tobytes(), **options)
+    path.write_bytes(whole)
+    right = io.read(path)
+    path.write_bytes(damage(whole))
+    frame = io.read(path, accept_damaged=True)
+    top, left, bottom, end = frame.metadata.remains
+    assert right.metadata.remains is None
+    lost = np.ones(frame.size, bool)
+    lost[top:bottom, left:end] = False
+    assert 0.3 < lost.mean() < 0.7
+    wrong = (frame.pixels != right.pixels).any(2)
+    assert wrong[~lost].mean() < 0.01  # the last row has some of the colour that is missing below
+    assert ((frame.pixels == 128).all(2) | ~lost).mean() > 0.94  # of a row of blocks some may be there
+    assert f"what is left of it, {1 - lost.mean():.0%}, was used" in frame.metadata.notes[0]
+
+
+def test_a_picture_of_which_nothing_is_left_is_refused(tmp_path, photo):
+    whole = encoded(photo)
+    (tmp_path / "a.jpg").write_bytes(whole[: whole.index(b"\xff\xda") + 400])
+    with pytest.raises(TwinshotError, match=r"a\.jpg: the file is damaged \(.*\), and nothing is left of it"):
+        io.read(tmp_path / "a.jpg", accept_damaged=True)
 
 
 def test_a_changed_byte_is_noticed_where_the_decoder_loses_step(tmp_path, photo):

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..picture.errors import InputError
-from ..picture.pair import Metadata, check_size
+from ..picture.pair import SMALLEST_SIDE, Metadata, check_size
 from . import exif, xmp
 from .shift import shifted_from
 from .stored import Stored
 
 LARGEST_EXIF = 65_527  # bytes: a segment's length has 16 bits and counts itself and the prefix
 QUALITY = 95
+_MISSING = 128  # value of pixels that there is nothing of
 _HARMLESS = re.compile(r"Unknown Adobe color transform|Invalid (?:crop|progressive)")  # warnings that cost no pixel
 
 
@@ -33,7 +34,8 @@ def decode(data: bytes, name: str, accept_damaged: bool) -> Stored:
         check_size(file.width, file.height, name)
         if file.mode not in ("RGB", "L"):
             raise InputError(f"{name}: is {file.mode}; save it as RGB or greyscale")
-        pixels, damage = _pixels(data, name, "GRAY" if file.mode == "L" else "RGB", accept_damaged)
+        pixels, complaint = _pixels(data, name, "GRAY" if file.mode == "L" else "RGB", accept_damaged)
+        rows = _decoded_rows(pixels, 8 * _samples(file)[1]) if complaint else len(pixels)
         return Stored(
             pixels[..., 0] if file.mode == "L" else pixels,
             8,
@@ -43,7 +45,8 @@ def decode(data: bytes, name: str, accept_damaged: bool) -> Stored:
             iptc=_iptc(file),
             comment=(file.info.get("comment") or b"").decode("utf-8", "replace"),
             dpi=file.info.get("dpi") if file.info.get("jfif_unit") else None,
-            notes=(damage or _doubt(file, pixels)) + _beside(file, data),
+            notes=(_damage(complaint, rows, name, pixels) if complaint else _doubt(file, pixels)) + _beside(file, data),
+            rows=rows if rows < len(pixels) else None,
         )
 
 
@@ -63,29 +66,59 @@ def _iptc(file: Image.Image) -> bytes:
     return bytes(resources.get(0x0404, b"")) if isinstance(resources, dict) else b""
 
 
-def _pixels(data: bytes, name: str, space: str, accept_damaged: bool) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
-    """The pixels, and a note on the damage that was accepted."""
+def _pixels(data: bytes, name: str, space: str, accept_damaged: bool) -> tuple[NDArray[np.uint8], str]:
+    """The pixels, and what libjpeg says of damage that was accepted."""
     import simplejpeg
 
     try:
-        return simplejpeg.decode_jpeg(data, space), ()
+        return simplejpeg.decode_jpeg(data, space), ""
     except ValueError as error:
         complaint = str(error)
     if _HARMLESS.search(complaint):
         with Image.open(BytesIO(data)) as file:
-            return np.asarray(file).reshape(file.height, file.width, -1), ()
+            return np.asarray(file).reshape(file.height, file.width, -1), ""
     if accept_damaged:
-        note = f"is damaged ({complaint}); what is left of it was used"
-        return simplejpeg.decode_jpeg(data, space, strict=False), (note,)
+        # Zeros, which a copy that was broken off ends with, would be decoded as some pattern.
+        return simplejpeg.decode_jpeg(data.rstrip(b"\0"), space, strict=False), complaint
     raise InputError(
         f"{name}: the file is damaged or cut short ({complaint}); copy it again, or use what is left (accept_damaged)"
     )
 
 
-def _doubt(file: Image.Image, pixels: NDArray[np.uint8]) -> tuple[str, ...]:
-    """A note on damage that libjpeg does not see. It may be wrong about a drawing, so it is no reason to refuse."""
+def _decoded_rows(pixels: NDArray[np.uint8], block: int) -> int:
+    """How many rows of a damaged picture hold anything; libjpeg makes blocks that it lacks grey.
+
+    Args:
+        pixels: of the whole picture.
+        block: height of those, px. A row of them is no use where its last one is missing.
+    """
+    lively = np.flatnonzero((pixels != _MISSING).any((1, 2)))
+    rows = int(lively[-1]) + 1 if len(lively) else 0
+    if rows < len(pixels):
+        rows -= rows % block  # colour that was spread from the last row reaches a pixel further
+        if (pixels[rows - block // 2 : rows, -1] == _MISSING).all():
+            rows = max(rows - block, 0)
+    return rows
+
+
+def _damage(complaint: str, rows: int, name: str, pixels: NDArray[np.uint8]) -> tuple[str, ...]:
+    """A note on damage that was accepted. Raises InputError where nothing is left."""
+    if rows < SMALLEST_SIDE:
+        raise InputError(f"{name}: the file is damaged ({complaint}), and nothing is left of it; copy it again")
+    left = f", {rows / len(pixels):.0%}," if rows < len(pixels) else ""
+    return (f"is damaged ({complaint}); what is left of it{left} was used",)
+
+
+def _samples(file: Image.Image) -> tuple[int, int]:
+    """How many blocks of brightness there are for one of colour, across and down."""
     layers: Any = getattr(file, "layer", ())  # identifier, samples across, samples down, table
     across, down = layers[0][1:3] if len(layers) > 1 else (1, 1)
+    return across, down
+
+
+def _doubt(file: Image.Image, pixels: NDArray[np.uint8]) -> tuple[str, ...]:
+    """A note on damage that libjpeg does not see. It may be wrong about a drawing, so it is no reason to refuse."""
+    across, down = _samples(file)
     row = shifted_from(pixels, 8 * across, 8 * down)
     if row is None:
         return ()

@@ -38,11 +38,21 @@ def read_pair(noisy: Source, blurry: Source, accept_damaged: bool = False) -> Pa
 
 
 def in_one_profile(pair: Pair) -> Pair:
-    """The pair with both frames in the long one's colours: the second's, unless EXIF says that it is the short one."""
-    first, second = pair.noisy, pair.blurry
+    """What is left of both, in the long one's colours: the second's, unless EXIF says that it is the short one."""
+    first, second = (_what_remains(frame) for frame in (pair.noisy, pair.blurry))
     if _longer(first, second):
         return Pair(first, icc.together(second, first))
     return Pair(icc.together(first, second), second)
+
+
+def _what_remains(frame: Frame) -> Frame:
+    """A frame without what its damaged file does not show."""
+    top, left, bottom, right = frame.metadata.remains or (0, 0, *frame.size)
+    if frame.size == (bottom - top, right - left):  # where that was done before, too
+        return frame
+    left_over = slice(top, bottom), slice(left, right)
+    count = None if frame.count is None else frame.count[left_over]
+    return replace(frame, pixels=np.ascontiguousarray(frame.pixels[left_over]), count=count)
 
 
 def _developed_alike(noisy: Source, blurry: Source, accept_damaged: bool) -> tuple[Frame, Frame]:

@@ -27,6 +27,7 @@ class Stored:
         xmp, iptc, comment, dpi: as in Metadata.
         alpha: whether the last channel is one of transparency, not of some other use.
         notes: what the user should know of how it was read: "was ...", "has ...".
+        rows: how many are left of a damaged file, the first ones; None: all.
     """
 
     pixels: Pixels
@@ -40,6 +41,7 @@ class Stored:
     dpi: tuple[float, float] | None = None
     alpha: bool = True
     notes: tuple[str, ...] = ()
+    rows: int | None = None
 
 
 def check_single(frames: int, name: str) -> None:
@@ -72,12 +74,23 @@ def frame_of(stored: Stored, name: str) -> Frame:
     else:
         pixels, profile = icc.encoded(pixels, profile)
     exposure, seconds = exif.exposure_of(stored.exif)
+    orientation = stored.orientation or exif.orientation_of(stored.exif)
     bits = {np.uint8: 8, np.uint16: 16}.get(pixels.dtype.type, 32)
     metadata = Metadata(
         exif.block_of(stored.exif), profile, bits, exposure, seconds, stored.xmp, stored.iptc, stored.comment,
-        stored.dpi, grey, notes + doubt,
+        stored.dpi, grey, notes + doubt, remains=_remains(stored, orientation),
     )  # fmt: skip
-    return check_frame(_upright(pixels, stored.orientation or exif.orientation_of(stored.exif)), name, metadata)
+    return check_frame(_upright(pixels, orientation), name, metadata)
+
+
+def _remains(stored: Stored, orientation: int) -> tuple[int, int, int, int] | None:
+    """Where the rows that are left of a damaged file are in the upright picture."""
+    if stored.rows is None:
+        return None
+    left = np.zeros(stored.pixels.shape[:2], bool)
+    left[: stored.rows] = True
+    down, across = (np.flatnonzero(_upright(left, orientation).any(axis)) for axis in (1, 0))
+    return int(down[0]), int(across[0]), int(down[-1]) + 1, int(across[-1]) + 1
 
 
 def _profile(profile: bytes, grey: bool) -> tuple[bytes, tuple[str, ...]]:

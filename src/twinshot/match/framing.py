@@ -19,7 +19,7 @@ from ..picture.encoding import Image
 from ..picture.errors import MismatchError
 from ..picture.pair import Pair
 from ..picture.window import Matrix, Pixels
-from . import align, borders
+from . import align, borders, remains
 from .borders import Area, Size
 
 _SURE = 0.5  # correlation of the registered frames from which on a way is believed that nobody said
@@ -139,9 +139,9 @@ def framed(pair: Pair) -> Framed:
     Raises:
         MismatchError: the sizes differ, and the frames do not agree under any way to lay one on the other.
     """
-    as_it_is = None
-    if pair.noisy.size == pair.blurry.size:
-        as_it_is = _laid(pair, Way(0, 1.0))
+    as_it_is, place = None, remains.place(pair)
+    if place or pair.noisy.size == pair.blurry.size:
+        as_it_is = _laid(pair, Way(0, 1.0), place)
         if as_it_is.alignment.same_scene:
             return as_it_is
     for _, alike in groupby(ways(pair.noisy.size, pair.blurry.size), lambda way: way.turns):
@@ -186,16 +186,17 @@ def _scales(short: Size, long: Size, zooms: tuple[float, ...]) -> list[float]:
     return found
 
 
-def _laid(pair: Pair, way: Way) -> Framed:
-    """The long frame on the short one's canvas, middle on middle, and registered there."""
+def _laid(pair: Pair, way: Way, place: Size | None = None) -> Framed:
+    """The long frame on the short one's canvas, middle on middle or at its place, and registered there."""
     scaled = _scaled(_turned(pair.blurry.pixels, way.turns), way.scale)
-    pixels, laid = _on_canvas(scaled, pair.noisy.size)
+    pixels, laid = _on_canvas(scaled, pair.noisy.size, place)
     if pixels is not pair.blurry.pixels:
         pair = Pair(pair.noisy, replace(pair.blurry, pixels=pixels))
     compared, shown = borders.inside(laid.of(pair.noisy.pixels), laid.of(pair.blurry.pixels))
     compared, shown = (area.moved(laid.top, laid.left) for area in (compared, shown))
+    note = _note(pair, way, pixels is not scaled and not place)
     found = align.estimate(*(compared.of(frame.pixels) for frame in (pair.noisy, pair.blurry)))
-    return Framed(pair, laid, shown, compared, found, way.scale != 1.0, _note(pair, way, pixels is not scaled))
+    return Framed(pair, laid, shown, compared, found, way.scale != 1.0, note)
 
 
 def _turned(pixels: Pixels, turns: int) -> Pixels:
@@ -211,12 +212,12 @@ def _scaled(pixels: Pixels, scale: float) -> Pixels:
     return np.asarray(resized.clip(0, 1) if resized.dtype == np.float32 else resized)
 
 
-def _on_canvas(pixels: Pixels, size: Size) -> tuple[Pixels, Area]:
-    """Middle on middle, mirrored where the canvas is larger, and where it is not."""
+def _on_canvas(pixels: Pixels, size: Size, place: Size | None = None) -> tuple[Pixels, Area]:
+    """At a place, or middle on middle; mirrored where the canvas is larger, and where it is not."""
     if pixels.shape[:2] == size:
         return pixels, Area(0, 0, *size)
-    top, left = ((side - own) // 2 for side, own in zip(size, pixels.shape, strict=False))
-    pixels = pixels[max(-top, 0) :, max(-left, 0) :][: size[0], : size[1]]
+    top, left = place or ((side - own) // 2 for side, own in zip(size, pixels.shape, strict=False))
+    pixels = pixels[max(-top, 0) :, max(-left, 0) :][: size[0] - max(top, 0), : size[1] - max(left, 0)]
     shown = Area(max(top, 0), max(left, 0), max(top, 0) + pixels.shape[0], max(left, 0) + pixels.shape[1])
     around = shown.top, size[0] - shown.bottom, shown.left, size[1] - shown.right
     return np.asarray(cv2.copyMakeBorder(pixels, *around, cv2.BORDER_REFLECT_101)), shown

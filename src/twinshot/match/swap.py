@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..picture.encoding import to_linear
-from ..picture.pair import Frame, Pair, as_float
+from ..picture.pair import Pair, as_float
+from . import remains
 from .grain import fine_detail
 
 _LIGHT_SIDE = 256  # px of the longer side that brightness is measured on
@@ -38,7 +39,7 @@ class Ordered:
 
 def order(pair: Pair, keep: bool = False) -> Ordered:
     """The pair with the short frame first; `keep` leaves it as it is, and says what speaks against that."""
-    why = _reason(pair.noisy, pair.blurry)
+    why = _reason(pair)
     if not why:
         return Ordered(pair)
     if keep:
@@ -46,22 +47,24 @@ def order(pair: Pair, keep: bool = False) -> Ordered:
     return Ordered(Pair(pair.blurry, pair.noisy), f"{why}, so {pair.blurry.name} was taken as the short frame")
 
 
-def _reason(first: Frame, second: Frame) -> str:
+def _reason(pair: Pair) -> str:
     """What says that the second frame is the short one, as the beginning of a sentence; empty where nothing does."""
-    if _black(second.pixels):
+    first, second = pair.noisy, pair.blurry
+    pixels = remains.common(pair)
+    if _black(pixels[1]):
         return ""
-    if _black(first.pixels):
+    if _black(pixels[0]):
         return f"{first.name} is all black"
     times = first.metadata.seconds, second.metadata.seconds
     if times[0] and times[1] and max(times) > _LONGER * min(times):  # type: ignore[type-var, operator]
         longer = times[0] > times[1]
         return f"{first.name} was exposed longer ({times[0]:.3g} s against {times[1]:.3g} s)" if longer else ""
-    brighter = _light(first.pixels) / max(_light(second.pixels), 1e-6)
+    brighter = _light(pixels[0]) / max(_light(pixels[1]), 1e-6)
     if max(brighter, 1 / max(brighter, 1e-6)) > _DARKER:
         times_darker = f"{brighter:.2g}" if brighter < 10 else f"{brighter:,.0f}"
         return f"{second.name} is {times_darker} times darker than {first.name}" if brighter > 1 else ""
     # A gain in linear light raises noise by about its square root in the mid-tones.
-    one, other = fine_detail(first.pixels), fine_detail(second.pixels) * brighter**0.5
+    one, other = fine_detail(pixels[0]), fine_detail(pixels[1]) * brighter**0.5
     noisier = other > _LEAST_NOISE and other > NOISIER * one
     return f"{second.name} has more noise and fine detail than {first.name}" if noisier else ""
 

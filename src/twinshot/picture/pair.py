@@ -49,6 +49,7 @@ class Metadata:
         software: what made the pixels, to be written into `Software` and XMP; empty for a picture as read.
         history: how, for XMP's history.
         sensor: what a raw file says of its sensor; None for developed pictures.
+        remains: (top, left, bottom, right) of what a damaged file still shows of its picture; None: all.
     """
 
     exif: bytes = b""
@@ -65,6 +66,7 @@ class Metadata:
     software: str = ""
     history: str = ""
     sensor: Sensor | None = None
+    remains: tuple[int, int, int, int] | None = None
 
     def noted(self, note: str) -> Metadata:
         """The same with one more note."""
