@@ -26,6 +26,7 @@ from twinshot.picture.encoding import to_linear, to_srgb
 from twinshot.picture.levels import psnr
 from twinshot.picture.pair import Frame, Metadata, Pair, TwinshotError, as_float
 from twinshot.picture.settings import Settings
+from twinshot.restoration import restore_frames
 
 REPORT = {
     "noisy",
@@ -47,6 +48,7 @@ REPORT = {
     "model_sha256",
     "engine",
     "arithmetic",
+    "orientations",
     "seconds",
     "swapped",
     "warnings",
@@ -210,6 +212,15 @@ def test_the_report(restored, model):
     assert set(report["seconds"]) == {"read", "match", "restore"}
     assert all(seconds >= 0 for seconds in report["seconds"].values())
     assert report["warnings"] == []
+
+
+def test_the_best(frames, restored, model):
+    """Of the pair, and of a burst's short frame alone."""
+    best = twinshot.restore(*frames, model=model, settings=Settings(best=True))
+    assert (restored.report["orientations"], best.report["orientations"]) == (1, 8)
+    assert 0 < np.abs(best.image - restored.image).mean() < 0.02
+    alone = restore_frames(Frame(frames[0]), model, settings=Settings(best=True))
+    assert (alone.report["model"], alone.report["orientations"]) == ("twin-noisy", 8)
 
 
 def test_the_report_names_files(files, model):

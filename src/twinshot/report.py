@@ -61,6 +61,7 @@ class Report(Matched):
         from_long_frame: share of the picture that was taken from the long frame as it is.
         light_from_long_frame: of the rest, the share whose light in the large is the long frame's.
         model, model_sha256, engine, arithmetic: what ran.
+        orientations: of the picture that it saw, for their mean.
         seconds: by stage.
         swapped: why the frames changed places; empty where they did not.
         notes: on how files were read, and what was done to the long frame.
@@ -77,6 +78,7 @@ class Report(Matched):
     model_sha256: str
     engine: str
     arithmetic: str
+    orientations: int
     seconds: dict[str, float]
     swapped: str
     notes: list[str]
@@ -121,6 +123,7 @@ def report_on(
         "model_sha256": model.card.sha256,
         "engine": model.loaded.engine or model.engine,
         "arithmetic": model.loaded.arithmetic,
+        "orientations": model.orientations,
         "seconds": seconds,
         "swapped": ready.swapped if ready else "",
         "notes": [*notes_on(*frames), *(ready.notes if ready else ())],

@@ -176,6 +176,7 @@ def restore_pair(
     """
     clock = clock or Clock()
     ready = pair if isinstance(pair, Prepared) else _match(pair, progress, clock, settings)
+    network = network.best if settings.best else network
     network = network if ready.same_scene else network.fallback
     pixels, trust, taken = _run(ready, network, progress, settings)
     clock.lap("restore")
@@ -205,7 +206,7 @@ def restore_alone(
     settings: Settings = AS_FOUND,
 ) -> Restored:
     """A short frame without a long one, by the network's fallback: as bright as it is."""
-    clock, network = clock or Clock(), network.fallback
+    clock, network = clock or Clock(), (network.best if settings.best else network).fallback
 
     def parts(top: int, left: int, size: tuple[int, int]) -> tuple[Image, Image]:
         short = as_float(window(frame.pixels, top, left, size))

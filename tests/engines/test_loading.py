@@ -155,3 +155,23 @@ def test_a_model_whose_file_has_changed_is_not_the_one_in_memory(monkeypatch, tm
     (tmp_path / "twin.onnx").write_bytes(b"something else")
     with pytest.raises(ModelError, match=r"twin\.onnx: does not match the checksum"):
         load_model("mine")
+
+
+def test_the_best_of_a_network_is_the_same_whichever_way_a_picture_lies(models, rng):
+    """What the plain one is not: that is what it gains by."""
+    frames = [rng.random((1, 3, 32, 64), np.float32) for _ in range(2)]
+    model = models["twin"]
+    for run, turned_alike in ((model.run, False), (model.best.run, True)):
+        upright = run(*frames)
+        turned = run(*(np.ascontiguousarray(np.rot90(frame[..., ::-1], 1, (2, 3))) for frame in frames))
+        assert upright.shape == (1, 3, 32, 64)
+        assert np.allclose(np.rot90(turned, -1, (2, 3))[..., ::-1], upright, atol=1e-4) == turned_alike
+    assert np.abs(model.best.run(*frames) - model.run(*frames)).mean() < 0.05
+
+
+def test_the_best_of_a_network_goes_on_in_its_fallback(models):
+    best = models["twin"].best
+    assert (best.orientations, models["twin"].orientations) == (8, 1)
+    assert best.best is best
+    assert (best.fallback.name, best.fallback.orientations) == ("twin-noisy", 8)
+    assert (best.name, best.card, best.engine) == ("twin", models["twin"].card, models["twin"].engine)

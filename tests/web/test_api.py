@@ -133,25 +133,29 @@ def test_a_frame_that_does_not_belong_is_told_of_in_the_clients_words(site, burs
 
 
 def test_knobs(site, pair, tmp_path):
-    asked = {"strength": "0.5", "colour_strength": "0.5", "light": "short", "tone": "gain", "trust_map": "true"}
+    asked = {"strength": "0.5", "colour_strength": "0.5", "light": "short", "tone": "gain"}
+    asked |= {"best": "true", "trust_map": "true"}
     last = site.ends(site.send(*pair, **asked))
     assert last["options"] == {
         **{"model": "twin", "strength": 0.5, "colour_strength": 0.5},
-        **{"tone": "gain", "light": "short", "trust_map": True},
+        **{"tone": "gain", "light": "short", "best": True, "trust_map": True},
     }
     path = f"/v1/restorations/{last['id']}"
     (tmp_path / "deep.png").write_bytes(site.client.get(f"{path}/result?bits=16").content)
     from twinshot.files import io as files
     from twinshot.picture.settings import Settings
 
-    wanted = twinshot.restore(*pair, settings=Settings(strength=0.5, colour_strength=0.5, tone="gain", light="short"))
+    knobs = Settings(strength=0.5, colour_strength=0.5, tone="gain", light="short", best=True)
+    wanted = twinshot.restore(*pair, settings=knobs)
     np.testing.assert_array_equal(files.read(tmp_path / "deep.png").pixels, wanted.pixels)
     assert _pixels(site.client.get(f"{path}/preview?layer=trust")).shape == (160, 224, 3)
     sizes = [len(site.client.get(f"{path}/result?format=jpeg&quality={quality}").content) for quality in (30, 95)]
     assert 2 * sizes[0] < sizes[1]
 
 
-@pytest.mark.parametrize("wrong", [{"strength": "2"}, {"gain": "much"}, {"tone": "film"}, {"trust_map": "yes"}])
+@pytest.mark.parametrize(
+    "wrong", [{"strength": "2"}, {"gain": "much"}, {"tone": "film"}, {"best": "1"}, {"trust_map": "yes"}]
+)
 def test_knobs_that_cannot_be_turned_so(site, pair, wrong):
     answer = site.send(*pair, **wrong)
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")

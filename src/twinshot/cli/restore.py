@@ -64,6 +64,10 @@ _Bits = Annotated[
 ]
 _Strength = Annotated[float, typer.Option(help="How much grain to remove, from 0 to 1.")]
 _ColourStrength = Annotated[float, typer.Option(help="How much of the grain's colour to remove, from 0 to 1.")]
+_Best = Annotated[
+    bool,
+    typer.Option("--best", help="Average over eight orientations of the pair: a little better, eight times slower."),
+]
 _Gain = Annotated[float | None, typer.Option(help="How many times brighter the long frame is; default: measured.")]
 _Tone = Annotated[
     str | None, typer.Option(help="How brightness is matched: gain or curve; default: whichever fits better.")
@@ -109,6 +113,7 @@ def restore(
     bits: _Bits = None,
     strength: _Strength = 1.0,
     colour_strength: _ColourStrength = 1.0,
+    best: _Best = False,
     gain: _Gain = None,
     tone: _Tone = None,
     light: _WhoseLight = "long",
@@ -129,6 +134,7 @@ def restore(
         accept_damaged=accept_damaged,
         strength=strength,
         colour_strength=colour_strength,
+        best=best,
         gain=gain,
         tone=cast(Any, tone),  # the words that these two may be are checked there
         light=cast(Any, light),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from threading import Lock
@@ -13,6 +13,7 @@ import msgspec
 
 from ..picture.errors import ModelError
 from . import auto, onnx, openvino, torch
+from .eightfold import ORIENTATIONS, eightfold
 from .engine import Loaded, Run
 from .models import Card, check_file, manifest
 
@@ -64,6 +65,16 @@ class Model:
         with self._lock:
             return self._loaded
 
+    @property
+    def orientations(self) -> int:
+        """In how many a picture is restored, for their mean."""
+        return 1
+
+    @property
+    def best(self) -> Model:
+        """The same network over all orientations of a picture: better by a little, and eight times as slow."""
+        return _Best(self.name, self.card, self.engine, self.path, plain=self)
+
     @cached_property
     def _loaded(self) -> Loaded:
         if self.engine == AUTO:
@@ -74,6 +85,30 @@ class Model:
     def fallback(self) -> Model:
         """What restores the noisy frame alone, for pairs whose other frame is no use; itself if the card names none."""
         return load_model(self.card.fallback, self.engine) if self.card.fallback else self
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Best(Model):
+    """See `Model.best`; what is loaded is the plain one, so that memory holds it once."""
+
+    plain: Model
+
+    @property
+    def loaded(self) -> Loaded:
+        loaded = self.plain.loaded
+        return replace(loaded, run=eightfold(loaded.run))
+
+    @property
+    def orientations(self) -> int:
+        return len(ORIENTATIONS)
+
+    @property
+    def best(self) -> Model:
+        return self
+
+    @property
+    def fallback(self) -> Model:
+        return self.plain.fallback.best
 
 
 def load_model(name: str = "twin", engine: str | None = None) -> Model:

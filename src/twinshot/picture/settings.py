@@ -26,6 +26,8 @@ class Settings:
         gain: how many times the long frame's light is the short one's, all channels alike; None: as pixels tell.
         tone: how brightness is matched; None: by whichever model explains the frames best.
         light: the frame whose brightness and colours the result has.
+        best: whether the network sees the pair turned and mirrored in eight ways, for their mean: a little better, and
+            eight times as slow.
         trust_map: whether the result says, for each pixel, how far it leans on the long frame; takes twice as long.
     """
 
@@ -36,6 +38,7 @@ class Settings:
     gain: float | None = None
     tone: ToneChoice | None = None
     light: Light = "long"
+    best: bool = False
     trust_map: bool = False
 
     def __post_init__(self) -> None:

@@ -66,7 +66,10 @@ _KNOBS: Json = {
     ),
 }
 _OPTIONS: Json = {"model": _MODEL_NAME, **_KNOBS}
-_TRUST = "Whether to make the layer `trust`, which takes twice as long."
+_SWITCHES: Json = {
+    "best": "Whether to average over eight orientations: a little better, and eight times slower.",
+    "trust_map": "Whether to make the layer `trust`, which takes twice as long.",
+}
 _RESTORATION = _object(
     {
         "id": _text(description="Unguessable: whoever has it may see and remove the restoration."),
@@ -80,7 +83,9 @@ _RESTORATION = _object(
             {"type": "array", "items": _text("short", "long"), "description": "What each photo is, once it is known."}
         ),
         "options": _object(
-            {**_OPTIONS, "trust_map": {"type": "boolean"}}, optional=("trust_map", *_KNOBS), additionalProperties=False
+            {**_OPTIONS, **{name: {"type": "boolean"} for name in _SWITCHES}},
+            optional=(*_SWITCHES, *_KNOBS),
+            additionalProperties=False,
         ),
         "size": _maybe(_SIZE),
         "bits": _number(description="Bits a channel of the result."),
@@ -137,7 +142,7 @@ _EARLIER = {
         examples=["0"],
     ),
 }
-_CHOICES: Json = {**_OPTIONS, "trust_map": _text("true", "false", description=_TRUST)}
+_CHOICES: Json = {**_OPTIONS} | {name: _text("true", "false", description=about) for name, about in _SWITCHES.items()}
 _FORM: Json = {
     "oneOf": [
         _object({**fields, **_CHOICES}, optional=("long", "long_is", *_CHOICES), additionalProperties=False)
@@ -277,7 +282,7 @@ DESCRIPTION: Json = {
                     _query(
                         "shrink", _number(minimum=1), "1, 2, 4, ...: how many times smaller; without it, as needed."
                     ),
-                    *(_query(name, schema, "For `quick`.") for name, schema in _OPTIONS.items()),
+                    *(_query(name, _CHOICES[name], "For `quick`.") for name in (*_OPTIONS, "best")),
                 ],
             ),
         },

@@ -23,7 +23,8 @@ MOST_PHOTOS = 17
 """Short frames that a burst takes, and the long one."""
 _FILES = ("short", "long", "photo")
 _NUMBERS, _WORDS = ("strength", "colour_strength", "gain"), ("tone", "light")
-_KNOBS = {*_NUMBERS, *_WORDS, "trust_map"}
+_SWITCHES = ("best", "trust_map")
+_KNOBS = {*_NUMBERS, *_WORDS, *_SWITCHES}
 
 
 async def add(desk: Desk, form: FormData) -> Job:
@@ -73,8 +74,9 @@ def _check_names(form: FormData, fields: dict[str, str]) -> None:
     if unknown := form.keys() - known:
         names, count = ", ".join(sorted(known)), len(unknown)
         raise Problem("invalid-input", f"{count} unknown field{'s' * (count > 1)}. The fields are: {names}.")
-    if fields.get("trust_map", "true") not in ("true", "false"):
-        raise Problem("invalid-input", "trust_map must be one of: true, false.")
+    for name in _SWITCHES:
+        if fields.get(name, "true") not in ("true", "false"):
+            raise Problem("invalid-input", f"{name} must be one of: true, false.")
 
 
 async def _store(uploads: list[UploadFile], folder: Path) -> tuple[Photo, ...]:
@@ -113,7 +115,7 @@ def knobs(fields: dict[str, str]) -> dict[str, Any]:
     try:
         values: dict[str, Any] = {name: float(fields[name]) for name in _NUMBERS if name in fields}
         values |= {name: fields[name] for name in _WORDS if name in fields}
-        values |= {"trust_map": True} if fields.get("trust_map") == "true" else {}
+        values |= {name: True for name in _SWITCHES if fields.get(name) == "true"}
         Knobs(**values)
     except InputError as error:
         raise Problem("invalid-input", f"{error}.") from error

@@ -92,6 +92,7 @@ export function back() {
 export function options() {
   const strength = $("strength").value;
   const knobs = { strength, colour_strength: strength, light: $("light").value, tone: $("tone").value };
+  if ($("best").checked) knobs.best = "true";
   if (Number(strength) === 1) knobs.strength = knobs.colour_strength = "";
   return { model: $("model").value, ...Object.fromEntries(Object.entries(knobs).filter(([, value]) => value)) };
 }
