@@ -22,7 +22,7 @@ import numpy as np
 
 from .engines.loading import Model, load_model
 from .files import io, raw
-from .files.glance import RESULT, Shot, glance, pictures_in
+from .files.glance import RESULT, Shot, glance, pictures_in, raws_beside
 from .files.pairs import Source, paths_of, read_pair
 from .groups import OTHER, Scene, exposures, scenes
 from .match import grain, swap
@@ -75,11 +75,13 @@ class Plan:
         jobs: the pictures to make.
         alone: photographs without a partner.
         unreadable: files that cannot be read, and why, in words that name them.
+        raws: raw files of the folders that were left out for their developed twins.
     """
 
     jobs: tuple[Job, ...]
     alone: tuple[Path, ...] = ()
     unreadable: tuple[tuple[Path, str], ...] = ()
+    raws: tuple[Path, ...] = ()
 
 
 def is_swapped(short: Path, long: Path, settings: Settings) -> bool:
@@ -120,7 +122,8 @@ def plan(
             unreadable += [(shot.path, str(error)) for shot in scene.short]
             continue
         jobs.append(Job(short, long, target(short[0], output), tuple(shot.path for shot in scene.left)))
-    return Plan(tuple(_apart(jobs)), tuple(shot.path for shot in alone), tuple(unreadable))
+    raws = tuple(path for source in sources if source.is_dir() for path in raws_beside(source))
+    return Plan(tuple(_apart(jobs)), tuple(shot.path for shot in alone), tuple(unreadable), raws)
 
 
 def _looked_at(paths: Iterable[Path], look: Callable[[Path], Shot]) -> tuple[list[Shot], list[tuple[Path, str]]]:

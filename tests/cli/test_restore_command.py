@@ -108,6 +108,7 @@ def test_the_picture_to_standard_output(files, tmp_path):
 def test_the_report_to_standard_output(files, tmp_path):
     done = piped(*files, "--report", "-")
     assert json.loads(done.stdout)["model"] == "twin"
+    assert set(json.loads(done.stdout)["seconds"]) == {"read", "match", "restore"}
     assert b"noisy-restored.png: 224x160" in done.stderr
 
 
@@ -270,6 +271,15 @@ def test_a_plan(command, folder):
     assert f"{folder / '3.png'} has no partner here, so it is skipped." in result.out
     assert "6.png: not an image" in result.err
     assert names(folder) == before
+
+
+def test_a_plan_tells_of_raw_files_beside_their_developed_versions(command, folder):
+    (folder / "2.nef").write_bytes(b"raw")
+    result = command("restore", folder, "--plan")
+    assert f"Raw files beside developed versions were left out (1, such as {folder / '2.nef'})" in result.out
+    assert "left out" not in command("restore", folder, "--plan", "--quiet").err
+    (folder / "2.nef").unlink()
+    assert "left out" not in command("restore", folder, "--plan").out
 
 
 def test_a_folder(command, folder, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import struct
+import subprocess
 import sys
 from io import BytesIO
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 import rawpy
 import tifffile
 from cameras import BLACK, WHITE, X_TRANS, mosaic, noisy, write_dng
+from helpers import MAIN
 from PIL import Image
 from skimage import data
 
@@ -304,3 +306,12 @@ def test_a_file_that_libraw_breaks_down_on_is_refused(compressed, monkeypatch):
     monkeypatch.setattr(sys, "executable", shutil.which("false"))
     with pytest.raises(TwinshotError, match=r"packed\.dng: LibRaw broke down"):
         io.read(compressed)
+
+
+def test_standard_output_gets_what_a_file_would(tmp_path, scene):
+    """TIFF: of a DNG it was DNG, and of other raw files PNG."""
+    frames = [write_dng(tmp_path / f"{light}.dng", mosaic(scene, exposure=light), light) for light in (0.1, 0.8)]
+    done = subprocess.run([sys.executable, "-c", MAIN, "restore", *frames, "-o", "-"], capture_output=True)
+    with tifffile.TiffFile(BytesIO(done.stdout)) as file:
+        page = file.pages.first
+        assert (page.is_dng, page.dtype, page.shape) == (False, np.uint16, scene.shape)

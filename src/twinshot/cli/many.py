@@ -113,6 +113,11 @@ def _print_plan(plan: Plan, wish: Wish) -> None:
         wish.says(f"{number}. {job}{' (exists already)' if job.output.exists() and not wish.force else ''}")
     for path in plan.alone:
         wish.says(f"{path} has no partner here, so it is skipped.")
+    if plan.raws:
+        wish.says(
+            f"Raw files beside developed versions were left out ({len(plan.raws)}, such as {plan.raws[0]}). To restore "
+            "them, put them into a folder of their own."
+        )
     _print_unreadable(plan)
 
 

@@ -174,16 +174,17 @@ def _one(frames: Sequence[Path], wish: Wish) -> None:
 
     from ..batch import in_order, roles
     from ..picture.pair import Frame
-    from ..restoration import read_frames, restore_frames
+    from ..restoration import Clock, read_frames, restore_frames
 
-    network, known = wish.network(), _known_output(frames, wish)
+    network, known, clock = wish.network(), _known_output(frames, wish), Clock()
     short, long = (frames[:1], frames[1]) if len(frames) == 2 else roles(frames)
     read = read_frames(list(short) if len(short) > 1 or not long else short[0], long, wish.settings)
+    clock.lap("read")
     ordered = in_order(read, wish.settings)
     names_it = ordered if isinstance(ordered, Frame) else ordered.pair.noisy
     output = known or _checked(Path(names_it.name), frames, wish)
     with shared.bar(wish.quiet) as progress:
-        result = restore_frames(ordered, network, progress, None, wish.settings)
+        result = restore_frames(ordered, network, progress, clock, wish.settings)
     _deliver(replace(result, sources=tuple(path.absolute() for path in frames)), output, wish)
 
 
@@ -226,8 +227,10 @@ def _check_beside(output: Path, frames: Sequence[Path], wish: Wish) -> None:
 
 def _deliver(result: Restored, output: Path, wish: Wish) -> None:
     """Write the picture and the report, and say what was done."""
+    from ..batch import target
+
     if str(output) == STREAM:
-        suffix = Path(result.report["noisy"]).suffix
+        suffix = target(Path(result.report["noisy"])).suffix
         sys.stdout.buffer.write(result.encoded(suffix, wish.bits, wish.strip, wish.quality))
         sys.stdout.buffer.flush()
     else:

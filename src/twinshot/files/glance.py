@@ -121,14 +121,23 @@ def pictures_in(folder: Path) -> list[Path]:
 
     Raises InputError where the folder cannot be listed.
     """
+    return pictures_of(_files_in(folder))
+
+
+def raws_beside(folder: Path) -> list[Path]:
+    """A folder's raw files that `pictures_in` leaves out for their developed twins. Raises InputError as that does."""
+    pictures = [path for path in _files_in(folder) if _is_picture(path)]
+    return sorted(set(pictures).difference(pictures_of(pictures)))
+
+
+def _files_in(folder: Path) -> list[Path]:
     try:
         with os.scandir(folder) as entries:
-            paths = sorted(Path(entry) for entry in entries if entry.is_file())
+            return sorted(Path(entry) for entry in entries if entry.is_file())
     except OSError as error:
         raise InputError(
             f"{folder}: cannot be opened ({error.strerror}); check the path and its permissions"
         ) from error
-    return pictures_of(paths)
 
 
 def pictures_of(paths: Iterable[Path]) -> list[Path]:
