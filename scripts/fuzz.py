@@ -29,9 +29,9 @@ SIDE = 16  # px of the picture that is written with what a file carries
 
 
 def check(path: Path) -> None:
-    """A file is read or refused, and what it carries can be written into files of every kind."""
+    """A file is read, with what is left of it, or refused; what it carries can be written into files of every kind."""
     try:
-        frame = io.read(path)
+        frame = io.read(path, accept_damaged=True)
         glance.glance(path)
     except TwinshotError:
         return

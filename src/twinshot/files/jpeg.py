@@ -92,7 +92,7 @@ def _decoded_rows(pixels: NDArray[np.uint8], block: int) -> int:
         pixels: of the whole picture.
         block: height of those, px. A row of them is no use where its last one is missing.
     """
-    lively = np.flatnonzero((pixels != _MISSING).any((1, 2)))
+    lively = np.flatnonzero((pixels.min((1, 2)) != _MISSING) | (pixels.max((1, 2)) != _MISSING))
     rows = int(lively[-1]) + 1 if len(lively) else 0
     if rows < len(pixels):
         rows -= rows % block  # colour that was spread from the last row reaches a pixel further
