@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import threading
@@ -19,6 +20,8 @@ from twinshot.batch import Job, pipelined, target
 from twinshot.files import io
 from twinshot.picture.errors import InputError
 from twinshot.picture.pair import Pair
+from twinshot.picture.settings import Settings
+from twinshot.watch import arrivals
 
 
 @pytest.mark.parametrize(
@@ -81,6 +84,20 @@ def test_a_result_of_any_name_is_not_used(files, tmp_path, name):
     plan = batch.plan([tmp_path])
     assert [job.frames for job in plan.jobs] == [files]
     assert plan.alone == (tmp_path / name,)
+
+
+def test_damaged_files_are_looked_at_where_they_are_accepted(tmp_path, frames):
+    short, long = (save(tmp_path / f"{i}.jpg", pixels, quality=95) for i, pixels in enumerate(frames))
+    other = save(tmp_path / "2.jpg", frames[0][::-1].copy(), quality=95)
+    long.write_bytes(long.read_bytes()[: long.stat().st_size * 3 // 4])
+    assert [path for path, _ in batch.plan([tmp_path]).unreadable] == [long]
+    accepting = Settings(accept_damaged=True)
+    assert [job.frames for job in batch.plan([tmp_path], settings=accepting).jobs] == [(short, long)]
+    watched = arrivals([tmp_path], settings=accepting, clock=itertools.count(time.time() + 100, 10).__next__)
+    assert [job.frames for job in next(watched).jobs] == [(short, long)]
+    with pytest.raises(InputError, match="damaged"):
+        batch.roles([short, other, long])
+    assert batch.roles([short, other, long], accept_damaged=True) == ((short, other), long)
 
 
 def test_lists(tmp_path):

@@ -139,7 +139,7 @@ def test_a_broken_file_is_told_once_and_again_when_it_has_changed(scene, folder)
 def test_a_file_is_looked_at_once(scene, folder, monkeypatch):
     looked = []
     glance = watch.glance
-    monkeypatch.setattr(watch, "glance", lambda path: looked.append(path.name) or glance(path))
+    monkeypatch.setattr(watch, "glance", lambda path, *how: looked.append(path.name) or glance(path, *how))
     put(scene, folder, "s1", "l1", "s2", "l2")
     clock = Clock(now_of(folder))
     assert len(handed_over(folder, clock, 20)) == 2
@@ -187,8 +187,8 @@ def test_what_files_showed_goes_with_them(scene, folder, monkeypatch):
     shown = []
     glance = watch.glance
 
-    def noted(path):
-        shot = glance(path)
+    def noted(path, *how):
+        shot = glance(path, *how)
         shown.append(weakref.ref(shot))
         return shot
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -96,7 +97,7 @@ def plan(
     sources: Sequence[Path],
     output: str | None = None,
     settings: Settings = AS_FOUND,
-    look: Callable[[Path], Shot] = glance,
+    look: Callable[[Path], Shot] | None = None,
     ask: Callable[[Path, Path, Settings], bool] = is_swapped,
 ) -> Plan:
     """Which of the pictures in folders go together, and what will be made of them.
@@ -104,14 +105,15 @@ def plan(
     Args:
         sources: folders; files may stand among them.
         output: folder for the results; None: each beside its short frame.
-        settings: the order of two frames is insisted on or not.
-        look: what tells of a file; one that remembers saves a second look.
+        settings: whether the order of two frames is insisted on, and whether damaged files are taken.
+        look: what tells of a file, in the place of `glance`; one that remembers saves a second look.
         ask: whether two frames are swapped, where nothing but their noise tells; likewise.
 
     Raises:
         InputError: a folder cannot be listed.
     """
     paths = [path for source in sources for path in (pictures_in(source) if source.is_dir() else [source])]
+    look = look or partial(glance, accept_damaged=settings.accept_damaged)
     shots, unreadable = _looked_at(dict.fromkeys(paths), look)
     groups, alone = scenes(shots)
     jobs: list[Job] = []
@@ -161,24 +163,24 @@ def _apart(jobs: Sequence[Job]) -> Iterator[Job]:
         yield replace(job, output=name)
 
 
-def roles(frames: Sequence[Path]) -> tuple[tuple[Path, ...], Path | None]:
+def roles(frames: Sequence[Path], accept_damaged: bool = False) -> tuple[tuple[Path, ...], Path | None]:
     """The short ones of several frames that were named together, and the long one, or None where all are alike.
 
     By exposure time, or by brightness, or by noise; where none tells, the last one is the long one, as is asked for.
     """
-    shots = [glance(frame) for frame in frames]
+    shots = [glance(frame, accept_damaged) for frame in frames]
     values = exposures(shots)
     longest = int(values.argmax())
     if values[longest] < OTHER * np.delete(values, longest).max():
         if all(shot.seconds for shot in shots):
             return tuple(frames), None
-        longest = _calmest(frames)
+        longest = _calmest(frames, accept_damaged)
     return tuple(frame for index, frame in enumerate(frames) if index != longest), frames[longest]
 
 
-def _calmest(frames: Sequence[Path]) -> int:
+def _calmest(frames: Sequence[Path], accept_damaged: bool) -> int:
     """Which frame has far less noise than all others; the last one where none has."""
-    detail = [grain.fine_detail(io.read(frame).pixels) for frame in frames]
+    detail = [grain.fine_detail(io.read(frame, accept_damaged=accept_damaged).pixels) for frame in frames]
     calm, next_one = sorted(detail)[:2]
     return detail.index(calm) if next_one > swap.NOISIER * calm else len(frames) - 1
 

@@ -43,7 +43,8 @@ class _File:
 class _Memory:
     """The files of the last look, what they show, and which of them were handed over."""
 
-    def __init__(self) -> None:
+    def __init__(self, accept_damaged: bool) -> None:
+        self.accept_damaged = accept_damaged
         self.files: dict[Path, _File] = {}
         self.shots: dict[Key, Shot | str] = {}
         self.swapped: dict[Key, bool | str] = {}
@@ -57,7 +58,7 @@ class _Memory:
 
     def shot(self, path: Path) -> Shot:
         """A glance at a file, which is remembered until the file changes, as is that there is nothing to see."""
-        return _remembered(self.shots, self._key(path), lambda: glance(path))
+        return _remembered(self.shots, self._key(path), lambda: glance(path, self.accept_damaged))
 
     def is_swapped(self, short: Path, long: Path, settings: Settings) -> bool:
         """As `batch.is_swapped`, but the frames are read once alone, even where they cannot be."""
@@ -121,7 +122,7 @@ def arrivals(
     Raises:
         InputError: a folder cannot be listed.
     """
-    memory, current, planned = _Memory(), Plan(()), list[tuple[Path, Stamp]]()
+    memory, current, planned = _Memory(settings.accept_damaged), Plan(()), list[tuple[Path, Stamp]]()
     while True:
         now = clock()
         memory.look(folders, now)

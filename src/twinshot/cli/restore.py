@@ -177,7 +177,7 @@ def _one(frames: Sequence[Path], wish: Wish) -> None:
     from ..restoration import Clock, read_frames, restore_frames
 
     network, known, clock = wish.network(), _known_output(frames, wish), Clock()
-    short, long = (frames[:1], frames[1]) if len(frames) == 2 else roles(frames)
+    short, long = (frames[:1], frames[1]) if len(frames) == 2 else roles(frames, wish.settings.accept_damaged)
     read = read_frames(list(short) if len(short) > 1 or not long else short[0], long, wish.settings)
     clock.lap("read")
     ordered = in_order(read, wish.settings)

@@ -58,8 +58,12 @@ class Shot:
     result: bool = False
 
 
-def glance(path: Path) -> Shot:
+def glance(path: Path, accept_damaged: bool = False) -> Shot:
     """A look at a file that costs little: JPEG is decoded at an eighth of its size.
+
+    Args:
+        path: the file.
+        accept_damaged: look at what is left of a damaged JPEG or raw file.
 
     Raises:
         InputError: as `io.read`, though damage to pixels that were not looked at is found only there.
@@ -69,7 +73,7 @@ def glance(path: Path) -> Shot:
         with Image.open(path) as file:
             if file.format in _DIRECTLY and file.mode in ("RGB", "RGBA"):
                 return _by_pillow(path, file)
-    return _by_reader(path)
+    return _by_reader(path, accept_damaged)
 
 
 def _by_pillow(path: Path, file: Image.Image) -> Shot:
@@ -83,8 +87,8 @@ def _by_pillow(path: Path, file: Image.Image) -> Shot:
     return _shot(path, (height, width), np.asarray(upright.convert("RGB")), block)
 
 
-def _by_reader(path: Path) -> Shot:
-    frame = io.read(path)
+def _by_reader(path: Path, accept_damaged: bool) -> Shot:
+    frame = io.read(path, accept_damaged=accept_damaged)
     scale = min(1.0, _SMALL / max(frame.size))
     small = cv2.resize(frame.pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     return _shot(path, frame.size, small, exif.parse(frame.metadata.exif))
