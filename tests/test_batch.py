@@ -100,6 +100,25 @@ def test_damaged_files_are_looked_at_where_they_are_accepted(tmp_path, frames):
     assert batch.roles([short, other, long], accept_damaged=True) == ((short, other), long)
 
 
+@pytest.fixture
+def burst(tmp_path, photo, rng):
+    """Three dark files alike, with noise; the first lacks its lower half, which is mid-grey where it is decoded."""
+    dark = photo[:256, :352] / 16.0
+    paths = [
+        save(tmp_path / f"s{i}.jpg", (dark + rng.normal(0, 5, dark.shape)).clip(0, 255).astype(np.uint8), quality=95)
+        for i in range(3)
+    ]
+    paths[0].write_bytes(paths[0].read_bytes()[: paths[0].stat().st_size // 2])
+    return paths
+
+
+def test_what_a_damaged_file_lacks_makes_no_frame_the_long_one(tmp_path, burst, photo):
+    """The grey in its place is brighter than a dark frame, and has no noise."""
+    long = save(tmp_path / "long.jpg", (photo[:256, :352] / 2).astype(np.uint8), quality=95)
+    assert batch.roles([*burst, long], accept_damaged=True) == (tuple(burst), long)
+    assert batch.roles([burst[1], burst[0], burst[2]], accept_damaged=True)[1] == burst[2]  # the last, as asked for
+
+
 def test_lists(tmp_path):
     path = tmp_path / "pairs.csv"
     path.write_text("short,long,output\na.jpg;b.jpg,c.jpg,\nd.jpg, e.jpg ,f.png\n")

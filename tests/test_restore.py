@@ -517,6 +517,14 @@ def test_what_a_damaged_file_lacks_is_not_used(halves, model, short, long, swapp
     assert restored.report["warnings"] == whole.report["warnings"]
 
 
+def test_what_the_damaged_files_of_a_burst_lack_is_not_in_the_result(halves, frames, tmp_path, model):
+    other = save(tmp_path / "other.jpg", frames[0], quality=95)
+    other.write_bytes(other.read_bytes()[: other.stat().st_size // 2])
+    restored = twinshot.restore([halves["short-half"], other], model=model, settings=Settings(accept_damaged=True))
+    assert 0.3 < restored.pixels.shape[0] / frames[0].shape[0] < 0.7
+    assert np.abs(restored.image[-16:] - 128 / 255).max() > 0.1
+
+
 def test_where_the_long_frame_shows_nothing_the_short_one_is_used(frames, triple, model):
     """The long frame lacks the lowest 56 of 160 rows."""
     settings = Settings(trust_map=True)

@@ -24,7 +24,7 @@ import numpy as np
 from .engines.loading import Model, load_model
 from .files import io, raw
 from .files.glance import RESULT, Shot, glance, pictures_in, raws_beside
-from .files.pairs import Source, paths_of, read_pair
+from .files.pairs import Source, in_one_profile, paths_of, read_pair, what_remains
 from .groups import OTHER, Scene, exposures, scenes
 from .match import grain, swap
 from .match.prepare import Prepared, prepare
@@ -180,7 +180,8 @@ def roles(frames: Sequence[Path], accept_damaged: bool = False) -> tuple[tuple[P
 
 def _calmest(frames: Sequence[Path], accept_damaged: bool) -> int:
     """Which frame has far less noise than all others; the last one where none has."""
-    detail = [grain.fine_detail(io.read(frame, accept_damaged=accept_damaged).pixels) for frame in frames]
+    read = (what_remains(io.read(frame, accept_damaged=accept_damaged)) for frame in frames)
+    detail = [grain.fine_detail(frame.pixels) for frame in read]
     calm, next_one = sorted(detail)[:2]
     return detail.index(calm) if next_one > swap.NOISIER * calm else len(frames) - 1
 

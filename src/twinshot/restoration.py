@@ -19,7 +19,7 @@ from .engines.knobs import with_grain
 from .engines.lean import leaning
 from .engines.loading import Model, load_model
 from .files import atomic, io
-from .files.pairs import Source, carried, carried_alone, in_one_profile, paths_of, read_pair
+from .files.pairs import Source, carried, carried_alone, in_one_profile, paths_of, read_pair, what_remains
 from .match import coarse, tone
 from .match.borders import Area
 from .match.consistency import share_of_long
@@ -138,7 +138,7 @@ def read_frames(
         for index, source in enumerate(noisy, 1)
     ]
     merged = burst.merge(short)
-    return in_one_profile(Pair(merged, long)) if long else merged
+    return in_one_profile(Pair(merged, long)) if long else what_remains(merged)
 
 
 def _check_different(files: Sequence[Path]) -> None:

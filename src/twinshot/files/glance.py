@@ -6,7 +6,7 @@ import os
 import warnings
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from ..picture.errors import InputError
 from ..picture.pair import as_float
 from ..picture.window import Pixels
 from . import exif, io, raw
+from .pairs import what_remains
 
 GRID = 24
 """Cells a side of a look."""
@@ -89,17 +90,24 @@ def _by_pillow(path: Path, file: Image.Image) -> Shot:
 
 def _by_reader(path: Path, accept_damaged: bool) -> Shot:
     frame = io.read(path, accept_damaged=accept_damaged)
-    scale = min(1.0, _SMALL / max(frame.size))
-    small = cv2.resize(frame.pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    return _shot(path, frame.size, small, exif.parse(frame.metadata.exif))
+    whole, left = (_small(each.pixels) for each in (frame, what_remains(frame)))
+    return replace(_shot(path, frame.size, whole, exif.parse(frame.metadata.exif)), light=_light(left))
+
+
+def _small(pixels: Pixels) -> Pixels:
+    scale = min(1.0, _SMALL / max(pixels.shape))
+    return np.asarray(cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
 
 
 def _shot(path: Path, size: tuple[int, int], small: Pixels, block: exif.Exif) -> Shot:
     exposure, seconds = exif.exposure_of(block)
-    light = float(encoding.to_linear(as_float(small)).mean())
     words = (exif.words(tag) for tag in (block.main.get(_MAKE), block.main.get(_MODEL), block.camera.get(_SERIAL)))
     camera, ours = " ".join(filter(None, words)), exif.by_twinshot(block)
-    return Shot(path, size, look(small), light, camera, _taken(block), seconds, exposure, ours)
+    return Shot(path, size, look(small), _light(small), camera, _taken(block), seconds, exposure, ours)
+
+
+def _light(pixels: Pixels) -> float:
+    return float(encoding.to_linear(as_float(pixels)).mean())
 
 
 def look(pixels: Pixels) -> encoding.Image:

@@ -39,13 +39,13 @@ def read_pair(noisy: Source, blurry: Source, accept_damaged: bool = False) -> Pa
 
 def in_one_profile(pair: Pair) -> Pair:
     """What is left of both, in the long one's colours: the second's, unless EXIF says that it is the short one."""
-    first, second = (_what_remains(frame) for frame in (pair.noisy, pair.blurry))
+    first, second = (what_remains(frame) for frame in (pair.noisy, pair.blurry))
     if _longer(first, second):
         return Pair(first, icc.together(second, first))
     return Pair(icc.together(first, second), second)
 
 
-def _what_remains(frame: Frame) -> Frame:
+def what_remains(frame: Frame) -> Frame:
     """A frame without what its damaged file does not show."""
     top, left, bottom, right = frame.metadata.remains or (0, 0, *frame.size)
     if frame.size == (bottom - top, right - left):  # where that was done before, too
