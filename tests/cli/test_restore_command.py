@@ -49,7 +49,8 @@ def test_a_name_that_looks_like_an_option(command, files, tmp_path, monkeypatch)
     assert result.err == "twinshot: -noisy.png: was taken for an option; write ./-noisy.png, or -- before the frames\n"
     assert command("restore", "blurry.png", "./-noisy.png", "-o", "a.png").code == 0
     assert command("restore", "-o", "b.png", "--", "-noisy.png", "blurry.png").code == 0
-    assert "No such option: --none" in command("restore", "--none", "./-noisy.png", "blurry.png").err
+    for words in ("./-noisy.png blurry.png", "-- -noisy.png blurry.png", "blurry.png -o -noisy.png"):
+        assert "No such option: --none" in command("restore", "--none", *words.split()).err
 
 
 def test_two_frames_in_any_order(command, files, tmp_path):

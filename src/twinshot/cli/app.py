@@ -47,14 +47,23 @@ class Command(_PlainFlags, TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """As typer does. Raises InputError where what is no option is a file."""
-        files = [word for word in args if word.startswith("-") and os.path.lexists(word)]
+        before = args[: args.index("--")] if "--" in args else list(args)
         try:
             return super().parse_args(ctx, args)
         except Exception as error:
-            if files and hasattr(error, "option_name"):  # typer keeps its own kinds of error to itself
-                name = files[0]
-                raise InputError(f"{name}: was taken for an option; write ./{name}, or -- before the frames") from error
+            option = getattr(error, "option_name", "")  # typer keeps its own kinds of error to itself
+            for name in filter(os.path.lexists, before):
+                if option and _is_read_as(name, option):
+                    said = f"{name}: was taken for an option; write ./{name}, or -- before the frames"
+                    raise InputError(said) from error
             raise
+
+
+def _is_read_as(word: str, option: str) -> bool:
+    """Whether a word holds an option: the whole of it after two dashes, one of its letters after one."""
+    if word.startswith("--") or option.startswith("--"):
+        return word.split("=")[0] == option
+    return word.startswith("-") and option[1:] in word[1:]
 
 
 app = typer.Typer(
