@@ -150,6 +150,14 @@ def test_a_row_is_named_by_its_line(tmp_path):
         batch.listed(tmp_path / "pairs.csv")
 
 
+@pytest.mark.parametrize("row", ["a.jpg;b.jpg;c.jpg", "a.jpg;b.jpg;;c.jpg"])
+def test_a_row_with_more_columns_than_there_are_is_refused(tmp_path, row):
+    """Without quotes the second of two short frames was the long one, and the long one was not used."""
+    (tmp_path / "pairs.csv").write_text(f"short;long\na.jpg;b.jpg;;\n;;;\n{row}\n")
+    with pytest.raises(InputError, match="line 4 has more columns than the first line; put quotes around"):
+        batch.listed(tmp_path / "pairs.csv")
+
+
 @pytest.mark.parametrize("data", ["short;long\né.jpg;b.jpg\n".encode("cp1252"), b"PK\x03\x04\xff\xff", b"\xff\xfea"])
 def test_a_list_that_is_no_text_is_refused(tmp_path, data):
     (tmp_path / "pairs.csv").write_bytes(data)

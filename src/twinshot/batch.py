@@ -227,8 +227,8 @@ def listed(path: Path, output: str | None = None) -> Plan:
 def rows_of(path: Path) -> list[tuple[int, dict[str, str | None]]]:
     """A CSV file's rows by the names of its columns, with the lines that they stand in, of those that hold anything.
 
-    Commas, semicolons or tabs separate columns, as spreadsheets have it. Raises InputError where it cannot be read, or
-    lacks a column.
+    Commas, semicolons or tabs separate columns, as spreadsheets have it. Raises InputError where it cannot be read,
+    lacks a column, or has more in a row than the first line names.
     """
     try:
         file = StringIO(_text_of(path), newline="")
@@ -236,7 +236,7 @@ def rows_of(path: Path) -> list[tuple[int, dict[str, str | None]]]:
         file.seek(0)
         table = csv.DictReader(file, delimiter=separator, skipinitialspace=True)
         table.fieldnames = [name.strip().lower() for name in table.fieldnames or ()]
-        rows = [(table.line_num, row) for row in table if any(row.values())]
+        rows = [(table.line_num, row) for row in table if any("".join(cell or "") for cell in row.values())]
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; check the name") from error
     except UnicodeDecodeError as error:  # as where Windows's own 8 bits were used, or of a spreadsheet's own file
@@ -247,6 +247,12 @@ def rows_of(path: Path) -> list[tuple[int, dict[str, str | None]]]:
         raise InputError(
             f"{path}: the first line must name the columns `short` and `long`, separated by a comma, semicolon or tab"
         )
+    for number, row in rows:
+        if any(row.get(None, ())):
+            raise InputError(
+                f"{path}: line {number} has more columns than the first line; put quotes around a column in which the "
+                "separator stands, such as several short frames"
+            )
     return rows
 
 
