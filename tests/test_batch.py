@@ -10,6 +10,7 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pytest
 from helpers import MAIN, outcome, save, start
@@ -19,7 +20,7 @@ from twinshot import batch
 from twinshot.batch import Job, pipelined, target
 from twinshot.files import io
 from twinshot.picture.errors import InputError
-from twinshot.picture.pair import Pair
+from twinshot.picture.pair import Frame, Pair
 from twinshot.picture.settings import Settings
 from twinshot.watch import arrivals
 
@@ -249,6 +250,14 @@ def test_restore_many(files, frames, tmp_path):
     np.testing.assert_array_equal(found[2].pixels, found[0].pixels)
     assert found[3].report["model"] == "twin-noisy"
     assert found[0].sources == tuple(path.absolute() for path in files)
+
+
+def test_a_pair_of_two_profiles_is_restored_as_it_is_alone(frames):
+    """Its colours were taken for those of one profile."""
+    wide = bytes(imagecodecs.cms_profile("adobergb"))
+    pair = Pair(Frame(frames[0]), Frame(frames[1], icc=wide))
+    (found,) = twinshot.restore_many([pair])
+    np.testing.assert_array_equal(found.pixels, twinshot.restore(pair).pixels)
 
 
 def test_restore_many_takes_two_frames_for_each_picture(files):

@@ -477,7 +477,7 @@ def restore_many(
 
     def read(pair: tuple[Source | Sequence[Source], Source | None] | Pair) -> tuple[_Ahead, tuple[Path, ...]]:
         if isinstance(pair, Pair):
-            return _matched(pair, Clock(), settings), ()
+            return _matched(in_one_profile(pair), Clock(), settings), ()
         if not isinstance(pair, (list, tuple)) or len(pair) != 2:
             raise InputError("give two frames for each picture: the noisy one, or a list of them, and the blurry one")
         short = pair[0] if isinstance(pair[0], (list, tuple)) else (pair[0],)
