@@ -11,7 +11,7 @@ from twinshot.match.borders import Area
 from twinshot.match.prepare import prepare
 from twinshot.picture.encoding import to_linear, to_srgb
 from twinshot.picture.errors import MismatchError
-from twinshot.picture.pair import Frame, Pair
+from twinshot.picture.pair import Frame, Metadata, Pair
 
 SHORT = (96, 80, 300, 360)  # top, left, height and width of the view
 MOVE = (6, -4)
@@ -51,6 +51,22 @@ def test_a_turned_frame_is_turned_back(turns, said):
     assert ready.long.shape == ready.short.shape == (*SHORT[2:], 3)
     assert seen_at(ready) == pytest.approx(MOVE, abs=0.75)
     assert ready.notes == (f"long was turned by {said} to lie on short",)
+
+
+@pytest.mark.parametrize("rows", [200, 240])
+def test_what_is_left_of_a_damaged_frame_is_laid_where_it_was(rows):
+    """Of a frame that was taken upside down the last rows; where both lack as much, they were laid on each other."""
+    height, width = SHORT[2:]
+    places = (0, 0, 200, width), (height - rows, 0, height, width)
+    short, long = (
+        Frame(view[place[0] : place[2]], name, Metadata(remains=place))
+        for view, name, place in zip((short_view(), long_view()), ("short", "long"), places, strict=True)
+    )
+    ready = prepare(Pair(short, long))
+    assert ready.same_scene
+    x, y = seen_at(ready)
+    assert (x, y) == pytest.approx(MOVE, abs=0.75)
+    assert ready.shown.inner.top == pytest.approx(height - rows - MOVE[1], abs=2)
 
 
 @pytest.mark.parametrize(("size", "by"), [((720, 600), "0.5"), ((180, 150), "2")])

@@ -214,7 +214,7 @@ def _scaled(pixels: Pixels, scale: float) -> Pixels:
 
 def _on_canvas(pixels: Pixels, size: Size, place: Size | None = None) -> tuple[Pixels, Area]:
     """At a place, or middle on middle; mirrored where the canvas is larger, and where it is not."""
-    if pixels.shape[:2] == size:
+    if pixels.shape[:2] == size and not any(place or ()):
         return pixels, Area(0, 0, *size)
     top, left = place or ((side - own) // 2 for side, own in zip(size, pixels.shape, strict=False))
     pixels = pixels[max(-top, 0) :, max(-left, 0) :][: size[0] - max(top, 0), : size[1] - max(left, 0)]
