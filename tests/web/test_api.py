@@ -275,7 +275,10 @@ def test_fields_without_a_meaning_are_refused(site, fields):
 
 @pytest.mark.parametrize(
     "query",
-    ["x=-1", "x=a", "x=9999", "w=0", "shrink=3", "shrink=64", "layer=other", "x=99999999999", "y=160", "tone=other"],
+    [
+        *("x=-1", "x=a", "x=9999", "w=0", "shrink=3", "shrink=64", "layer=other", "x=99999999999", "y=160"),
+        *("tone=other", "best=1"),
+    ],
 )
 def test_parts_that_are_none_are_refused(site, pair, query):
     path = f"/v1/restorations/{site.ends(site.send(*pair))['id']}/preview?{query}"

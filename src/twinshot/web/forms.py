@@ -74,9 +74,6 @@ def _check_names(form: FormData, fields: dict[str, str]) -> None:
     if unknown := form.keys() - known:
         names, count = ", ".join(sorted(known)), len(unknown)
         raise Problem("invalid-input", f"{count} unknown field{'s' * (count > 1)}. The fields are: {names}.")
-    for name in _SWITCHES:
-        if fields.get(name, "true") not in ("true", "false"):
-            raise Problem("invalid-input", f"{name} must be one of: true, false.")
 
 
 async def _store(uploads: list[UploadFile], folder: Path) -> tuple[Photo, ...]:
@@ -112,6 +109,9 @@ async def options(fields: dict[str, str]) -> dict[str, Any]:
 
 def knobs(fields: dict[str, str]) -> dict[str, Any]:
     """The knobs that were turned, by their names in `Settings`. Raises Problem for what cannot be."""
+    for name in _SWITCHES:
+        if fields.get(name, "true") not in ("true", "false"):
+            raise Problem("invalid-input", f"{name} must be one of: true, false.")
     try:
         values: dict[str, Any] = {name: float(fields[name]) for name in _NUMBERS if name in fields}
         values |= {name: fields[name] for name in _WORDS if name in fields}
