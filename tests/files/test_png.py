@@ -50,6 +50,12 @@ def test_every_kind_of_pixels(kind, bits, channels, transparent, rng):
         np.testing.assert_array_equal(seen.reshape(16, -1), levels)
 
 
+@pytest.mark.parametrize(("kind", "bits"), [(1, 8), (5, 8), (2, 3)])
+def test_it_is_said_what_is_wrong_with_pixels_of_no_kind(kind, bits):
+    with pytest.raises(ValueError, match="IHDR"):
+        png.decode(file_of(bytes(16 * 80), kind, bits), "a.png", False)
+
+
 @pytest.mark.parametrize("place", ["before", "after"])
 def test_transparency_out_of_place_is_none(place):
     """libpng leaves out what is too short, or behind the pixels."""

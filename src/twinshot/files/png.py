@@ -59,8 +59,9 @@ def _pixels(data: bytes, size: tuple[int, int], bits: int, kind: int) -> NDArray
     """(H, W), or (H, W, channels). Raises ValueError where the file is damaged."""
     import imagecodecs
 
-    ahead = {kind: end - start - 12 for kind, start, end in takewhile(lambda place: place[0] != b"IDAT", _places(data))}
-    channels = _CHANNELS[kind] + (ahead.get(b"tRNS") == _TRANSPARENT.get(kind, -1))
+    ahead = {name: end - start - 12 for name, start, end in takewhile(lambda chunk: chunk[0] != b"IDAT", _places(data))}
+    channels = _CHANNELS.get(kind, 1)  # libpng says what is wrong with another
+    channels += ahead.get(b"tRNS") == _TRANSPARENT.get(kind, -1)
     place: NDArray[Any] = np.empty((*size, channels)[: 3 if channels > 1 else 2], np.uint16 if bits == 16 else np.uint8)
     try:
         return decoded(partial(imagecodecs.png_decode, out=place), _without_words(data))
