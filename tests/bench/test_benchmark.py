@@ -18,7 +18,7 @@ from twinshot.engines.models import IntegerGraph, Training, manifest
 def run(command, folder, tmp_path, monkeypatch):
     """Runs the command on the small set, speed measured by nobody; returns results.json."""
     monkeypatch.setattr(speed, "picture", lambda photographs, folder, seed: folder)
-    monkeypatch.setattr(speed, "measure", lambda name, folder, engine: {"seconds": 1.0, "runs": 3, "memory_mb": 90})
+    monkeypatch.setattr(speed, "measure", lambda *_: SpeedRow(seconds=1.0, runs=3, memory_mb=90))
 
     def call(systems, *arguments):
         result = command("benchmark", "--set", folder, "--systems", systems, "--out", tmp_path / "out", *arguments)
