@@ -61,7 +61,7 @@ class Report(Matched):
         from_long_frame: share of the picture that was taken from the long frame as it is.
         light_from_long_frame: of the rest, the share whose light in the large is the long frame's.
         model, model_sha256, engine, arithmetic: what ran.
-        orientations: of the picture that it saw, for their mean.
+        orientations: in how many the network saw the picture; the result is their mean.
         seconds: by stage.
         swapped: why the frames changed places; empty where they did not.
         notes: on how files were read, and what was done to the long frame.

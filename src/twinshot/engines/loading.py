@@ -67,7 +67,7 @@ class Model:
 
     @property
     def orientations(self) -> int:
-        """In how many a picture is restored, for their mean."""
+        """In how many orientations the network sees a picture; the result is their mean."""
         return 1
 
     @property
