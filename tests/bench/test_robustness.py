@@ -136,6 +136,16 @@ def test_hot_pixels(picture):
     assert (difference[spots] > 0.01).sum(-1).max() <= 2  # of one colour each, where two do not touch
 
 
+def test_more_short_frames_are_less_noise(picture):
+    usual = Conditions(noise=1.0)
+    one, four = (simulated(picture, replace(usual, frames=count), [0, 0]) for count in (1, 4))
+    assert one[0].pair.noisy.count is None
+    assert four[0].pair.noisy.count.mean() > 2.5  # a hand's move apart, and found again
+    np.testing.assert_array_equal(one[0].pair.blurry.pixels, four[0].pair.blurry.pixels)
+    errors = [psnr(shot.noisy, truth) for shot, truth in (one, four)]
+    assert errors[1] > errors[0] + 2  # dB; 6 but for what a file clips at black, which does not average out
+
+
 def test_an_axis_under_other_conditions(picture):
     axis = next(axis for axis in AXES if axis.key == "blur-at-night")
     assert (axis.field, axis.usual.noise, axis.values[-1]) == ("blur", 1, 2)

@@ -14,11 +14,13 @@ from laboratory import Lab, tiny
 from msgspec.structs import replace
 
 from twinshot.match import align
+from twinshot.picture.encoding import to_linear, to_srgb
 from twinshot.picture.pair import TwinshotError
 from twinshot.synth.frames import StillWindow, images_in
 from twinshot.synth.motion import MotionRange
 from twinshot.synth.profiles import profile_named
 from twinshot.synth.sample import sample
+from twinshot.train.brackets import darker
 from twinshot.train.data import (
     ShardDataset,
     batches,
@@ -58,6 +60,33 @@ def test_hot_pixels_are_those_of_the_short_frame_alone(lab: Lab) -> None:
     assert any(noisy for noisy, _, _ in differs)
     assert not any(long or truth for _, long, truth in differs)
     assert all(bool((b[0] - a[0]).min() > -0.01) for a, b in frames)  # they are brighter, never darker
+
+
+def test_black_and_white_samples_are_alike_in_all_channels(lab: Lab) -> None:
+    data = replace(tiny("twin").data, profiles=("camera", "bracket"), grey=1.0)
+    for frame in (frame for number in range(4) for frame in ShardDataset(data, lab.paths, 0)[number]):
+        assert torch.equal(frame[0], frame[1])
+        assert torch.equal(frame[0], frame[2])
+        assert frame.std() > 0
+
+
+def test_a_burst_has_less_noise_and_shows_the_same(lab: Lab) -> None:
+    data = replace(tiny("twin").data, profiles=("paper",), gain_error=1e-9)
+    one, burst = (ShardDataset(replace(data, bursts=share), lab.paths, 0) for share in (0.0, 1.0))
+    errors = np.array([[(frames[0] - frames[2]).square().mean() for frames in (one[i], burst[i])] for i in range(12)])
+    assert errors[:, 1].mean() < 0.5 * errors[:, 0].mean()
+    assert all(torch.equal(one[i][2], burst[i][2]) for i in range(12))
+
+
+def test_a_night_scene_is_darker_and_blurred_alike() -> None:
+    rng = np.random.default_rng(0)
+    sharp = rng.random((16, 16, 3), np.float32)
+    blurry = to_srgb(to_linear(sharp)[:, ::-1])  # any long exposure
+    dark, long = darker(sharp, blurry, rng)
+    stops = np.log2(to_linear(dark) / to_linear(sharp))
+    assert -3.5 <= stops.mean() <= -0.5
+    np.testing.assert_allclose(stops, stops.mean(), atol=1e-3)
+    np.testing.assert_allclose(dark[:, ::-1], long, atol=1e-5)
 
 
 def test_the_stream_goes_on_from_any_step(lab: Lab) -> None:

@@ -15,6 +15,7 @@ from statistics import fmean
 import cv2
 import numpy as np
 
+from .. import burst
 from ..baselines.system import Shot, System
 from ..picture.encoding import Image, to_linear, to_srgb
 from ..picture.levels import eight_bit, psnr
@@ -28,6 +29,7 @@ from .datasets import shot_of
 SIDE = 192
 _MARGIN = 48  # px around the view, so that a moved long frame still covers it
 _USUAL_RATIO = 8.0
+_HAND = 4.0  # px that a short frame of a burst is off the first, at most
 _WAVE = 160.0  # px from one thing that is near to the next
 _BRIGHTEST = 0.9  # of what a frame can hold, in linear light, where nothing is to be clipped
 _INNER = np.s_[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
@@ -50,6 +52,7 @@ class Conditions:
         gamma: of the tone curve between the frames: the short file's encoded values are raised to it.
         exif: what EXIF makes of the ratio, over the true one; 0: there is no EXIF.
         hot: share of the short frame's pixels that are hot.
+        frames: how many short ones there are, a hand's move apart, which are merged.
     """
 
     ratio: float = _USUAL_RATIO
@@ -64,6 +67,7 @@ class Conditions:
     gamma: float = 1.0
     exif: float = 0.0
     hot: float = 0.0
+    frames: int = 1
 
     @property
     def darkness(self) -> float:
@@ -113,6 +117,7 @@ AXES = (
     Axis("exif", "EXIF's exposure ratio", "times the true one; 0: none", (0, 0.25, 0.5, 1, 2, 4)),
     Axis("hot", "hot pixels", "share of the short frame's", (0, 0.0005, 0.001, 0.002)),
     Axis("blur", "blur length at the strongest noise", "px", (0, 0.5, 1, 2), Conditions(noise=1.0), "blur-at-night"),
+    Axis("frames", "short frames at the strongest noise", "merged", (1, 2, 4, 8), Conditions(noise=1.0)),
 )
 
 
@@ -150,15 +155,26 @@ def simulated(photo: Path, conditions: Conditions, seed: Sequence[int]) -> tuple
     side = SIDE + 2 * _MARGIN
     sharp, blurry = StillWindow(photo, (), (side, side), motion).expose("linear", rng)
     brighter = _brightening(sharp, blurry, conditions.clipped)
-    frames = (sharp, _moved(blurry, conditions, rng))
-    sharp, blurry = (to_srgb((to_linear(frame) * brighter).clip(0, 1))[_INNER] for frame in frames)
+    further = _further(sharp, int(conditions.frames) - 1, np.random.default_rng([*seed, 2]))
+    frames = (sharp, _moved(blurry, conditions, rng), *further)
+    sharp, blurry, *further = (to_srgb((to_linear(frame) * brighter).clip(0, 1))[_INNER] for frame in frames)
     # The same draws twice: the gain darkens the short file, and leaves the long one's noise as it is.
     dark, found = (
-        _profile(conditions, darkness).degrade(sharp, blurry, deepcopy(rng))
+        _profile(conditions, darkness).degrade(sharp, blurry, deepcopy(rng), further)
         for darkness in (conditions.darkness, conditions.ratio)
     )
-    noisy = _as_filed(dark.noisy, conditions, np.random.default_rng([*seed, 1]))
-    return shot_of(_pair(noisy, found.blurry, conditions), (), found.sharp), found.sharp
+    dots = np.random.default_rng([*seed, 1])
+    short = [_as_filed(frame, conditions, dots) for frame in (dark.noisy, *dark.burst)]
+    pair = _pair(short, found.blurry, conditions)
+    truth = (found.sharp, *further)[int(pair.noisy.name)]
+    return shot_of(pair, (), truth), truth
+
+
+def _further(sharp: Image, count: int, rng: np.random.Generator) -> list[Image]:
+    """The scene as further short frames see it."""
+    size, moves = sharp.shape[1::-1], rng.uniform(-_HAND, _HAND, (count, 2))
+    seen = (cv2.warpAffine(sharp, np.c_[np.eye(2), move], size, flags=cv2.INTER_CUBIC) for move in moves)
+    return [np.asarray(frame, np.float32).clip(0, 1) for frame in seen]
 
 
 def _as_filed(noisy: Image, conditions: Conditions, rng: np.random.Generator) -> Image:
@@ -169,11 +185,14 @@ def _as_filed(noisy: Image, conditions: Conditions, rng: np.random.Generator) ->
     return noisy ** np.float32(conditions.gamma)
 
 
-def _pair(noisy: Image, blurry: Image, conditions: Conditions) -> Pair:
-    """Two files, with EXIF where the conditions name some; the long frame's exposure stands for 1."""
-    exposures = (1 / (conditions.exif * conditions.darkness), 1.0) if conditions.exif else (None, None)
-    frames = zip((noisy, blurry), ("the short frame", "the long frame"), exposures, strict=True)
-    return Pair(*(Frame(eight_bit(image), name, exposure=exposure) for image, name, exposure in frames))
+def _pair(short: Sequence[Image], blurry: Image, conditions: Conditions) -> Pair:
+    """Files, with EXIF where the conditions name some; the long frame's exposure stands for 1.
+
+    The short one is called by the number of that which it is, or which others were merged to.
+    """
+    first, second = (1 / (conditions.exif * conditions.darkness), 1.0) if conditions.exif else (None, None)
+    frames = [Frame(eight_bit(noisy), str(number), exposure=first) for number, noisy in enumerate(short)]
+    return Pair(burst.merge(frames), Frame(eight_bit(blurry), "the long frame", exposure=second))
 
 
 def _moved(frame: Image, conditions: Conditions, rng: np.random.Generator) -> Image:

@@ -7,23 +7,30 @@ import numpy as np
 import torch
 
 from ..match import tone, tone_fit
-from ..picture.encoding import Image
+from ..picture.encoding import Image, to_linear, to_srgb
 from ..synth import noise, patterns
 from ..synth.profiles import BracketProfile
+from .bursts import further, merged
 from .pool import Triple
 
 _PATTERNED = 0.25  # share of the scenes that show a fine pattern
+_NIGHT = 0.3  # share of the scenes that are darker than our photographs, most of which were taken by day
+_DARKER = (0.5, 3.5)  # stops
 _NEARLY_SHARP = 0.3  # share of the long frames that were held still
 _GRAIN = 0.6  # share of those that show grain of their own
 _CURVE = 0.85  # share that is matched by a curve; the others by a gain, as where a picture has too little to tell more
 
 
-def bracket_triple(profile: BracketProfile, sharp: Image, blurry: Image, rng: np.random.Generator) -> Triple:
+def bracket_triple(
+    profile: BracketProfile, sharp: Image, blurry: Image, bursts: float, rng: np.random.Generator
+) -> Triple:
     """A crop of a bracket, its short frame brought to the long one's light as use would: nearly right.
 
     The curve is fitted to the truth, as far moved or blurred frames are matched as well, and beside it to patches that
     stand for the rest of a picture; then it is off by a little.
     """
+    if rng.random() < _NIGHT:
+        sharp, blurry = darker(sharp, blurry, rng)
     if rng.random() < _PATTERNED:
         sharp, blurry = patterns.patterned(sharp, blurry, rng)
     truth = sharp
@@ -31,7 +38,9 @@ def bracket_triple(profile: BracketProfile, sharp: Image, blurry: Image, rng: np
         truth = with_grain(sharp, rng) if rng.random() < _GRAIN else sharp
         blurry = nearly_sharp(truth, rng)
     width, patches = sharp.shape[1], profile.context(sharp, rng)
-    wide = profile.degrade(np.hstack([sharp, patches]), np.hstack([blurry, patches]), rng)
+    scene = np.hstack([sharp, patches])
+    wide = profile.degrade(scene, np.hstack([blurry, patches]), rng, further(scene, bursts, rng))
+    wide = merged(wide, rng)
     match = tone_fit.estimate(wide.noisy, wide.sharp, models=("curve",) if rng.random() < _CURVE else ("gain",))
     short = tone.apply(wide.noisy[:, :width], match)
     bend, gain = np.exp(rng.normal(size=3) * 0.03), np.exp(rng.normal(size=3) * 0.02)
@@ -39,6 +48,13 @@ def bracket_triple(profile: BracketProfile, sharp: Image, blurry: Image, rng: np
     frames = (short, wide.blurry[:, :width], truth)
     noisy, long, aim = (torch.from_numpy(np.ascontiguousarray(frame.transpose(2, 0, 1))) for frame in frames)
     return noisy, long, aim
+
+
+def darker(sharp: Image, blurry: Image, rng: np.random.Generator) -> tuple[Image, Image]:
+    """Both frames in less light: by stops in linear light, where a long exposure stays the mean that it was."""
+    dimmed = np.float32(2 ** -rng.uniform(*_DARKER))
+    first, second = (to_srgb(to_linear(frame) * dimmed) for frame in (sharp, blurry))
+    return first, second
 
 
 def with_grain(sharp: Image, rng: np.random.Generator) -> Image:

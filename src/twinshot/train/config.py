@@ -56,6 +56,8 @@ class DataConfig(_Table, frozen=True):
     reuse: Count = 1  # crops of a picture, in the mean, once its noise is drawn: a GPU learns faster than that is done
     gain_error: Positive = 0.03  # sigma of the log gain that the exposure match leaves behind
     hot_pixels: Share = 0.0  # share of the short files that have some; the profile bracket draws its own
+    grey: Share = 0.0  # share of the samples turned black and white, whose noise is alike in all channels
+    bursts: Share = 0.0  # share of the short frames that are the mean of 2 to 8
     target: Target = "clean"  # noisy: a second short frame, with noise of its own (Noise2Noise)
 
     def __post_init__(self) -> None:

@@ -34,6 +34,7 @@ from ..synth.sample import sample
 from ..synth.shards import TRAINING_MOTION, Kind, Plan, ShardPlan, Sources, kinds_for, open_shards, render_missing
 from . import ranks
 from .brackets import bracket_triple
+from .bursts import further, merged
 from .config import DataConfig, Recipe, Source
 from .pool import CPU, Pictures, Pool, Triple
 
@@ -63,12 +64,17 @@ class ShardDataset(Dataset[Triple]):
 
     def __getitem__(self, number: int) -> Triple:
         rng = np.random.default_rng([self.seed, number])
+        triple = self._triple(rng, number)
+        return black_and_white(triple, rng) if self.data.grey and rng.random() < self.data.grey else triple
+
+    def _triple(self, rng: np.random.Generator, number: int) -> Triple:
         profile = self.profiles[number % len(self.profiles)]
         sharp, blurry = self._pair(self.shards[profile.light, profile.timing], rng, number)
         if isinstance(profile, BracketProfile):
-            return bracket_triple(profile, sharp, blurry, rng)
+            return bracket_triple(profile, sharp, blurry, self.data.bursts, rng)
         twice = self.data.target == "noisy"
-        spoiled = profile.degrade(sharp, blurry, rng, (sharp,) if twice else ())
+        spoiled = profile.degrade(sharp, blurry, rng, (sharp,) if twice else further(sharp, self.data.bursts, rng))
+        spoiled = spoiled if twice else merged(spoiled, rng)
         if self.data.hot_pixels and rng.random() < self.data.hot_pixels:
             spoiled = with_hot_pixels(spoiled, rng)
         error = np.exp(rng.normal(size=3) * self.data.gain_error)
@@ -94,6 +100,13 @@ def with_hot_pixels(spoiled: Sample, rng: np.random.Generator) -> Sample:
     """The sample with up to `_HOT` of its short file's pixels hot."""
     light = noise.with_hot_pixels(to_linear(spoiled.noisy), rng.uniform(0, _HOT), rng)
     return replace(spoiled, noisy=as_float(eight_bit(to_srgb(light).clip(0, 1))))
+
+
+def black_and_white(triple: Triple, rng: np.random.Generator) -> Triple:
+    """The sample as seen through one filter of any colour, its channels alike."""
+    share = torch.from_numpy(rng.dirichlet(np.ones(3)).astype(np.float32))
+    noisy, long, aim = (torch.einsum("c,chw->hw", share, frame).expand(3, -1, -1).contiguous() for frame in triple)
+    return noisy, long, aim
 
 
 def matched(spoiled: Sample, error: NDArray[Any] | float = 1.0) -> Image:
@@ -275,7 +288,7 @@ def _brackets(photos: tuple[Path, ...], profile: BracketProfile, count: int, sid
             StillWindow(photos[i % len(photos)], photos, (side, side), TRAINING_MOTION),
         )
         sharp, blurry = still.expose(profile.light, rng)
-        triples.append(bracket_triple(profile, sharp, blurry, rng))
+        triples.append(bracket_triple(profile, sharp, blurry, 0.0, rng))
     return triples
 
 
