@@ -67,7 +67,7 @@ class Conditions:
     gamma: float = 1.0
     exif: float = 0.0
     hot: float = 0.0
-    frames: int = 1
+    frames: float = 1.0
 
     @property
     def darkness(self) -> float:

@@ -29,14 +29,7 @@ def bracket_triple(
     The curve is fitted to the truth, as far moved or blurred frames are matched as well, and beside it to patches that
     stand for the rest of a picture; then it is off by a little.
     """
-    if rng.random() < _NIGHT:
-        sharp, blurry = darker(sharp, blurry, rng)
-    if rng.random() < _PATTERNED:
-        sharp, blurry = patterns.patterned(sharp, blurry, rng)
-    truth = sharp
-    if rng.random() < _NEARLY_SHARP:
-        truth = with_grain(sharp, rng) if rng.random() < _GRAIN else sharp
-        blurry = nearly_sharp(truth, rng)
+    sharp, blurry, truth = _varied(sharp, blurry, rng)
     width, patches = sharp.shape[1], profile.context(sharp, rng)
     scene = np.hstack([sharp, patches])
     wide = profile.degrade(scene, np.hstack([blurry, patches]), rng, further(scene, bursts, rng))
@@ -48,6 +41,19 @@ def bracket_triple(
     frames = (short, wide.blurry[:, :width], truth)
     noisy, long, aim = (torch.from_numpy(np.ascontiguousarray(frame.transpose(2, 0, 1))) for frame in frames)
     return noisy, long, aim
+
+
+def _varied(sharp: Image, blurry: Image, rng: np.random.Generator) -> tuple[Image, Image, Image]:
+    """The scene at times by night, with a fine pattern, or from a hand that held still; and what is to be restored."""
+    if rng.random() < _NIGHT:
+        sharp, blurry = darker(sharp, blurry, rng)
+    if rng.random() < _PATTERNED:
+        sharp, blurry = patterns.patterned(sharp, blurry, rng)
+    truth = sharp
+    if rng.random() < _NEARLY_SHARP:
+        truth = with_grain(sharp, rng) if rng.random() < _GRAIN else sharp
+        blurry = nearly_sharp(truth, rng)
+    return sharp, blurry, truth
 
 
 def darker(sharp: Image, blurry: Image, rng: np.random.Generator) -> tuple[Image, Image]:
