@@ -56,6 +56,18 @@ def test_patches_of_wrong_light_are_mended(truth, blur):
     assert share > 0.2
 
 
+def test_what_looks_elsewhere_has_moved_unless_the_tone_is_in_doubt(truth):
+    """There a stain that a wrong tone left looks likewise: it has edges of its own."""
+    scene = cv2.resize(truth, (128, 96), interpolation=cv2.INTER_AREA)
+    disk = cv2.circle(np.zeros((96, 128, 3), np.float32), (64, 48), 14, (1.0, 1.0, 1.0), -1)
+    stained = scene + disk * (0.4 * scene[::-1, ::-1] - scene)
+    within, found = np.s_[41:55, 57:71], scene - stained
+    taken = [coarse.light(scene, stained, 5.0, doubt)[0][within].mean() for doubt in (0.0, 0.5, 1.0)]
+    assert taken[0] < 0.2 * found[within].mean()
+    assert taken[1] == pytest.approx(taken[2] / 2, rel=0.3)
+    assert taken[2] > 0.8 * found[within].mean()
+
+
 def test_a_blur_that_reaches_far_is_kept_out(truth):
     """The result is right; the long frame has lost half of its light's contrast."""
     mended, share = _mended(_noisy(truth, 0.05), _moved(truth, 61), truth)

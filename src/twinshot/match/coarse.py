@@ -93,7 +93,7 @@ class Gathered:
 
         `doubt` is in the tone, as `tone.Tone.doubt` says.
         """
-        added, share = light(self.long, self.restored, reach(self.powers))
+        added, share = light(self.long, self.restored, reach(self.powers), doubt)
         return np.float32(doubt) * added, doubt * share
 
 
@@ -114,13 +114,14 @@ def reach(powers: Array) -> float:
     return _SAFE * float((blurred / _FREQUENCIES**2).max())
 
 
-def light(long: Image, restored: Image, reach: float) -> tuple[Image, float]:
+def light(long: Image, restored: Image, reach: float, doubt: float) -> tuple[Image, float]:
     """What to add to the restored picture, and how much of the coarse bands is the long frame's, in [0, 1].
 
     Args:
         long: the long frame at the short one's pixels, (h, w, 3), each pixel the mean of `STEP` a side.
         restored: the restored picture, likewise.
         reach: as `reach` says.
+        doubt: in the tone, in [0, 1]: where it is, a patch of wrong light looks as if something had moved there.
 
     Returns: (h, w, 3) and the mean over pixels and bands.
     """
@@ -131,7 +132,8 @@ def light(long: Image, restored: Image, reach: float) -> tuple[Image, float]:
     whole = _Band(long - restored, grey, other, np.asarray(again - grey, np.float32))
     bands = [whole.smoothed(sigma) for sigma in _SIGMAS]
     bands = [*(fine.minus(coarse) for fine, coarse in pairwise(bands)), bands[-1]]
-    stays = staying(grey, other) * np.float32(1 - between(np.array(reach), _FAR))
+    stays = 1 - np.float32(1 - doubt) * (1 - staying(grey, other))
+    stays = stays * np.float32(1 - between(np.array(reach), _FAR))
     shares = [stays * _share(band, sigma, reach) for band, sigma in zip(bands, _SIGMAS, strict=True)]
     added = sum(share[..., None] * band.difference for share, band in zip(shares, bands, strict=True))
     return np.asarray(added, np.float32), float(np.mean(shares))
