@@ -29,7 +29,7 @@ from .datasets import shot_of
 SIDE = 192
 _MARGIN = 48  # px around the view, so that a moved long frame still covers it
 _USUAL_RATIO = 8.0
-_HAND = 4.0  # px that a short frame of a burst is off the first, at most
+_HAND = 4.0  # px that frames of a burst are apart
 _WAVE = 160.0  # px from one thing that is near to the next
 _BRIGHTEST = 0.9  # of what a frame can hold, in linear light, where nothing is to be clipped
 _INNER = np.s_[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
@@ -117,7 +117,7 @@ AXES = (
     Axis("exif", "EXIF's exposure ratio", "times the true one; 0: none", (0, 0.25, 0.5, 1, 2, 4)),
     Axis("hot", "hot pixels", "share of the short frame's", (0, 0.0005, 0.001, 0.002)),
     Axis("blur", "blur length at the strongest noise", "px", (0, 0.5, 1, 2), Conditions(noise=1.0), "blur-at-night"),
-    Axis("frames", "short frames at the strongest noise", "merged", (1, 2, 4, 8), Conditions(noise=1.0)),
+    Axis("frames", "short frames at the strongest noise", "merged", (1, 2, 4, 8), Conditions(noise=1.0, shift=_HAND)),
 )
 
 
