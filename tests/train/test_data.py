@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,9 +19,9 @@ from twinshot.picture.encoding import to_linear, to_srgb
 from twinshot.picture.pair import TwinshotError
 from twinshot.synth.frames import StillWindow, images_in
 from twinshot.synth.motion import MotionRange
-from twinshot.synth.profiles import profile_named
+from twinshot.synth.profiles import BracketProfile, profile_named
 from twinshot.synth.sample import sample
-from twinshot.train.brackets import darker
+from twinshot.train.brackets import bracket_triple, darker
 from twinshot.train.data import (
     ShardDataset,
     batches,
@@ -76,6 +77,21 @@ def test_a_burst_has_less_noise_and_shows_the_same(lab: Lab) -> None:
     errors = np.array([[(frames[0] - frames[2]).square().mean() for frames in (one[i], burst[i])] for i in range(12)])
     assert errors[:, 1].mean() < 0.5 * errors[:, 0].mean()
     assert all(torch.equal(one[i][2], burst[i][2]) for i in range(12))
+
+
+def test_a_bracket_of_a_burst_has_less_noise() -> None:
+    scene = np.full((48, 48, 3), 0.5, np.float32)  # even: what is left is noise
+    spread = []
+    for share in (0.0, 1.0):
+        triples = [bracket_triple(BracketProfile(), scene, scene, share, np.random.default_rng(i)) for i in range(16)]
+        spread.append(np.median([float((noisy - noisy.mean((1, 2), keepdim=True)).std()) for noisy, _, _ in triples]))
+    assert spread[1] < 0.8 * spread[0]
+
+
+@pytest.mark.parametrize("changed", [{"target": "noisy"}, {"profiles": ("gaussian",)}])
+def test_there_are_no_bursts_of_what_is_no_file(lab: Lab, changed: dict[str, Any]) -> None:
+    with pytest.raises(TwinshotError, match="short frames to merge"):
+        ShardDataset(replace(tiny("twin").data, bursts=0.5, **changed), lab.paths, 0)
 
 
 def test_a_night_scene_is_darker_and_blurred_alike() -> None:

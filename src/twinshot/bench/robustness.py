@@ -29,7 +29,7 @@ from .datasets import shot_of
 SIDE = 192
 _MARGIN = 48  # px around the view, so that a moved long frame still covers it
 _USUAL_RATIO = 8.0
-_HAND = 4.0  # px that frames of a burst are apart
+_HAND = 4  # whole px that frames of a burst are apart, at most: none is softer by being resampled
 _WAVE = 160.0  # px from one thing that is near to the next
 _BRIGHTEST = 0.9  # of what a frame can hold, in linear light, where nothing is to be clipped
 _INNER = np.s_[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
@@ -171,10 +171,8 @@ def simulated(photo: Path, conditions: Conditions, seed: Sequence[int]) -> tuple
 
 
 def _further(sharp: Image, count: int, rng: np.random.Generator) -> list[Image]:
-    """The scene as further short frames see it."""
-    size, moves = sharp.shape[1::-1], rng.uniform(-_HAND, _HAND, (count, 2))
-    seen = (cv2.warpAffine(sharp, np.c_[np.eye(2), move], size, flags=cv2.INTER_CUBIC) for move in moves)
-    return [np.asarray(frame, np.float32).clip(0, 1) for frame in seen]
+    """The scene as further short frames see it; what comes in again at the other side lies in the margin."""
+    return [np.roll(sharp, move, (0, 1)) for move in rng.integers(-_HAND, _HAND + 1, (count, 2))]
 
 
 def _as_filed(noisy: Image, conditions: Conditions, rng: np.random.Generator) -> Image:

@@ -54,6 +54,8 @@ class ShardDataset(Dataset[Triple]):
         self.profiles = [profile_named(name) for name in data.profiles]
         if data.target == "noisy" and any(isinstance(profile, BracketProfile) for profile in self.profiles):
             raise TwinshotError('target = "noisy": the profile bracket has no second frame to aim at; name others')
+        if data.bursts and (data.target == "noisy" or "gaussian" in data.profiles):
+            raise TwinshotError('bursts: neither target = "noisy" nor the profile gaussian has short frames to merge')
 
     @cached_property
     def shards(self) -> dict[Kind, list[NDArray[np.uint16]]]:
@@ -74,9 +76,9 @@ class ShardDataset(Dataset[Triple]):
             return bracket_triple(profile, sharp, blurry, self.data.bursts, rng)
         twice = self.data.target == "noisy"
         spoiled = profile.degrade(sharp, blurry, rng, (sharp,) if twice else further(sharp, self.data.bursts, rng))
-        spoiled = spoiled if twice else merged(spoiled, rng)
         if self.data.hot_pixels and rng.random() < self.data.hot_pixels:
             spoiled = with_hot_pixels(spoiled, rng)
+        spoiled = spoiled if twice else merged(spoiled, rng)
         error = np.exp(rng.normal(size=3) * self.data.gain_error)
         return as_triple(noisy_target(spoiled, error) if twice else spoiled, error)
 
