@@ -85,4 +85,4 @@ def test_its_steps(tmp_path, pair):
     finally:
         running.terminate()
         assert running.wait(20) == 143
-    assert list(home.iterdir()) == []
+    assert {path.name for path in home.iterdir()} <= {".cache"}  # where what was measured of engines is remembered

@@ -169,9 +169,18 @@ def _carry_out(names: Sequence[Path], pairs: Path | None, plan: bool, wish: Wish
 
 
 def _one(frames: Sequence[Path], wish: Wish) -> None:
-    """A pair, or the short frames of a burst and its long one."""
+    """A pair, or the short frames of a burst and its long one.
+
+    What was read is let go of before the picture is written, which takes as much memory again.
+    """
     from dataclasses import replace
 
+    result, output = _restored(frames, wish)
+    _deliver(replace(result, sources=tuple(path.absolute() for path in frames)), output, wish)
+
+
+def _restored(frames: Sequence[Path], wish: Wish) -> tuple[Restored, Path]:
+    """The picture, and where it goes."""
     from ..batch import in_order, roles
     from ..picture.pair import Frame
     from ..restoration import Clock, read_frames, restore_frames
@@ -184,8 +193,7 @@ def _one(frames: Sequence[Path], wish: Wish) -> None:
     names_it = ordered if isinstance(ordered, Frame) else ordered.pair.noisy
     output = known or _checked(Path(names_it.name), frames, wish)
     with shared.bar(wish.quiet) as progress:
-        result = restore_frames(ordered, network, progress, clock, wish.settings)
-    _deliver(replace(result, sources=tuple(path.absolute() for path in frames)), output, wish)
+        return restore_frames(ordered, network, progress, clock, wish.settings), output
 
 
 def _known_output(frames: Sequence[Path], wish: Wish) -> Path | None:
