@@ -225,6 +225,16 @@ def test_by_default_restoration_is_the_psnr_loss() -> None:
     assert restoration_loss([a], b, LossConfig()).item() == psnr_loss(a, b).item()
 
 
+def test_the_floor_is_where_a_pictures_pull_fades() -> None:
+    """At 50 dB a dB counts for an eleventh with a floor of 40 dB, and for ten elevenths with one of 60."""
+    sharp = torch.zeros(1, 3, 8, 8, dtype=torch.float64)
+    for floor, share in ((1e-4, 1 / 11), (1e-6, 1 / 1.1)):
+        restored = torch.full_like(sharp, 1e-5**0.5, requires_grad=True)
+        pull = torch.autograd.grad(restoration_loss([restored], sharp, LossConfig(floor=floor)), restored)[0]
+        steepest = torch.autograd.grad(torch.log10(restored.square().mean()), restored)[0]
+        torch.testing.assert_close(pull, share * steepest)
+
+
 # DeblurGAN
 
 

@@ -87,6 +87,7 @@ class LossConfig(_Table, frozen=True):
     """What the method `restoration` minimises: weights of the terms, summed over the scales a net gives."""
 
     psnr: Number = 1.0
+    floor: Annotated[float, Meta(gt=0, le=1)] = 1e-4  # added to the psnr term's MSE: past it a picture's pull fades
     mse: Number = 0.0
     l1: Number = 0.0
     spectrum: Number = 0.0
