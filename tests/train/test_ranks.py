@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+import weakref
 from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.distributed as dist
 from laboratory import (
     HELD,
     NETS,
@@ -49,8 +51,11 @@ def learned() -> tuple[list[dict[str, float]], dict[str, Tensor]]:
 
 
 def second() -> None:
+    """Once ranks have parted nothing holds their group: its threads, living on, can abort the process as it ends."""
     with ranks.joined():
         learned()
+        group = weakref.ref(dist.group.WORLD)
+    assert group() is None
 
 
 def test_two_learn_what_one_learns(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.distributed as dist
+import torch.distributed.nn.functional  # before ranks meet: else its defaults would hold their group and its threads
 from torch import Tensor, nn
 
 from ..picture.pair import TwinshotError
