@@ -360,6 +360,16 @@ def test_a_loaded_model_has_its_engine(frames, model):
         twinshot.restore(*frames, model=model, engine="int8")
 
 
+@pytest.mark.parametrize("settings", [{"strength": 0.5}, None])
+def test_settings_of_another_kind_are_refused(frames, model, settings):
+    for call in (
+        lambda: twinshot.restore(*frames, model=model, settings=settings),
+        lambda: next(twinshot.restore_many([frames], model=model, settings=settings)),
+    ):
+        with pytest.raises(twinshot.InputError, match=r"^settings .* cannot be used; give a twinshot\.Settings"):
+            call()
+
+
 @pytest.mark.parametrize("stage", ["read", "match", "restore"])
 def test_what_progress_raises_cancels(frames, model, stage):
     class CancelledError(Exception):

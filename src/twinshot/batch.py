@@ -30,7 +30,7 @@ from .match import grain, swap
 from .match.prepare import Prepared, prepare
 from .picture.errors import InputError, TwinshotError
 from .picture.pair import Frame, Pair
-from .picture.settings import AS_FOUND, Settings
+from .picture.settings import AS_FOUND, Settings, check_settings
 from .report import Report
 from .restoration import Clock, read_frames, restore_frames
 from .restored import Restored
@@ -471,8 +471,10 @@ def restore_many(
         model, engine, settings: as `restore` takes them.
 
     Raises:
+        InputError: the settings are none.
         ModelError: there is no such model or engine.
     """
+    check_settings(settings)
     network = model if isinstance(model, Model) else load_model(model, engine)
 
     def read(pair: tuple[Source | Sequence[Source], Source | None] | Pair) -> tuple[_Ahead, tuple[Path, ...]]:

@@ -30,7 +30,7 @@ from .picture.encoding import Image
 from .picture.errors import InputError, MismatchError, ModelError
 from .picture.levels import eight_bit
 from .picture.pair import Frame, Pair, as_float
-from .picture.settings import AS_FOUND, Settings
+from .picture.settings import AS_FOUND, Settings, check_settings
 from .picture.window import window
 from .report import Taken, report_on
 from .restored import Restored
@@ -88,10 +88,11 @@ def restore(
         settings: what is overruled of what twinshot would decide.
 
     Raises:
-        InputError: a frame cannot be read or used.
+        InputError: a frame or the settings cannot be used.
         MismatchError: the two do not go together.
         ModelError: there is no such model or engine, or it could not be run.
     """
+    check_settings(settings)
     clock = Clock()
     network = _network(model, engine)
     if progress:

@@ -64,3 +64,12 @@ def _number(value: Any) -> float:
 
 
 AS_FOUND = Settings()
+
+
+def check_settings(settings: Any) -> None:
+    """Refuse what is no `Settings`, before it is asked for what it lacks. Raises InputError."""
+    if not isinstance(settings, Settings):
+        raise InputError(
+            f"settings {settings!r} cannot be used; give a twinshot.Settings, such as Settings(strength=0.7), or leave "
+            "settings out"
+        )
