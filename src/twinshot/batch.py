@@ -31,8 +31,9 @@ from .match.prepare import Prepared, prepare
 from .picture.errors import InputError, TwinshotError
 from .picture.pair import Frame, Pair
 from .picture.settings import AS_FOUND, Settings, check_settings
+from .progress import Clock
 from .report import Report
-from .restoration import Clock, read_frames, restore_frames
+from .restoration import read_frames, restore_frames
 from .restored import Restored
 
 Kind = TypeVar("Kind")

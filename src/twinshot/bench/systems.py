@@ -14,7 +14,8 @@ from ..picture.encoding import Image
 from ..picture.errors import TwinshotError
 from ..picture.pair import as_float
 from ..picture.window import window
-from ..restoration import over_tiles, restore_pair
+from ..restoration import restore_pair
+from ..tiled import over_tiles
 from . import classical, datasets
 from .classical import CLASSICAL, Plain
 from .rows import RowKey, code_checksum, own_checksum

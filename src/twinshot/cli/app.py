@@ -23,7 +23,7 @@ from typer.core import TyperCommand, TyperGroup
 from ..picture.errors import InputError, TwinshotError, in_words
 
 if TYPE_CHECKING:
-    from ..restoration import Progress, Stage
+    from ..progress import Progress, Stage
 
 
 class _PlainFlags:
@@ -157,7 +157,7 @@ def bar(quiet: bool) -> Iterator[Progress | None]:
     if quiet or not err.is_interactive:
         yield None
         return
-    from ..restoration import DOING
+    from ..progress import DOING
 
     columns = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()
     with Bars(*columns, console=err, transient=True) as bars:

@@ -183,7 +183,8 @@ def _restored(frames: Sequence[Path], wish: Wish) -> tuple[Restored, Path]:
     """The picture, and where it goes."""
     from ..batch import in_order, roles
     from ..picture.pair import Frame
-    from ..restoration import Clock, read_frames, restore_frames
+    from ..progress import Clock
+    from ..restoration import read_frames, restore_frames
 
     network, known, clock = wish.network(), _known_output(frames, wish), Clock()
     short, long = (frames[:1], frames[1]) if len(frames) == 2 else roles(frames, wish.settings.accept_damaged)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ..match.swap import Ordered
     from ..picture.pair import Frame, Pair
     from ..picture.settings import Settings
-    from ..restoration import Clock, Progress
+    from ..progress import Clock, Progress
     from ..restored import Restored
 
 Task = dict[str, Any]
@@ -147,7 +147,7 @@ def _restore(task: Task, report: Report, say: Say) -> dict[str, Any]:
     """Read the photographs, show them, restore, show the result and keep it for downloads."""
     import numpy as np
 
-    from ..restoration import DOING
+    from ..progress import DOING
     from . import layers
 
     folder = Path(task["folder"])
@@ -193,7 +193,7 @@ def _of_one_size(photos: _Photographs, task: Task, report: Report) -> _Photograp
     """Frames that can be shown over each other: those of two sizes once they are matched. Raises MismatchError."""
     from ..match.prepare import prepare
     from ..match.swap import Ordered
-    from ..restoration import DOING, Clock
+    from ..progress import DOING, Clock
 
     if not isinstance(photos.frames, Ordered) or photos.frames.pair.noisy.size == photos.frames.pair.blurry.size:
         return photos
