@@ -250,7 +250,7 @@ def test_a_folder_without_pictures_is_told_from_one_without_pairs(command, frame
     inner.mkdir(parents=True)
     save(inner / "1.png", frames[0])
     assert "Folders inside a folder are not looked into" in command("restore", inner.parent).out
-    assert "No two pictures here show the same scene" in command("restore", inner, "--plan").out
+    assert "A pair is a short and a long exposure" in command("restore", inner, "--plan").out
 
 
 @pytest.fixture

@@ -55,6 +55,7 @@ def started() -> Iterator[Cluster]:
         (folder / "token").write_text(secrets.token_hex(32))
         env = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": f"{folder}/token", "RAY_USAGE_STATS_ENABLED": "0"}
         env |= {"RAY_raylet_start_wait_time_s": "300"}  # a busy machine takes long
+        env |= {"GRPC_ENABLE_FORK_SUPPORT": "0"}  # or a client's server may die as it is forked: docs/scale.md
         port, client = free_port(), free_port()
         head = ("--head", "--port", port, "--ray-client-server-port", client, "--include-dashboard", "false")
         nodes: list[subprocess.Popen[bytes]] = []

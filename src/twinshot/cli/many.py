@@ -43,7 +43,10 @@ def many(paths: Sequence[Path], pairs: Path | None, stop: bool, wish: Wish) -> N
 def _nothing_in(plan: Plan) -> str:
     """Why there is nothing to do."""
     if plan.alone or plan.unreadable:
-        return "No two pictures here show the same scene, so there is nothing to restore."
+        return (
+            "Nothing here makes a pair or a burst. A pair is a short and a long exposure of the same scene; a burst is "
+            "three or more short ones."
+        )
     return "There are no pictures here. Folders inside a folder are not looked into: name them, too."
 
 
