@@ -79,6 +79,19 @@ def test_a_folder_pairs_what_two_names_would(tmp_path, frames):
     assert "turned by" in result.report["notes"][0]
 
 
+def test_a_plan_lists_each_folder_once(tmp_path, monkeypatch):
+    """A folder on a network may hold thousands of files."""
+    for name in ("a/x.nef", "a/x.jpg", "b/y.nef"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    listed, scandir = list[Path](), os.scandir
+    monkeypatch.setattr(os, "scandir", lambda folder: listed.append(folder) or scandir(folder))
+    plan = batch.plan([tmp_path / "a", tmp_path / "b", tmp_path / "b/y.nef"])
+    assert listed == [tmp_path / "a", tmp_path / "b"]
+    assert plan.raws == (tmp_path / "a/x.nef",)
+    assert [path.name for path, _ in plan.unreadable] == ["x.jpg", "y.nef"]
+
+
 @pytest.mark.parametrize("name", ["sharp.png", "sharp.jpg", "sharp.tif"])
 def test_a_result_of_any_name_is_not_used(files, tmp_path, name):
     twinshot.restore(*files).save(tmp_path / name)

@@ -23,7 +23,7 @@ import numpy as np
 
 from .engines.loading import Model, load_model
 from .files import io, raw
-from .files.glance import RESULT, Shot, glance, pictures_in, raws_beside
+from .files.glance import RESULT, Shot, glance, pictures_and_raws
 from .files.pairs import Source, in_one_profile, paths_of, read_pair, what_remains
 from .groups import OTHER, Scene, exposures, scenes
 from .match import grain, swap
@@ -113,7 +113,8 @@ def plan(
     Raises:
         InputError: a folder cannot be listed.
     """
-    paths = [path for source in sources for path in (pictures_in(source) if source.is_dir() else [source])]
+    found = [pictures_and_raws(source) if source.is_dir() else ([source], []) for source in sources]
+    paths = [path for pictures, _ in found for path in pictures]
     look = look or partial(glance, accept_damaged=settings.accept_damaged)
     shots, unreadable = _looked_at(dict.fromkeys(paths), look)
     groups, alone = scenes(shots)
@@ -125,7 +126,7 @@ def plan(
             unreadable += [(shot.path, str(error)) for shot in scene.short]
             continue
         jobs.append(Job(short, long, target(short[0], output), tuple(shot.path for shot in scene.left)))
-    raws = tuple(path for source in sources if source.is_dir() for path in raws_beside(source))
+    raws = tuple(path for _, beside in found for path in beside)
     return Plan(tuple(_apart(jobs)), tuple(shot.path for shot in alone), tuple(unreadable), raws)
 
 

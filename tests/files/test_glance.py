@@ -12,7 +12,7 @@ from helpers import save
 from PIL import ExifTags, Image
 
 from twinshot.files import exif, io
-from twinshot.files.glance import glance, pictures_in, raws_beside
+from twinshot.files.glance import glance, pictures_and_raws, pictures_in
 from twinshot.picture.encoding import to_linear, to_srgb
 from twinshot.picture.errors import InputError
 from twinshot.picture.pair import Metadata
@@ -110,6 +110,6 @@ def test_pictures_of_a_folder(tmp_path):
         (tmp_path / name).write_bytes(b"x")
     (tmp_path / "folder.png").mkdir()
     assert [path.name for path in pictures_in(tmp_path)] == ["a.png", "b.JPG", "c.nef", "d.jpg"]
-    assert raws_beside(tmp_path) == [tmp_path / "d.nef"]
+    assert pictures_and_raws(tmp_path) == (pictures_in(tmp_path), [tmp_path / "d.nef"])
     with pytest.raises(InputError, match="cannot be opened"):
         pictures_in(tmp_path / "none")

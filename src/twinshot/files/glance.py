@@ -133,13 +133,14 @@ def pictures_in(folder: Path) -> list[Path]:
 
     Raises InputError where the folder cannot be listed.
     """
-    return pictures_of(_files_in(folder))
+    return pictures_and_raws(folder)[0]
 
 
-def raws_beside(folder: Path) -> list[Path]:
-    """A folder's raw files that `pictures_in` leaves out for their developed twins. Raises InputError as that does."""
-    pictures = [path for path in _files_in(folder) if _is_picture(path)]
-    return sorted(set(pictures).difference(pictures_of(pictures)))
+def pictures_and_raws(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The same, and beside them the raw files that are left out for their developed twins."""
+    files = _files_in(folder)
+    pictures = pictures_of(files)
+    return pictures, sorted(set(filter(_is_picture, files)).difference(pictures))
 
 
 def _files_in(folder: Path) -> list[Path]:
