@@ -145,6 +145,21 @@ def test_a_ladder_can_be_cut_short(photo):
     assert tone_fit.estimate(short, long, models=("gain", "offset")).model in ("gain", "offset")
 
 
+@pytest.mark.parametrize("model", tone_fit.MODELS)
+def test_a_fit_that_nobody_judges_is_the_same(photo, model):
+    short, long = pair_of(sized(photo, 420), curved, 4.0)
+    judged, found = tone_fit.estimate(short, long, models=(model,)), tone_fit.fitted(short, long, model)
+    assert (found.model, found.gain, found.offset, found.light) == (
+        judged.model,
+        judged.gain,
+        judged.offset,
+        judged.light,
+    )
+    assert (found.knots.tolist(), found.values.tolist()) == (judged.knots.tolist(), judged.values.tolist())
+    assert (found.error, found.off) == (0, 0)
+    assert tone_fit.fitted(np.zeros_like(short), long, model).model == "none"
+
+
 # What disturbs
 
 

@@ -39,6 +39,7 @@ _CLIPPED_SHARE = 0.02  # of a cell: with more of its pixels clipped it has lost 
 _ENOUGH = 12  # cells of a channel that tell its gain by themselves
 _STIFFNESS = 5e-4  # of the curve, against what the cells say
 _OFF = 0.10  # of a cell's light: a larger misfit is seen
+_NONE = Tone("none", (1.0, 1.0, 1.0))
 
 
 def estimate(
@@ -58,14 +59,20 @@ def estimate(
     """
     cells = measure(noisy, blurry, matrix)
     if not cells.informative:
-        return Tone("exif", (exif,) * 3) if exif else Tone("none", (1.0, 1.0, 1.0))
+        return Tone("exif", (exif,) * 3) if exif else _NONE
     errors = {model: _held_out(cells, _FITS[model], exif) for model in models}
     best = min(errors.values())
     chosen = next(model for model in models if errors[model] <= _EARNED * best + _EARNED_AT_LEAST)
-    found = _judged(_FITS[chosen](cells, exif) or _gain(cells, exif), cells, errors[chosen])
+    found = _judged(_fit(cells, chosen, exif), cells, errors[chosen])
     if len(models) == 1:
         return found  # with the gain that its fit began with, which frames of two scenes are restored by
     return replace(found, gain=_mean_gain(found, cells))
+
+
+def fitted(noisy: Pixels, blurry: Pixels, model: ToneModel) -> Tone:
+    """What `estimate` says of one model, but `error` and `off`, which cost most of the time and are left 0."""
+    cells = measure(noisy, blurry)
+    return _fit(cells, model, None) if cells.informative else _NONE
 
 
 def exif_gain(pair: Pair) -> float | None:
@@ -183,6 +190,11 @@ def _knots(values: Image) -> Array:
     spaced = np.maximum.accumulate(inner + np.arange(_KNOTS - 2) * 1e-4)  # equal ranks leave room between knots
     scale = min(1.0, 0.998 / spaced[-1])
     return np.array([0.0, *(np.maximum(spaced * scale, 1e-3 + np.arange(_KNOTS - 2) * 1e-4)), 1.0])
+
+
+def _fit(cells: Cells, model: ToneModel, exif: float | None) -> Tone:
+    """A model's fit, or a gain's where the model has none."""
+    return _FITS[model](cells, exif) or _gain(cells, exif)
 
 
 def _held_out(cells: Cells, fit: Fit, exif: float | None) -> float:

@@ -34,7 +34,7 @@ def bracket_triple(
     scene = np.hstack([sharp, patches])
     wide = profile.degrade(scene, np.hstack([blurry, patches]), rng, further(scene, bursts, rng))
     wide = merged(wide, rng)
-    match = tone_fit.estimate(wide.noisy, wide.sharp, models=("curve",) if rng.random() < _CURVE else ("gain",))
+    match = tone_fit.fitted(wide.noisy, wide.sharp, "curve" if rng.random() < _CURVE else "gain")
     short = tone.apply(wide.noisy[:, :width], match)
     bend, gain = np.exp(rng.normal(size=3) * 0.03), np.exp(rng.normal(size=3) * 0.02)
     short = np.clip(short ** bend.astype(np.float32) * gain.astype(np.float32), 0, 1)
