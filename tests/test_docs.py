@@ -16,6 +16,7 @@ import typer.main
 from helpers import SRC
 
 import twinshot
+from twinshot.bench.results import open_results
 from twinshot.bench.sets import SETS
 from twinshot.cli.main import app
 from twinshot.engines.loading import ENGINES
@@ -24,6 +25,7 @@ from twinshot.match.tone import ToneModel
 from twinshot.synth.profiles import PROFILES
 
 ROOT = Path(__file__).parent.parent
+PAPER = ROOT / "docs" / "paper.md"
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("weights/*.md")])
 GUIDE = [page for page in PAGES if "notebook" not in page.parts and page.name not in ("CHANGELOG.md", "commands.md")]
 RUN = ("twinshot --version", "twinshot models", "twinshot restore demo/noisy.jpg demo/blurry.jpg -o sharp.png")
@@ -68,9 +70,36 @@ def anchors(page: Path) -> set[str]:
 
 
 def test_modules_named_in_the_pages_exist() -> None:
-    named = re.findall(r"`((?:src/twinshot|recipes|scripts|demo|docs|contrib)/[\w./-]+\.\w+)`", _all(PAGES))
+    named = re.findall(r"`((?:src/twinshot|tests|recipes|scripts|demo|docs|contrib)/[\w./-]+\.\w+)`", _all(PAGES))
     made_by_demo = {"demo/restored.png", "demo/sheet.png"}
     assert [name for name in named if not (ROOT / name).exists() and name not in made_by_demo] == []
+
+
+def test_names_in_the_page_on_the_paper_are_in_the_code() -> None:
+    """So that what it says of a function or a test can be looked up: a name that was changed is changed there, too."""
+    spans = set(re.findall(r"`([A-Za-z_]\w*(?:\.\w+)*)`", PAPER.read_text("utf-8"))) - {"gopro_pairs"}
+    tests = {name for name in spans if name.startswith("test_")}
+    assert tests <= set(re.findall(r"def (test_\w+)\(", _code("tests")))
+    words = set(re.findall(r"\w+", _code("src", "recipes", "scripts")))
+    assert [name for name in spans - tests if not set(name.split(".")) <= words] == []
+
+
+def test_the_page_on_the_paper_has_todays_figures() -> None:
+    """Those that are measured with the benchmark; the others have their commands beside them."""
+    results, page = open_results(ROOT / "docs" / "benchmark"), PAPER.read_text("utf-8")
+    assert results.speed
+
+    def scores(name: str, *systems: str) -> list[str]:
+        rows = [results.sets[name].systems[system] for system in systems]
+        return [f"{row.psnr:.2f} / {row.ssim_paper:.4f}".replace("/ 0", "/ ") for row in rows]
+
+    compared = ("deblurgan", "srn", "merger", "rnn")
+    (real,) = re.findall(r"^\| `real`, 3 \|.*", page, re.MULTILINE)
+    assert re.findall(r"[\d.]+ / [\d.]+", real) == scores("real", *compared, "noise2noise", "noise2noise-gaussian")
+    (seconds,) = re.findall(r"^\| \| ours, two cores of a processor \|.*", page, re.MULTILINE)
+    assert re.findall(r"\d\.\d\d", seconds) == [f"{results.speed.systems[name].seconds:.2f}" for name in compared]
+    both = [results.sets["paper"].systems[name].psnr for name in ("merger", "rnn")]
+    assert "{:.1f} (DeblurMerger) and {:.1f} dB (DeblurRNN".format(*both) in " ".join(page.split())
 
 
 @pytest.mark.parametrize(("call", "page"), CALLS)
@@ -158,6 +187,12 @@ def test_the_page_on_the_report_has_every_key_and_no_other() -> None:
 
 def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(SRC), "COLUMNS": "200"}
+
+
+def _code(*folders: str) -> str:
+    """All code and recipes in these folders."""
+    files = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.suffix in (".py", ".toml")]
+    return "\n".join(path.read_text("utf-8") for path in files)
 
 
 def _all(pages: list[Path]) -> str:

@@ -12,6 +12,7 @@ from twinshot.bench.fairness import (
     BY_DESIGN,
     PUBLISHED_TRAINING,
     compared,
+    lacking,
     loss_of,
     trainings,
     width_of,
@@ -60,8 +61,8 @@ def test_trainings_here_and_as_published() -> None:
     }
     loss = "50 L1 + 50 gradient + 250 dark channel + GAN"
     assert trainings(models) == [
-        ["rnn", "22 / 64", "102,900 / 20,580", "25,725 / ?", "50 L1", loss],
-        ["twin", "16", "10", "5", "PSNR", ""],
+        ["rnn", "22 / 64", "102,900 / 20,580", "96 / 256", "25,725 / ?", "50 L1", loss],
+        ["twin", "16", "10", "96", "5", "PSNR", ""],
     ]
 
 
@@ -69,8 +70,10 @@ def test_compared_on_every_set() -> None:
     good, other = Row(psnr=30.0, ssim_paper=0.9), Row(psnr=29.0, ssim_matlab=0.8)
     rows = {"a": {"unet": good, "rnn-pair": Row(error="no")}, "b": {"unet": good, "rnn-pair": other}}
     sets = {name: SetResults(sha256="0", pictures=1, systems=systems) for name, systems in rows.items()}
-    assert compared(sets, BY_DESIGN) == [
+    by_design = compared(sets, BY_DESIGN)
+    assert by_design == [
         ["unet", "30.00 / 0.9000", "30.00 / 0.9000"],
         ["rnn-pair", "", "29.00 / 0.8000"],
     ]
+    assert lacking(by_design, BY_DESIGN) == ["twin-pair", "merger-pair"]
     assert compared(sets, AS_PUBLISHED) == []

@@ -29,6 +29,7 @@ class Trained:
         width: channels of its finest level.
         crops: seen in training. Epochs count GOPRO_Large's 2,103 pictures, or GOPRO2's 2,058 windows.
         updates: of the network that restores.
+        side: of a crop, px.
         loss: in words.
     """
 
@@ -36,6 +37,7 @@ class Trained:
     loss: str
     crops: int | None = None
     updates: int | None = None
+    side: int | None = 256
 
 
 _TABLE_I = "50 L1 + 50 gradient + 250 dark channel + GAN"
@@ -43,7 +45,7 @@ PUBLISHED_TRAINING = {
     "deblurgan": Trained(64, "100 VGG features + WGAN-GP", 300 * 2103, 300 * 2103),
     "srn": Trained(32, "squared error", 4000 * 2103, 4000 * 2103 // 16),
     "deepdeblur": Trained(64, "L1", 1000 * 2103, 1000 * 2103 // 16),
-    "dcdeblurgan": Trained(64, "100 L1 + 250 dark channel + GAN"),
+    "dcdeblurgan": Trained(64, "100 L1 + 250 dark channel + GAN", side=None),
     "noise2noise": Trained(48, "squared error"),
     "noise2noise-gaussian": Trained(48, "squared error"),
     "merger": Trained(64, _TABLE_I, 10 * 2058),
@@ -80,15 +82,15 @@ def _weighed(weight: float, name: str) -> str:
 
 
 def trainings(models: Mapping[str, ModelFacts]) -> list[list[str]]:
-    """How each network was trained, here / as published: name, width, crops, updates, loss here, loss as published."""
+    """How each network was trained, here / as published: name, width, crops, side, updates, loss here, as published."""
     return [_training(name, facts) for name, facts in models.items() if facts.loss]
 
 
 def _training(name: str, facts: ModelFacts) -> list[str]:
-    here = [facts.width, facts.samples, facts.steps]
+    here = [facts.width, facts.samples, facts.crop, facts.steps]
     cells, published = [_count(value) for value in here], PUBLISHED_TRAINING.get(name)
     if published:
-        there = [published.width, published.crops, published.updates]
+        there = [published.width, published.crops, published.side, published.updates]
         cells = [f"{cell} / {_count(value)}" for cell, value in zip(cells, there, strict=True)]
     return [name, *cells, facts.loss, published.loss if published else ""]
 
@@ -102,6 +104,11 @@ def compared(sets: Mapping[str, SetResults], names: Sequence[str]) -> list[list[
     scores = {name: [_score(found.systems.get(name, Row())) for found in sets.values()] for name in names}
     rows = [[name, *cells] for name, cells in scores.items() if any(cells)]
     return rows if len(rows) > 1 else []
+
+
+def lacking(rows: Sequence[Sequence[str]], names: Sequence[str]) -> list[str]:
+    """Those of `names` that have no row in what `compared` found of them."""
+    return [name for name in names if name not in {row[0] for row in rows}]
 
 
 def _score(row: Row) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .analysis import FusionGain, KnownMotionRow, by_blur, fusion_gains
-from .fairness import AS_PUBLISHED, BY_DESIGN, compared, trainings
+from .fairness import AS_PUBLISHED, BY_DESIGN, compared, lacking, trainings
 from .results import ModelFacts, Results, SetResults
 from .tables import IN_SHORT, Table, decibels, give_or_take, speed_table, table_of
 from .words import facts_of_set, machines, plain, size_of, template
@@ -27,11 +27,13 @@ def markdown(results: Results) -> str:
     Raises TwinshotError for a missing package.
     """
     sets, models = results.sets, results.models
+    by_design = compared(sets, BY_DESIGN)
     found = {
         "results": results,
         "machines": machines(results),
         "sets": [_summary(name, found) for name, found in sets.items()],
-        "by_design": compared(sets, BY_DESIGN),
+        "by_design": by_design,
+        "lacking": lacking(by_design, BY_DESIGN),
         "as_published": compared(sets, AS_PUBLISHED),
         "training": trainings(models),
         "speed": speed_table(results.speed),
