@@ -27,7 +27,8 @@ from twinshot.train.losses import (
     gradient_penalty,
     restoration_loss,
 )
-from twinshot.train.step import STEPS, State, frozen, new_state, part_of, schedule, update_average
+from twinshot.train.pool import CPU
+from twinshot.train.step import STEPS, State, autocast, frozen, new_state, part_of, schedule, update_average
 
 TERMS = {"content", "gradient", "dark_channel", "adversarial"}
 ROWS = {
@@ -69,6 +70,18 @@ def test_one_iteration(kind: str, bf16: bool) -> None:
     assert state.step == 1
     assert all(p.dtype == torch.float32 and p.requires_grad for net in nets for p in net.parameters())
     assert not any(p.requires_grad for p in state.average.parameters())
+
+
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="torch was built without oneDNN")
+@pytest.mark.parametrize(
+    ("capability", "asked", "used"), [("amx_bf16", True, True), ("amx_bf16", False, False), ("avx2", True, False)]
+)
+def test_bf16_where_the_processor_has_it(
+    capability: str, asked: bool, used: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {capability: True})
+    with autocast(tiny("twin", bf16=asked), CPU):
+        assert torch.is_autocast_enabled("cpu") == used
 
 
 @pytest.mark.parametrize("kind", ["twin", "rnn", "merger", "srn"])

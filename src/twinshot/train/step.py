@@ -45,6 +45,7 @@ from .soap import Soap
 _TURN_EVERY = 10  # steps: SOAP's bases
 _MEASURE_EVERY = 10  # steps; running statistics then look back over some hundred
 _PICTURE_CHANNELS = {3, 6}  # of one frame or both
+_BF16 = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")  # of processors that compute it; on others it doubles the time
 
 
 @dataclass(frozen=True)
@@ -401,9 +402,9 @@ def autocast(recipe: Recipe, device: torch.device) -> AbstractContextManager[obj
     if device.type == "cuda":
         native = torch.cuda.is_bf16_supported(including_emulation=False)
         return torch.autocast("cuda", torch.bfloat16, recipe.bf16 and native)
-    if recipe.bf16 and torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported():  # type: ignore[no-untyped-call]
-        return torch.autocast("cpu", torch.bfloat16)
-    return nullcontext()
+    libraries = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    native = libraries and any(map(torch.cpu.get_capabilities().get, _BF16))
+    return torch.autocast("cpu", torch.bfloat16) if recipe.bf16 and native else nullcontext()
 
 
 def _is_inner(weights: Tensor) -> bool:
