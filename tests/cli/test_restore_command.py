@@ -53,6 +53,20 @@ def test_a_name_that_looks_like_an_option(command, files, tmp_path, monkeypatch)
         assert "No such option: --none" in command("restore", "--none", *words.split()).err
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--strength", "0,5", "is a number; write it as 0.5"),
+        ("--bits", "many", "is a whole number; write it as 8"),
+        ("--quality", "0", "is too small; give at least 1"),
+        ("--quality", "101", "is too large; give at most 100"),
+    ],
+)
+def test_what_is_no_number(command, files, option, value, words):
+    result = command("restore", *files, option, value)
+    assert (result.code, result.out, result.err) == (2, "", f"twinshot: {option} {words}\n")
+
+
 def test_two_frames_in_any_order(command, files, tmp_path):
     given = command("restore", *files, "-o", tmp_path / "a.png")
     other = command("restore", *files[::-1])
@@ -215,7 +229,7 @@ def test_models_say_what_each_is_for_and_what_it_takes(command, monkeypatch, tmp
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("TWINSHOT_WEIGHTS", str(tmp_path))  # those of the package alone
     result = command("models")
-    assert "a short and a long photograph (used where none is named)" in result.out
+    assert "a short and a long photograph (the default)" in result.out
     assert "the short photograph alone" in result.out
     assert result.out.count("try --measure") == 3
     taken = dict(zip(("twin", "twin-large", "twin-noisy"), (0.5, 1.4, 0.4), strict=True))
@@ -334,3 +348,11 @@ def test_many_pictures_are_not_piped(command, folder):
     result = command("restore", folder, "-o", "-")
     assert result.code == 2
     assert "several pictures cannot go to standard output" in result.err
+
+
+def test_many_pictures_do_not_get_the_name_of_one(command, folder):
+    result = command("restore", folder, "-o", folder / "sharp.PNG")
+    assert (result.code, result.out) == (2, "")
+    assert "sharp.PNG: is the name of a picture; for folders and lists name a folder with -o FOLDER/" in result.err
+    assert not (folder / "sharp.PNG").exists()
+    assert command("restore", folder, "-o", f"{folder}/sharp.PNG/", "--plan").code == 0

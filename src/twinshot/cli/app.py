@@ -46,7 +46,7 @@ class Command(_PlainFlags, TyperCommand):
     """One command."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """As typer does. Raises InputError where what is no option is a file."""
+        """As typer does. Raises InputError where what is no option is a file, or what should be a number is none."""
         before = args[: args.index("--")] if "--" in args else list(args)
         try:
             return super().parse_args(ctx, args)
@@ -56,7 +56,23 @@ class Command(_PlainFlags, TyperCommand):
                 if option and _is_read_as(name, option):
                     said = f"{name}: was taken for an option; write ./{name}, or -- before the frames"
                     raise InputError(said) from error
+            wanted = _number_wanted(getattr(error, "message", ""))
+            if wanted:
+                raise InputError(f"{error.param.opts[0]} {wanted}") from error  # type: ignore[attr-defined]
             raise
+
+
+def _number_wanted(said: str) -> str:
+    """What to give where typer says that a value is no number, or is out of range, in words for programmers."""
+    for pattern, words in (
+        (r"Input should be a valid number.*", "is a number; write it as 0.5"),
+        (r"Input should be a valid integer.*", "is a whole number; write it as 8"),
+        (r"Input should be greater than or equal to (.+)", r"is too small; give at least \1"),
+        (r"Input should be less than or equal to (.+)", r"is too large; give at most \1"),
+    ):
+        if match := re.fullmatch(pattern, said):
+            return match.expand(words)
+    return ""
 
 
 def _is_read_as(word: str, option: str) -> bool:

@@ -86,8 +86,13 @@ def _close(outcomes: Sequence[Outcome], plan: Plan, wish: Wish) -> None:
 
 def _check_many(wish: Wish) -> None:
     """Refuse what is for one picture."""
+    from ..files import io
+
     if wish.output == STREAM:
         raise OutputError("several pictures cannot go to standard output; name a folder with -o FOLDER/")
+    named = Path(wish.output or "")
+    if named.suffix.lower() in io.SUFFIXES and not (wish.output or "").endswith("/") and not named.is_dir():
+        raise OutputError(f"{named}: is the name of a picture; for folders and lists name a folder with -o FOLDER/")
     if wish.trust_map:
         raise OutputError("--trust-map is for one picture; give one pair instead of a folder or a list")
 

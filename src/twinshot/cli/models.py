@@ -11,7 +11,7 @@ from rich.text import Text
 from . import app as shared
 
 _PURPOSES = {
-    "twin": "a short and a long photograph (used where none is named)",
+    "twin": "a short and a long photograph (the default)",
     "twin-large": "a short and a long photograph, for comparison: better on simulated pairs alone, and slower",
     "twin-noisy": "the short photograph alone, where no long one goes with it",
 }
