@@ -350,6 +350,18 @@ def test_many_pictures_are_not_piped(command, folder):
     assert "several pictures cannot go to standard output" in result.err
 
 
+def test_a_report_of_many_on_standard_output_stands_alone(command, folder):
+    (folder / "none.csv").write_text("short,long\n")
+    result = command("restore", "--pairs", folder / "none.csv", "--report", "-")
+    assert (result.code, json.loads(result.out)) == (0, [])
+    assert "none.csv lists no pairs below its first line.\n0 restored" in result.err
+    save(folder / "1-restored.png", io.read(folder / "1.png").pixels)
+    (folder / "one.csv").write_text("short,long\n1.png,5.png\n")
+    result = command("restore", "--pairs", folder / "one.csv", "--report", "-")
+    assert json.loads(result.out)[0]["error"] is None
+    assert "existed" in result.err
+
+
 def test_many_pictures_do_not_get_the_name_of_one(command, folder):
     result = command("restore", folder, "-o", folder / "sharp.PNG")
     assert (result.code, result.out) == (2, "")

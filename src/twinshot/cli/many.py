@@ -31,7 +31,7 @@ def many(paths: Sequence[Path], pairs: Path | None, stop: bool, wish: Wish) -> N
     if stop or not (wish.quiet or wish.on):
         _print_plan(planned, wish)
         if not planned.jobs:
-            wish.says(_nothing_in(planned))
+            wish.says(f"{pairs} lists no pairs below its first line." if pairs else _nothing_in(planned))
     if stop:
         return
     if wish.on:
@@ -78,7 +78,7 @@ def follow(folders: Sequence[Path], more: bool, wish: Wish) -> None:
 def _close(outcomes: Sequence[Outcome], plan: Plan, wish: Wish) -> None:
     """The table and the report. Raises Exit with code 1 where anything failed."""
     if not wish.quiet:
-        _print_table(outcomes, plan)
+        _print_table(outcomes, plan, wish)
     wish.write_report([_row(outcome) for outcome in outcomes])
     if plan.unreadable or any(outcome.error for outcome in outcomes):
         raise typer.Exit(1)
@@ -177,16 +177,15 @@ def _by_cluster(plan: Plan, wish: Wish, on: str) -> None:
         raise typer.Exit(1)
 
 
-def _print_table(outcomes: Sequence[Outcome], plan: Plan) -> None:
+def _print_table(outcomes: Sequence[Outcome], plan: Plan, wish: Wish) -> None:
     table = Table(Column("picture", overflow="fold"), "frames", "seconds", "result")
     for outcome in outcomes:
         report, job = outcome.report, outcome.job
         seconds = f"{sum(report['seconds'].values()):.1f}" if report else ""
         table.add_row(escape(job.output.name), str(len(job.frames)), seconds, outcome.came)
     if outcomes:
-        shared.out.print(table)
-    came = Counter(outcome.came for outcome in outcomes)
-    shared.out.print(_counts(came, plan), markup=False, highlight=False, soft_wrap=True)
+        wish.console.print(table, soft_wrap=False)
+    wish.says(_counts(Counter(outcome.came for outcome in outcomes), plan))
 
 
 def _counts(came: Counter[str], plan: Plan) -> str:

@@ -14,6 +14,8 @@ from ..picture.errors import InputError
 from . import app as shared
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from ..engines.loading import Model
     from ..picture.settings import Settings
     from ..restored import Restored
@@ -40,10 +42,14 @@ class Wish:
     on: str | None = None
 
     @property
+    def console(self) -> Console:
+        """Where words do not get in the way of a picture or a report on standard output."""
+        return shared.err if STREAM in (self.output, self.report) else shared.out
+
+    @property
     def says(self) -> Callable[[str], None]:
-        """Prints a line where it does not get in the way: beside a picture or a report on standard output."""
-        console = shared.err if STREAM in (self.output, self.report) else shared.out
-        return lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True)
+        """Prints a line there."""
+        return lambda line: self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def network(self) -> Model:
         """The model, to be loaded once it is needed."""
