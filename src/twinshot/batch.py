@@ -25,7 +25,7 @@ from .engines.loading import Model, load_model
 from .files import io, raw
 from .files.glance import RESULT, Shot, glance, pictures_and_raws
 from .files.pairs import Source, in_one_profile, paths_of, read_pair, what_remains
-from .groups import OTHER, Scene, exposures, scenes
+from .groups import OTHER, Scene, exposures, scenes, short_of
 from .match import grain, swap
 from .match.prepare import Prepared, prepare
 from .picture.errors import InputError, TwinshotError
@@ -169,6 +169,7 @@ def roles(frames: Sequence[Path], accept_damaged: bool = False) -> tuple[tuple[P
     """The short ones of several frames that were named together, and the long one, or None where all are alike.
 
     By exposure time, or by brightness, or by noise; where none tells, the last one is the long one, as is asked for.
+    Where exposure times tell, a bracket's further frames are neither: what is merged has to be exposed alike.
     """
     shots = [glance(frame, accept_damaged) for frame in frames]
     values = exposures(shots)
@@ -177,6 +178,8 @@ def roles(frames: Sequence[Path], accept_damaged: bool = False) -> tuple[tuple[P
         if all(shot.seconds for shot in shots):
             return tuple(frames), None
         longest = _calmest(frames, accept_damaged)
+    elif all(shot.seconds for shot in shots):
+        return tuple(frames[index] for index in short_of(values, longest)), frames[longest]
     return tuple(frame for index, frame in enumerate(frames) if index != longest), frames[longest]
 
 

@@ -217,6 +217,13 @@ def _repetitions(shots: list[Shot]) -> list[list[Shot]]:
     return parts
 
 
+def short_of(values: Values, long: int) -> list[int]:
+    """Which frames are the short ones beside the long one, by exposures: the best of a bracket, and those alike."""
+    others = [index for index in range(len(values)) if values[index] * OTHER <= values[long]]
+    chosen = min(others, key=lambda index: abs(np.log(values[long] / values[index] / _BEST_RATIO)))
+    return [index for index in others if 1 / _SAME <= values[index] / values[chosen] <= _SAME]
+
+
 def _roles(shots: list[Shot]) -> Scene | None:
     """Which frame is the long one, and which are the short ones; None for what is no group.
 
@@ -231,8 +238,6 @@ def _roles(shots: list[Shot]) -> Scene | None:
             return None if timed else Scene((shots[0],), shots[1], unsure=True)
         return Scene(tuple(shots[:MOST]), None, tuple(shots[MOST:]))
     long = int(values.argmax())
-    others = [index for index in range(len(shots)) if values[index] * OTHER <= values[long]]
-    chosen = min(others, key=lambda index: abs(np.log(values[long] / values[index] / _BEST_RATIO)))
-    short = [index for index in others if 1 / _SAME <= values[index] / values[chosen] <= _SAME][:MOST]
+    short = short_of(values, long)[:MOST]
     left = tuple(shot for index, shot in enumerate(shots) if index not in (*short, long))
     return Scene(tuple(shots[index] for index in short), shots[long], left)

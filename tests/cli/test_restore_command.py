@@ -53,6 +53,23 @@ def test_a_name_that_looks_like_an_option(command, files, tmp_path, monkeypatch)
         assert "No such option: --none" in command("restore", "--none", *words.split()).err
 
 
+def test_a_bracket_that_is_named(command, frames, tmp_path):
+    """Frames of unlike exposures are not merged as a burst."""
+    exif = Image.Exif()
+    for name, pixels, seconds in (
+        ("1.jpg", frames[0], 1 / 80),
+        ("2.jpg", frames[1], 1 / 8),
+        ("3.jpg", frames[0] // 4, 1e-3),
+    ):
+        exif.get_ifd(0x8769)[0x829A] = seconds
+        Image.fromarray(pixels).save(tmp_path / name, quality=95, exif=exif)
+    bracket, pair = ([tmp_path / name for name in names] for names in (("3.jpg", "1.jpg", "2.jpg"), ("1.jpg", "2.jpg")))
+    result = command("restore", *bracket, "-o", tmp_path / "a.png")
+    assert f"note: {bracket[0]} left out: of a bracket, the longest frame" in result.err
+    assert command("restore", *pair, "-o", tmp_path / "b.png").code == 0
+    assert np.array_equal(*(io.read(tmp_path / name).pixels for name in ("a.png", "b.png")))
+
+
 @pytest.mark.parametrize(
     ("option", "value", "words"),
     [

@@ -188,6 +188,7 @@ def _restored(frames: Sequence[Path], wish: Wish) -> tuple[Restored, Path]:
 
     network, known, clock = wish.network(), _known_output(frames, wish), Clock()
     short, long = (frames[:1], frames[1]) if len(frames) == 2 else roles(frames, wish.settings.accept_damaged)
+    _say_left([frame for frame in frames if frame not in (*short, long)], wish)
     read = read_frames(list(short) if len(short) > 1 or not long else short[0], long, wish.settings)
     clock.lap("read")
     ordered = in_order(read, wish.settings)
@@ -195,6 +196,14 @@ def _restored(frames: Sequence[Path], wish: Wish) -> tuple[Restored, Path]:
     output = known or _checked(Path(names_it.name), frames, wish)
     with shared.bar(wish.quiet) as progress:
         return restore_frames(ordered, network, progress, clock, wish.settings), output
+
+
+def _say_left(left: Sequence[Path], wish: Wish) -> None:
+    """Which frames of a bracket are not used, and why."""
+    if left and not wish.quiet:
+        names = ", ".join(map(str, left))
+        said = f"{names} left out: of a bracket, the longest frame and the one nearest to a tenth of its time are used"
+        shared.err.print(f"note: {said}", markup=False)
 
 
 def _known_output(frames: Sequence[Path], wish: Wish) -> Path | None:
