@@ -248,7 +248,13 @@ def rows_of(path: Path) -> list[tuple[int, dict[str, str | None]]]:
         raise InputError(f"{path}: is not text in UTF-8; save the list of pairs as CSV in UTF-8") from error
     except (OSError, csv.Error) as error:
         raise InputError(f"{path}: cannot be read as a CSV file ({error}); give a list of pairs in CSV") from error
-    if not {"short", "long"} <= set(table.fieldnames):
+    _check_columns(path, table.fieldnames, rows)
+    return rows
+
+
+def _check_columns(path: Path, names: Sequence[str], rows: Iterable[tuple[int, dict[Any, Any]]]) -> None:
+    """Refuse a table without the columns that are needed, or with a cell under no name. Raises InputError."""
+    if not {"short", "long"} <= set(names):
         raise InputError(
             f"{path}: the first line must name the columns `short` and `long`, separated by a comma, semicolon or tab"
         )
@@ -258,7 +264,6 @@ def rows_of(path: Path) -> list[tuple[int, dict[str, str | None]]]:
                 f"{path}: line {number} has more columns than the first line; put quotes around a column in which the "
                 "separator stands, such as several short frames"
             )
-    return rows
 
 
 def _text_of(path: Path) -> str:
@@ -420,8 +425,7 @@ def run(
     def write(job: Job, restored: Restored) -> Report:
         job.output.parent.mkdir(parents=True, exist_ok=True)
         _tidy(job.output)
-        files = tuple(path.absolute() for path in job.frames)
-        save(restored.made_of(files), job.output)
+        save(restored.made_of(job.frames), job.output)
         return restored.report
 
     for ended in pipelined(missing, read, work, write):
@@ -489,7 +493,8 @@ def restore_many(
             raise InputError("give two frames for each picture: the noisy one, or a list of them, and the blurry one")
         short = pair[0] if isinstance(pair[0], (list, tuple)) else (pair[0],)
         sources = (*short, *([] if pair[1] is None else [pair[1]]))
-        return _read_ahead(pair[0], pair[1], settings), tuple(path.absolute() for path in paths_of(*sources))
+        files = tuple(path.absolute() for path in paths_of(*sources))  # before the caller may change folders
+        return _read_ahead(pair[0], pair[1], settings), files
 
     def work(read: tuple[_Ahead, tuple[Path, ...]]) -> Restored:
         return _restored(read[0], network, settings).made_of(read[1])

@@ -61,8 +61,7 @@ def restore(
     frames = in_one_profile(noisy) if isinstance(noisy, Pair) else read_frames(noisy, blurry, settings)
     clock.lap("read")
     sources = () if isinstance(noisy, Pair) else paths_of(*_all(noisy, blurry))
-    files = tuple(path.absolute() for path in sources)
-    return replace(restore_frames(frames, network, progress, clock, settings), sources=files)
+    return restore_frames(frames, network, progress, clock, settings).made_of(sources)
 
 
 def restore_frames(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
@@ -50,9 +51,9 @@ class Restored:
         """The picture as float32 (H, W, 3), RGB, sRGB-encoded in [0, 1]."""
         return as_float(self.pixels)
 
-    def made_of(self, sources: tuple[Path, ...]) -> Restored:
-        """The same, which is never saved over these files."""
-        return replace(self, sources=sources)
+    def made_of(self, sources: Iterable[Path]) -> Restored:
+        """The same, which is never saved over these files, whatever folder the process goes to."""
+        return replace(self, sources=tuple(path.absolute() for path in sources))
 
     def save(
         self,

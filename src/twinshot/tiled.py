@@ -25,13 +25,13 @@ from .picture.window import window
 from .progress import Progress
 from .report import Taken
 
-LARGEST_TILE = 1280
-OVERLAP = 160
+LARGEST_TILE = 1280  # px a side
+OVERLAP = 160  # px that neighbours share, at least
+MARGIN = 64  # of a tile's edge, px, that lacks context and is not used
 _MIRRORED = 16  # px beyond the long frame's edge where its mirror image will do
 _FADE = 32  # px over which it then gives way to the short frame alone
 _STRIP = 256  # rows of a picture that are made at once where there are no tiles
-_NONE = np.zeros((), np.float32)  # of the long frame, at every pixel
-MARGIN = 64  # of a tile's edge, px, that lacks context and is not used
+_NOTHING = np.zeros((), np.float32)  # share of the long frame where nothing checks the network
 
 Parts = Callable[[int, int, tuple[int, int]], tuple[Image, Image]]
 """(top, left, size) -> what a network sees there of the noisy and of the blurry frame."""
@@ -119,7 +119,7 @@ def _fill(
     ready: Prepared, model: Model, pixels: NDArray[np.uint16], trust: NDArray[np.uint8] | None, settings: Settings
 ) -> None:
     """Put what `model` makes of the short frame alone where the long one shows nothing, but close to its edge."""
-    for strip in _strips(ready.shown.inner, ready.pair.noisy.size):
+    for strip in _edges(ready.shown.inner, ready.pair.noisy.size):
         share = np.clip((ready.shown.distance(strip) - _MIRRORED) / _FADE, 0, 1)
         if not share.any():
             continue
@@ -127,8 +127,8 @@ def _fill(
         fused = strip.of(pixels)
         fused[...] = fused + share[..., None] * (alone.astype(np.float32) - fused) + np.float32(0.5)
         if trust is not None:
-            leaning = strip.of(trust)
-            leaning[...] = leaning * (1 - share) + np.float32(0.5)
+            trusted = strip.of(trust)
+            trusted[...] = trusted * (1 - share) + np.float32(0.5)
 
 
 def _alone(ready: Prepared, area: Area) -> Parts:
@@ -141,8 +141,8 @@ def _alone(ready: Prepared, area: Area) -> Parts:
     return parts
 
 
-def _strips(inner: Area, size: tuple[int, int]) -> list[Area]:
-    """Along the edges, those that need it, with some of the picture beside them."""
+def _edges(inner: Area, size: tuple[int, int]) -> list[Area]:
+    """Strips along the picture's edges where the long frame ends, with some of what it shows beside them."""
     (height, width), (top, left, bottom, right) = size, inner
     found = {
         Area(0, 0, min(top + MARGIN, height), width): top,
@@ -173,7 +173,7 @@ def _by_network(
         return short, ready.long_part(top, left, size)
 
     def after(place: Area, short: Image, long: Image, restored: Image) -> Image:
-        result, share = restored, _NONE
+        result, share = restored, _NOTHING
         if checked:
             seen = ready.shown.distance(place) < 1
             share = share_of_long(short, long, restored, noise, doubt) * seen

@@ -173,10 +173,8 @@ def _one(frames: Sequence[Path], wish: Wish) -> None:
 
     What was read is let go of before the picture is written, which takes as much memory again.
     """
-    from dataclasses import replace
-
     result, output = _restored(frames, wish)
-    _deliver(replace(result, sources=tuple(path.absolute() for path in frames)), output, wish)
+    _deliver(result.made_of(frames), output, wish)
 
 
 def _restored(frames: Sequence[Path], wish: Wish) -> tuple[Restored, Path]:
