@@ -154,9 +154,9 @@ def test_a_frames_name_may_have_bytes_that_are_no_text(packet):
     ElementTree.fromstring(told)
 
 
-@pytest.mark.parametrize("quality", [0, 101])
+@pytest.mark.parametrize("quality", [0, 101, "90", 90.5])
 def test_a_quality_that_is_none_is_refused(tmp_path, pixels, quality):
-    with pytest.raises(OutputError, match=rf"a.jpg: quality {quality} is out of range"):
+    with pytest.raises(OutputError, match=rf"a.jpg: quality {quality!r} is out of range"):
         io.write(tmp_path / "a.jpg", pixels, Metadata(), quality)
     assert not list(tmp_path.iterdir())
 

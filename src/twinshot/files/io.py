@@ -156,8 +156,8 @@ def write(path: Path, pixels: Pixels, metadata: Metadata, quality: int | None = 
 def encoder(path: Path, pixels: Pixels, metadata: Metadata, quality: int | None = None) -> Callable[[IO[bytes]], None]:
     """What writes such a file to a stream; arguments and errors are those of `write`."""
     kind = format_of(path)
-    if quality is not None and not 1 <= quality <= 100:
-        raise OutputError(f"{path}: quality {quality} is out of range; give a number from 1 to 100")
+    if quality is not None and quality not in range(1, 101):
+        raise OutputError(f"{path}: quality {quality!r} is out of range; give a whole number from 1 to 100")
     bits = 8 * pixels.itemsize
     if bits > _DEPTHS.get(kind, 8):
         raise OutputError(f"{path}: {kind} holds {_DEPTHS.get(kind, 8)} bits a channel; choose PNG or TIFF for 16")
@@ -218,7 +218,7 @@ def check_output(path: Path, inputs: tuple[Path, ...], force: bool, bits: int | 
     if bits not in (None, 8, 16, 32) or (bits and depth_for(path, bits) != bits):
         depths = {"PNG": "8 or 16", "TIFF": "8, 16 or 32", "DNG": "16"}.get(kind, "8")
         instead = {8: "JPEG, PNG or TIFF", 16: "PNG or TIFF", 32: "TIFF"}.get(bits or 0, f"{depths} bits")
-        raise OutputError(f"{path}: {kind} holds {depths} bits a channel, not {bits}; choose {instead}")
+        raise OutputError(f"{path}: {kind} holds {depths} bits a channel, not {bits!r}; choose {instead}")
     if kind in _LARGEST_SIDES:
         _check_side(path, kind, max(map(_longer_side, inputs), default=0))
     check_target(path, inputs, force)
