@@ -34,6 +34,7 @@ _SPREAD = 0.3  # sigma of a line's uniform blur over its length
 _BEYOND = (2.0, 4.0)  # the difference over what blur explains: from where on the long frame is taken, and where it is
 _FAR = (500.0, 1000.0)  # px^2: a blur that reaches so far leaves none of the bands alone
 _SAFE = 1.7  # the reach is taken for so many times what is found: bands lost to a blur cost more than a patch of light
+_SAFE_OF_FALL = 4.0  # the same for what is found by the fall alone, which sees less of a large blur
 _FLOOR = 1e-5  # of mean squares: less is not seen
 _STRIP = 256  # rows that are made at once
 _POOLED, _POOLED_AT_MOST = 3.0, 24.0  # sigmas of a band's window: over its own sigma, and in small px
@@ -111,7 +112,23 @@ def reach(powers: Array) -> float:
     gone = float(between(error[1:2] * contrast**2 / scene[1:2], _GONE)[0])
     error = error / np.maximum(long, 1e-12)
     blurred = np.maximum(error - error[0] * (1 - gone), 0)  # what is off at the coarsest is the tone
-    return _SAFE * float((blurred / _FREQUENCIES**2).max())
+    return min(_SAFE * _farthest(blurred), _SAFE_OF_FALL * _farthest(_fall(long / scene, both / scene)))
+
+
+def _farthest(error: Array) -> float:
+    """px^2: the largest of the bands' errors over their frequencies squared."""
+    return float((error / _FREQUENCIES**2).max())
+
+
+def _fall(square: Array, transfer: Array) -> Array:
+    """A blur's error by ring, |1 - H|^2, from |H|^2 and H as they fall from the coarsest ring on.
+
+    A short frame whose shadows are wrong parts the frames at all scales, so that a blur of 3 px passes for one of 40.
+    How they part from ring to ring it changes less than a blur does.
+    """
+    if transfer[0] <= 0:
+        return np.full_like(transfer, 2)
+    return np.asarray(np.clip(1 - 2 * transfer / transfer[0] + square / square[0], 0, 2))
 
 
 def light(long: Image, restored: Image, reach: float, doubt: float) -> tuple[Image, float]:
