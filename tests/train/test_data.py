@@ -51,6 +51,22 @@ def test_samples_are_crops_in_range(lab: Lab) -> None:
         assert image.max() <= 1.5  # the gain may take a clipped noisy pixel past white
 
 
+class Marked(ShardDataset):
+    """Samples with a mark in one corner of each frame, where a mosaic might begin."""
+
+    def _triple(self, rng: np.random.Generator, number: int) -> Triple:
+        frame = torch.zeros(3, 32, 32)
+        frame[:, 0, 0] = 1
+        return frame, frame, frame
+
+
+def test_a_mosaic_begins_in_any_corner(lab: Lab) -> None:
+    samples = Marked(tiny("twin").data, lab.paths, 0)
+    corners = [[frame[0].nonzero().tolist() for frame in samples[number]] for number in range(40)]
+    assert all(first == second == third for first, second, third in corners)
+    assert {tuple(first[0]) for first, _, _ in corners} == {(0, 0), (0, 31), (31, 0), (31, 31)}
+
+
 def test_hot_pixels_are_those_of_the_short_frame_alone(lab: Lab) -> None:
     recipe = tiny("twin")
     plain, hot = (
