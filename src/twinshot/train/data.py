@@ -1,4 +1,4 @@
-"""What the trainer reads: rendered motion from the shards, with crop, flips, noise and gain drawn on the fly.
+"""What the trainer reads: rendered motion from the shards, with crop, noise, gain and turns drawn on the fly.
 
 Sample number i is a pure function of (recipe, i): the stream is the same after a restart and for any number of
 worker processes, and ranks that train together share out a batch's numbers.
